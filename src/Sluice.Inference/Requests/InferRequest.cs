@@ -1,0 +1,277 @@
+using System.Text;
+using System.Threading.Tasks.Sources;
+
+namespace Sluice.Inference;
+
+/// <summary>One inference on its way through the server, with its response at the end; pooled and reused.</summary>
+/// <remarks>
+/// <para><b>Ownership.</b> The front end owns it. Between <see cref="IInferenceEngine.InferAsync"/> and the end of that task
+/// the core may read and write it; before and after only the front end does.</para>
+/// <para><b>Memory.</b> Names and ids live in one text store, tensors in arrays that are kept, so a reused request
+/// allocates nothing.</para>
+/// </remarks>
+public sealed class InferRequest : IValueTaskSource
+{
+    private const int KeptTextBytes = 16 * 1024;
+
+    private byte[] _text = new byte[256];
+    private int _textLength;
+    private InputTensor[] _inputs = new InputTensor[4];
+    private RequestedOutput[] _requested = new RequestedOutput[4];
+    private RequestParameter[] _parameters = [];
+    private OutputTensor[] _outputs = new OutputTensor[4];
+    private int[] _inputByIndex = new int[4];
+    private ExecutionBatch? _batch;
+    private ManualResetValueTaskSourceCore<bool> _completion;
+
+    /// <summary>Name of the model.</summary>
+    public Utf8Slice ModelName { get; set; }
+
+    /// <summary>Version asked for; empty = the highest ready one.</summary>
+    public Utf8Slice ModelVersion { get; set; }
+
+    /// <summary>The client's id of the request, echoed; may be empty.</summary>
+    public Utf8Slice Id { get; set; }
+
+    /// <summary>Number of <see cref="Inputs"/>.</summary>
+    public int InputCount { get; private set; }
+
+    /// <summary>Number of <see cref="RequestedOutputs"/>; 0 = all outputs.</summary>
+    public int RequestedOutputCount { get; private set; }
+
+    /// <summary>Number of <see cref="Parameters"/>.</summary>
+    public int ParameterCount { get; private set; }
+
+    /// <summary>Number of <see cref="Outputs"/>.</summary>
+    public int OutputCount { get; private set; }
+
+    /// <summary>1 is the most urgent; 0 = the model's default.</summary>
+    public ulong Priority { get; set; }
+
+    /// <summary>The client's <c>timeout</c> parameter in microseconds; 0 = none.</summary>
+    public long TimeoutMicroseconds { get; set; }
+
+    /// <summary>The sequence's number when the client used one; 0 = none.</summary>
+    public ulong SequenceId { get; set; }
+
+    /// <summary>The sequence's name when the client used text.</summary>
+    public Utf8Slice SequenceName { get; set; }
+
+    /// <summary>First request of its sequence.</summary>
+    public bool IsSequenceStart { get; set; }
+
+    /// <summary>Last request of its sequence.</summary>
+    public bool IsSequenceEnd { get; set; }
+
+    /// <summary>Streams: answer with an empty final message when the model ended without one.</summary>
+    public bool WantsEmptyFinal { get; set; }
+
+    /// <summary>HTTP: answer in the binary part unless an output says otherwise.</summary>
+    public bool PrefersBinaryOutput { get; set; }
+
+    /// <summary>When the whole request had been received, in ticks of <see cref="System.Diagnostics.Stopwatch"/>.</summary>
+    public long ReceivedAt { get; set; }
+
+    /// <summary>When the request entered its queue, same clock.</summary>
+    public long QueuedAt { get; set; }
+
+    /// <summary>When the caller stops waiting, same clock; 0 = never.</summary>
+    public long DeadlineAt { get; set; }
+
+    /// <summary>Signals that nobody waits for the answer any more.</summary>
+    public CancellationToken CancellationToken { get; set; }
+
+    /// <summary>The model that serves the request; set by the engine.</summary>
+    public ModelSettings? Settings { get; set; }
+
+    /// <summary>Rows of the batch dimension; 1 for models without one.</summary>
+    public int RowCount { get; set; }
+
+    /// <summary>How the request ended.</summary>
+    public InferenceCode Status { get; private set; }
+
+    /// <summary>Why it failed; empty on success.</summary>
+    public string StatusMessage { get; private set; } = "";
+
+    /// <summary>Links of the queue that holds the request; for the scheduler that owns it alone.</summary>
+    public InferRequest? QueueNext { get; set; }
+
+    /// <summary>See <see cref="QueueNext"/>.</summary>
+    public InferRequest? QueuePrevious { get; set; }
+
+    /// <summary>The queue that holds the request, null when none does; for the scheduler alone.</summary>
+    public object? QueueOwner { get; set; }
+
+    /// <summary>The cancellation callback's registration; for the scheduler alone.</summary>
+    public CancellationTokenRegistration QueueCancellation { get; set; }
+
+    /// <summary>Inputs in the order in which they came.</summary>
+    public Span<InputTensor> Inputs => _inputs.AsSpan(0, InputCount);
+
+    /// <summary>Outputs that the client asked for.</summary>
+    public Span<RequestedOutput> RequestedOutputs => _requested.AsSpan(0, RequestedOutputCount);
+
+    /// <summary>Parameters for the model.</summary>
+    public Span<RequestParameter> Parameters => _parameters.AsSpan(0, ParameterCount);
+
+    /// <summary>Outputs of the response, in the model's order.</summary>
+    public ReadOnlySpan<OutputTensor> Outputs => _outputs.AsSpan(0, OutputCount);
+
+    /// <summary>Position in <see cref="Inputs"/> by index in <see cref="ModelSettings.Inputs"/>; -1 = not sent.</summary>
+    public Span<int> InputByIndex => _inputByIndex.AsSpan(0, Settings!.Inputs.Length);
+
+    /// <summary>True while <see cref="Status"/> says success.</summary>
+    public bool IsOk => Status == InferenceCode.Ok;
+
+    /// <summary>Stores text and returns where it is.</summary>
+    public Utf8Slice AddText(ReadOnlySpan<byte> utf8)
+    {
+        utf8.CopyTo(AddText(utf8.Length, out var slice));
+        return slice;
+    }
+
+    /// <summary>Makes room for text which the caller fills in before anything else is added.</summary>
+    public Span<byte> AddText(int length, out Utf8Slice slice)
+    {
+        if (_text.Length - _textLength < length)
+            Array.Resize(ref _text, Math.Max(_text.Length * 2, _textLength + length));
+        slice = new Utf8Slice(_textLength, length);
+        _textLength += length;
+        return _text.AsSpan(slice.Offset, length);
+    }
+
+    /// <summary>Reads stored text.</summary>
+    public ReadOnlySpan<byte> Text(Utf8Slice slice) => _text.AsSpan(slice.Offset, slice.Length);
+
+    /// <summary>Reads stored text as a string, for messages and logs.</summary>
+    public string TextString(Utf8Slice slice) => Encoding.UTF8.GetString(Text(slice));
+
+    /// <summary>Adds an input for the caller to fill in.</summary>
+    public ref InputTensor AddInput()
+    {
+        if (InputCount == _inputs.Length)
+            Array.Resize(ref _inputs, _inputs.Length * 2);
+        ref var input = ref _inputs[InputCount++];
+        input = default;
+        input.Index = -1;
+        input.BinaryByteSize = -1;
+        return ref input;
+    }
+
+    /// <summary>Adds a requested output for the caller to fill in.</summary>
+    public ref RequestedOutput AddRequestedOutput()
+    {
+        if (RequestedOutputCount == _requested.Length)
+            Array.Resize(ref _requested, _requested.Length * 2);
+        ref var output = ref _requested[RequestedOutputCount++];
+        output = default;
+        output.Index = -1;
+        return ref output;
+    }
+
+    /// <summary>Adds a parameter for the model.</summary>
+    public ref RequestParameter AddParameter()
+    {
+        if (ParameterCount == _parameters.Length)
+            Array.Resize(ref _parameters, Math.Max(4, _parameters.Length * 2));
+        ref var parameter = ref _parameters[ParameterCount++];
+        parameter = default;
+        return ref parameter;
+    }
+
+    /// <summary>Adds an output of the response for the caller to fill in.</summary>
+    public ref OutputTensor AddOutput()
+    {
+        if (OutputCount == _outputs.Length)
+            Array.Resize(ref _outputs, _outputs.Length * 2);
+        ref var output = ref _outputs[OutputCount++];
+        output = default;
+        return ref output;
+    }
+
+    /// <summary>Drops outputs stored so far, before an execution is tried again.</summary>
+    public void ClearOutputs()
+    {
+        _outputs.AsSpan(0, OutputCount).Clear();
+        OutputCount = 0;
+        Interlocked.Exchange(ref _batch, null)?.Release();
+    }
+
+    /// <summary>Takes a counted reference to the batch whose buffers hold the outputs.</summary>
+    public void HoldBatch(ExecutionBatch batch)
+    {
+        batch.AddReference();
+        _batch = batch;
+    }
+
+    /// <summary>Makes the model known; called by the engine before binding.</summary>
+    public void SetModel(ModelSettings settings)
+    {
+        Settings = settings;
+        if (_inputByIndex.Length < settings.Inputs.Length)
+            _inputByIndex = new int[settings.Inputs.Length];
+    }
+
+    /// <summary>Records a failure; the first one stays.</summary>
+    public void Fail(InferenceCode code, string message)
+    {
+        if (Status != InferenceCode.Ok)
+            return;
+        Status = code;
+        StatusMessage = message;
+    }
+
+    /// <summary>Records a failure after dropping an earlier one, when a retry has its own result.</summary>
+    public void ClearFailure()
+    {
+        Status = InferenceCode.Ok;
+        StatusMessage = "";
+    }
+
+    /// <summary>Starts a wait for <see cref="Complete"/>. For schedulers.</summary>
+    public ValueTask WaitAsync() => new(this, _completion.Version);
+
+    /// <summary>Makes the request ready for <see cref="WaitAsync"/>; called before another thread can complete it.</summary>
+    public void PrepareWait() => _completion.Reset();
+
+    /// <summary>Ends the wait; the waiter continues on this thread.</summary>
+    /// <remarks>The caller must not touch the request afterwards: its owner may already be reusing it.</remarks>
+    public void Complete() => _completion.SetResult(true);
+
+    /// <summary>Empties the request for its next use and releases all memory that it holds.</summary>
+    public void Reset()
+    {
+        foreach (ref var input in Inputs)
+        {
+            input.Owned?.Dispose();
+            input = default;
+        }
+
+        ClearOutputs();
+        if (_text.Length > KeptTextBytes)
+            _text = new byte[256];
+        _textLength = 0;
+        InputCount = 0;
+        RequestedOutputCount = 0;
+        ParameterCount = 0;
+        ModelName = ModelVersion = Id = SequenceName = default;
+        Priority = 0;
+        TimeoutMicroseconds = 0;
+        SequenceId = 0;
+        IsSequenceStart = IsSequenceEnd = WantsEmptyFinal = PrefersBinaryOutput = false;
+        ReceivedAt = QueuedAt = DeadlineAt = 0;
+        CancellationToken = default;
+        Settings = null;
+        RowCount = 0;
+        Status = InferenceCode.Ok;
+        StatusMessage = "";
+    }
+
+    void IValueTaskSource.GetResult(short token) => _completion.GetResult(token);
+
+    ValueTaskSourceStatus IValueTaskSource.GetStatus(short token) => _completion.GetStatus(token);
+
+    void IValueTaskSource.OnCompleted(
+        Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
+        _completion.OnCompleted(continuation, state, token, flags);
+}

@@ -1,0 +1,25 @@
+using System.Collections.Immutable;
+using Sluice.Tensors;
+
+namespace Sluice.Inference;
+
+/// <summary>What a model file says of itself, read by its engine at load.</summary>
+/// <param name="Inputs">Inputs that a request has to bring, in the file's order.</param>
+/// <param name="Outputs">Outputs in the file's order.</param>
+public sealed record ModelDescription(ImmutableArray<TensorDescription> Inputs, ImmutableArray<TensorDescription> Outputs);
+
+/// <summary>One tensor of a model file.</summary>
+public sealed record TensorDescription
+{
+    /// <summary>The tensor's name.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>The element type.</summary>
+    public required DataType DataType { get; init; }
+
+    /// <summary>All dimensions, the batch dimension included; -1 is free; null = the file says nothing, not even the rank.</summary>
+    public long[]? Dims { get; init; }
+
+    /// <summary>Inputs only: the file has a default value for it.</summary>
+    public bool IsOptional { get; init; }
+}
