@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Text;
 using System.Threading.Tasks.Sources;
 
@@ -17,6 +18,7 @@ public sealed class InferRequest : IValueTaskSource
     private byte[] _text = new byte[256];
     private int _textLength;
     private InputTensor[] _inputs = new InputTensor[4];
+    private ReadOnlySequence<byte>[] _blobs = new ReadOnlySequence<byte>[4];
     private RequestedOutput[] _requested = new RequestedOutput[4];
     private RequestParameter[] _parameters = [];
     private OutputTensor[] _outputs = new OutputTensor[4];
@@ -35,6 +37,9 @@ public sealed class InferRequest : IValueTaskSource
 
     /// <summary>Number of <see cref="Inputs"/>.</summary>
     public int InputCount { get; private set; }
+
+    /// <summary>Number of <see cref="Blobs"/>.</summary>
+    public int BlobCount { get; private set; }
 
     /// <summary>Number of <see cref="RequestedOutputs"/>; 0 = all outputs.</summary>
     public int RequestedOutputCount { get; private set; }
@@ -108,6 +113,9 @@ public sealed class InferRequest : IValueTaskSource
     /// <summary>Inputs in the order in which they came.</summary>
     public Span<InputTensor> Inputs => _inputs.AsSpan(0, InputCount);
 
+    /// <summary>Tensor data that came apart from its tensors (gRPC's raw contents), in order, until it is assigned.</summary>
+    public ReadOnlySpan<ReadOnlySequence<byte>> Blobs => _blobs.AsSpan(0, BlobCount);
+
     /// <summary>Outputs that the client asked for.</summary>
     public Span<RequestedOutput> RequestedOutputs => _requested.AsSpan(0, RequestedOutputCount);
 
@@ -156,6 +164,14 @@ public sealed class InferRequest : IValueTaskSource
         input.Index = -1;
         input.BinaryByteSize = -1;
         return ref input;
+    }
+
+    /// <summary>Adds tensor data that belongs to the next input without data of its own.</summary>
+    public void AddBlob(in ReadOnlySequence<byte> blob)
+    {
+        if (BlobCount == _blobs.Length)
+            Array.Resize(ref _blobs, _blobs.Length * 2);
+        _blobs[BlobCount++] = blob;
     }
 
     /// <summary>Adds a requested output for the caller to fill in.</summary>
@@ -247,6 +263,8 @@ public sealed class InferRequest : IValueTaskSource
             input = default;
         }
 
+        _blobs.AsSpan(0, BlobCount).Clear();
+        BlobCount = 0;
         ClearOutputs();
         if (_text.Length > KeptTextBytes)
             _text = new byte[256];

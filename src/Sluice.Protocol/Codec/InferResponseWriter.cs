@@ -1,0 +1,87 @@
+using System.Buffers;
+using Sluice.Inference;
+using Sluice.Protocol.Wire;
+using Sluice.Tensors;
+
+namespace Sluice.Protocol.Codec;
+
+/// <summary>Writes a <c>ModelInferResponse</c> from a request that succeeded.</summary>
+/// <remarks>
+/// <para>Grammar (spec §1.2): <c>1 model_name, 2 model_version, 3 id, 4 parameters, 5 outputs, 6 raw_output_contents</c>;
+/// output: <c>1 name, 2 datatype, 3 shape</c>. Tensors always go as raw contents, one per output in the same order.</para>
+/// <para><b>Ownership.</b> Reads the request's outputs; they are copied into the writer.</para>
+/// </remarks>
+public static class InferResponseWriter
+{
+    private const byte TagModelName = 0x0A;
+    private const byte TagModelVersion = 0x12;
+    private const byte TagId = 0x1A;
+    private const byte TagOutput = 0x2A;
+    private const byte TagRawContent = 0x32;
+    private const byte TagName = 0x0A;
+    private const byte TagDataType = 0x12;
+    private const byte TagShape = 0x1A;
+
+    /// <summary>Returns the size of the message, bytes; may exceed what gRPC can carry.</summary>
+    public static long Measure(InferRequest request)
+    {
+        var settings = request.Settings!;
+        long size = FieldIfAny(settings.NameUtf8.Length) + FieldIfAny(settings.VersionUtf8.Length) +
+            FieldIfAny(request.Id.Length);
+        foreach (ref readonly var output in request.Outputs)
+        {
+            size += WireWriter.FieldSize(MeasureOutput(in output, settings));
+            size += 1 + WireWriter.VarintSize((ulong)output.Length) + (long)output.Length;
+        }
+
+        return size;
+    }
+
+    /// <summary>Writes the message.</summary>
+    public static void Write(IBufferWriter<byte> destination, InferRequest request)
+    {
+        var settings = request.Settings!;
+        var writer = new WireWriter(destination);
+        writer.WriteFieldIfAny(TagModelName, settings.NameUtf8);
+        writer.WriteFieldIfAny(TagModelVersion, settings.VersionUtf8);
+        writer.WriteFieldIfAny(TagId, request.Text(request.Id));
+        foreach (ref readonly var output in request.Outputs)
+            WriteOutput(ref writer, in output, settings);
+        foreach (ref readonly var output in request.Outputs)
+            writer.WriteField(TagRawContent, output.Data);
+        writer.Flush();
+    }
+
+    private static int FieldIfAny(int length) => length == 0 ? 0 : WireWriter.FieldSize(length);
+
+    private static int MeasureOutput(in OutputTensor output, ModelSettings settings)
+    {
+        var dims = MeasureDims(in output.Shape);
+        return WireWriter.FieldSize(settings.Outputs[output.Index].NameUtf8.Length) +
+            WireWriter.FieldSize(output.DataType.WireNameUtf8().Length) +
+            (dims == 0 ? 0 : WireWriter.FieldSize(dims));
+    }
+
+    private static int MeasureDims(in Shape shape)
+    {
+        var size = 0;
+        foreach (var dimension in shape.Dimensions)
+            size += WireWriter.VarintSize((ulong)dimension);
+        return size;
+    }
+
+    private static void WriteOutput(ref WireWriter writer, in OutputTensor output, ModelSettings settings)
+    {
+        writer.WriteByte(TagOutput);
+        writer.WriteVarint((ulong)MeasureOutput(in output, settings));
+        writer.WriteField(TagName, settings.Outputs[output.Index].NameUtf8);
+        writer.WriteField(TagDataType, output.DataType.WireNameUtf8());
+        var dims = MeasureDims(in output.Shape);
+        if (dims == 0)
+            return;
+        writer.WriteByte(TagShape);
+        writer.WriteVarint((ulong)dims);
+        foreach (var dimension in output.Shape.Dimensions)
+            writer.WriteVarint((ulong)dimension);
+    }
+}
