@@ -83,8 +83,8 @@ public sealed class InferRequest : IValueTaskSource
     /// <summary>When the caller stops waiting, same clock; 0 = never.</summary>
     public long DeadlineAt { get; set; }
 
-    /// <summary>Signals that nobody waits for the answer any more.</summary>
-    public CancellationToken CancellationToken { get; set; }
+    /// <summary>The call that waits for the answer; null = nobody can cancel.</summary>
+    public ICallLifetime? Lifetime { get; set; }
 
     /// <summary>The model that serves the request; set by the engine.</summary>
     public ModelSettings? Settings { get; set; }
@@ -278,7 +278,7 @@ public sealed class InferRequest : IValueTaskSource
         SequenceId = 0;
         IsSequenceStart = IsSequenceEnd = WantsEmptyFinal = PrefersBinaryOutput = false;
         ReceivedAt = QueuedAt = DeadlineAt = 0;
-        CancellationToken = default;
+        Lifetime = null;
         Settings = null;
         RowCount = 0;
         Status = InferenceCode.Ok;

@@ -1,0 +1,12 @@
+namespace Sluice.Inference;
+
+/// <summary>Tells whether somebody still waits for a request's answer.</summary>
+/// <remarks>The token is made on demand, so a call that is answered at once never pays for it.</remarks>
+public interface ICallLifetime
+{
+    /// <summary>Cancelled when the caller cancels, disconnects, or its deadline passes.</summary>
+    CancellationToken CancellationToken { get; }
+
+    /// <summary>True when the token was cancelled because the deadline passed.</summary>
+    bool IsDeadlineExceeded { get; }
+}

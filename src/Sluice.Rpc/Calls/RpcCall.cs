@@ -1,0 +1,158 @@
+using System.Diagnostics;
+using System.Globalization;
+using Sluice.Inference;
+using Sluice.Protocol.Metadata;
+using Sluice.Rpc.Framing;
+using Sluice.Rpc.Transport;
+using Sluice.Tensors;
+
+namespace Sluice.Rpc.Calls;
+
+/// <summary>One RPC while it is served; kept with its transport stream and used again for the next.</summary>
+/// <remarks><b>Threads.</b> One handler at a time; <see cref="CancellationToken"/> may fire on any thread.</remarks>
+public sealed class RpcCall : ICallLifetime
+{
+    private readonly RpcOptions _options;
+    private CancellationTokenSource? _cancellation;
+    private CancellationTokenRegistration _abortRegistration;
+    private bool _hasOutput;
+
+    /// <summary>Creates a call to be used for one stream after the other.</summary>
+    public RpcCall(RpcOptions options, TensorBufferPool pool)
+    {
+        _options = options;
+        Pool = pool;
+        Reader = new MessageReader(pool, options);
+        Writer = new MessageWriter(options);
+    }
+
+    /// <summary>The transport's side.</summary>
+    public IRpcExchange Stream { get; private set; } = null!;
+
+    /// <summary>Reads request messages.</summary>
+    public MessageReader Reader { get; }
+
+    /// <summary>Writes response messages.</summary>
+    public MessageWriter Writer { get; }
+
+    /// <summary>Memory for messages and tensors.</summary>
+    public TensorBufferPool Pool { get; }
+
+    /// <summary>The layer's options.</summary>
+    public RpcOptions Options => _options;
+
+    /// <summary>When the deadline passes, on the clock of <see cref="Stopwatch"/>; 0 = never.</summary>
+    public long DeadlineAt { get; private set; }
+
+    /// <summary>Something that a handler keeps for its next call on this stream, such as a pooled request.</summary>
+    public object? HandlerState { get; set; }
+
+    /// <summary>The call's status so far.</summary>
+    public InferenceCode Status { get; private set; }
+
+    /// <summary>Why it failed.</summary>
+    public string StatusMessage { get; private set; } = "";
+
+    /// <inheritdoc/>
+    public bool IsDeadlineExceeded => DeadlineAt != 0 && Stopwatch.GetTimestamp() >= DeadlineAt;
+
+    /// <inheritdoc/>
+    public CancellationToken CancellationToken
+    {
+        get
+        {
+            // Only handlers that wait ask for it, so a call that is answered at once pays nothing.
+            if (_cancellation is { } ready && _abortRegistration != default)
+                return ready.Token;
+            _cancellation ??= new CancellationTokenSource();
+            _abortRegistration = Stream.Aborted.UnsafeRegister(
+                static source => ((CancellationTokenSource)source!).Cancel(), _cancellation);
+            if (DeadlineAt != 0)
+                _cancellation.CancelAfter(TimeLeft());
+            return _cancellation.Token;
+        }
+    }
+
+    /// <summary>Begins a new call.</summary>
+    public void Begin(IRpcExchange stream)
+    {
+        Stream = stream;
+        Status = InferenceCode.Ok;
+        StatusMessage = "";
+        _hasOutput = false;
+        Reader.Begin(stream);
+        Writer.Begin(stream);
+        DeadlineAt = 0;
+        var timeout = stream.RequestHeader("grpc-timeout");
+        if (timeout is null)
+            return;
+        if (GrpcTimeout.TryParse(timeout, out var left))
+            DeadlineAt = GrpcTimeout.ToDeadline(left);
+        else
+            Fail(InferenceCode.Internal, $"invalid grpc-timeout '{timeout}'");
+    }
+
+    /// <summary>Sets the status with which the call ends; the first failure stays.</summary>
+    public void Fail(InferenceCode code, string message)
+    {
+        if (Status != InferenceCode.Ok)
+            return;
+        Status = code;
+        StatusMessage = message;
+    }
+
+    /// <summary>Writes one response message; it leaves with the next flush or the end of the call.</summary>
+    public void Write<T>(T message, long length, MessageWriter.Body<T> body)
+    {
+        Writer.Write(message, length, body);
+        _hasOutput = true;
+    }
+
+    /// <summary>Sends what has been written; completes when the peer has room for more.</summary>
+    /// <returns>False when the peer is gone.</returns>
+    public async ValueTask<bool> FlushAsync()
+    {
+        var result = await Stream.Output.FlushAsync().ConfigureAwait(false);
+        return result is { IsCompleted: false, IsCanceled: false };
+    }
+
+    /// <summary>Writes the status: as trailers after output, in the header block (trailers-only) when there was none.</summary>
+    public void End()
+    {
+        var code = Status == InferenceCode.Ok ? "0" : ((int)Status).ToString(CultureInfo.InvariantCulture);
+        if (_hasOutput)
+            Stream.SetTrailer("grpc-status", code);
+        else
+            Stream.SetHeader("grpc-status", code);
+        if (StatusMessage.Length == 0)
+            return;
+        var message = StatusText.Encode(StatusMessage);
+        if (_hasOutput)
+            Stream.SetTrailer("grpc-message", message);
+        else
+            Stream.SetHeader("grpc-message", message);
+    }
+
+    /// <summary>Releases what was made for this call; the object stays for the next.</summary>
+    public void Release()
+    {
+        if (_abortRegistration == default)
+            return;
+        _abortRegistration.Dispose();
+        _abortRegistration = default;
+        if (!_cancellation!.TryReset())
+        {
+            _cancellation.Dispose();
+            _cancellation = null;
+        }
+    }
+
+    private TimeSpan TimeLeft()
+    {
+        // A CancellationTokenSource takes at most about 24 days; later deadlines need no timer.
+        var left = Stopwatch.GetElapsedTime(Stopwatch.GetTimestamp(), DeadlineAt);
+        if (left > TimeSpan.FromDays(24))
+            return Timeout.InfiniteTimeSpan;
+        return left < TimeSpan.Zero ? TimeSpan.Zero : left;
+    }
+}

@@ -1,0 +1,28 @@
+namespace Sluice.Rpc.Calls;
+
+/// <summary>One method of a service: its name and how a call of it is served.</summary>
+/// <remarks>One subclass per call shape. Handlers throw <see cref="Inference.InferenceException"/> for a status.</remarks>
+public abstract class RpcMethod
+{
+    /// <summary>Creates a method.</summary>
+    /// <param name="service">Full name of the service, such as <c>inference.GRPCInferenceService</c>.</param>
+    /// <param name="name">Name of the method.</param>
+    protected RpcMethod(string service, string name)
+    {
+        Service = service;
+        Name = name;
+        Path = $"/{service}/{name}";
+    }
+
+    /// <summary>Full name of the service.</summary>
+    public string Service { get; }
+
+    /// <summary>Name of the method.</summary>
+    public string Name { get; }
+
+    /// <summary>Path of the method's requests.</summary>
+    public string Path { get; }
+
+    /// <summary>Serves one call: reads its messages, writes its responses, sets its status when it fails.</summary>
+    public abstract ValueTask InvokeAsync(RpcCall call);
+}

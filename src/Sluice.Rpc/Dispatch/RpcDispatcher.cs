@@ -1,0 +1,151 @@
+using Microsoft.Extensions.Logging;
+using Sluice.Inference;
+using Sluice.Protocol.Wire;
+using Sluice.Rpc.Calls;
+using Sluice.Rpc.Transport;
+using Sluice.Tensors;
+
+namespace Sluice.Rpc.Dispatch;
+
+/// <summary>Takes a transport's stream through a call: checks, dispatch, status.</summary>
+/// <remarks><b>Threads.</b> Any number of streams at once.</remarks>
+public sealed class RpcDispatcher
+{
+    private const int Http2Cancel = 8;
+
+    private readonly MethodTable _methods;
+    private readonly ILogger _logger;
+    private volatile bool _isStopping;
+    private long _activeCount;
+
+    /// <summary>Creates a dispatcher.</summary>
+    public RpcDispatcher(MethodTable methods, RpcOptions options, TensorBufferPool pool, ILogger<RpcDispatcher> logger)
+    {
+        _methods = methods;
+        Options = options;
+        Pool = pool;
+        _logger = logger;
+    }
+
+    /// <summary>The layer's options.</summary>
+    public RpcOptions Options { get; }
+
+    /// <summary>Memory for messages.</summary>
+    public TensorBufferPool Pool { get; }
+
+    /// <summary>Calls being served now.</summary>
+    public long ActiveCount => Interlocked.Read(ref _activeCount);
+
+    /// <summary>Refuses calls from now on; those under way go on.</summary>
+    public void StopAccepting() => _isStopping = true;
+
+    /// <summary>Serves one call. Never throws.</summary>
+    /// <param name="call">The stream's reusable call.</param>
+    /// <param name="stream">The stream.</param>
+    public ValueTask ServeAsync(RpcCall call, IRpcExchange stream)
+    {
+        if (!CheckHttp(stream))
+            return ValueTask.CompletedTask;
+        stream.SetHeader("content-type", "application/grpc");
+        call.Begin(stream);
+        var method = _methods.Find(stream.Path);
+        if (_isStopping)
+            call.Fail(
+                InferenceCode.Unavailable,
+                "GRPC server is shutting down and has stopped accepting new requests.");
+        else if (method is null)
+            call.Fail(InferenceCode.Unimplemented, $"unknown method {stream.Path}");
+        else if (call.IsDeadlineExceeded)
+            call.Fail(InferenceCode.DeadlineExceeded, "the deadline had passed when the call arrived");
+        if (call.Status != InferenceCode.Ok)
+        {
+            Finish(call);
+            return ValueTask.CompletedTask;
+        }
+
+        Interlocked.Increment(ref _activeCount);
+        try
+        {
+            var running = method!.InvokeAsync(call);
+            if (!running.IsCompletedSuccessfully)
+                return AwaitAsync(running, call, method);
+            running.GetAwaiter().GetResult();
+        }
+        catch (Exception error) when (Report(error, call, method!))
+        {
+        }
+
+        Interlocked.Decrement(ref _activeCount);
+        Finish(call);
+        return ValueTask.CompletedTask;
+    }
+
+    private static void Finish(RpcCall call)
+    {
+        call.End();
+        call.Release();
+    }
+
+    private async ValueTask AwaitAsync(ValueTask running, RpcCall call, RpcMethod method)
+    {
+        try
+        {
+            await running.ConfigureAwait(false);
+        }
+        catch (Exception error) when (Report(error, call, method))
+        {
+        }
+
+        Interlocked.Decrement(ref _activeCount);
+        Finish(call);
+    }
+
+    /// <summary>Checks what gRPC demands of the HTTP request (gRPC over HTTP/2, "Requests").</summary>
+    private static bool CheckHttp(IRpcExchange stream)
+    {
+        if (stream.HttpMethod != "POST")
+        {
+            stream.SetHttpStatus(405);
+            stream.SetHeader("allow", "POST");
+            return false;
+        }
+
+        var contentType = stream.RequestHeader("content-type");
+        if (contentType is not null && contentType.StartsWith("application/grpc", StringComparison.OrdinalIgnoreCase) &&
+            (contentType.Length == 16 || contentType[16] is '+' or ';'))
+            return true;
+        stream.SetHttpStatus(415);
+        return false;
+    }
+
+    /// <summary>Turns whatever was thrown into the call's status.</summary>
+    private bool Report(Exception error, RpcCall call, RpcMethod method)
+    {
+        switch (error)
+        {
+            case InferenceException known:
+                call.Fail(known.Code, known.Message);
+                break;
+            case WireFormatException broken:
+                call.Fail(InferenceCode.Internal, $"the request is no valid message: {broken.Message}");
+                break;
+            case TensorPoolExhaustedException exhausted:
+                call.Fail(InferenceCode.ResourceExhausted, exhausted.Message);
+                break;
+            case OperationCanceledException when call.IsDeadlineExceeded:
+                call.Fail(InferenceCode.DeadlineExceeded, "the deadline passed while the call was served");
+                break;
+            case OperationCanceledException or IOException:
+                // The peer is gone; nobody reads a status.
+                call.Fail(InferenceCode.Cancelled, "the call was cancelled");
+                call.Stream.Abort(Http2Cancel);
+                break;
+            default:
+                RpcLog.HandlerFailed(_logger, method.Path, error);
+                call.Fail(InferenceCode.Unknown, $"{error.GetType().Name}: {error.Message}");
+                break;
+        }
+
+        return true;
+    }
+}

@@ -1,0 +1,99 @@
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Abstractions;
+using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.AspNetCore.Http.Features;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+using Sluice.Rpc.Calls;
+using Sluice.Rpc.Dispatch;
+
+namespace Sluice.Rpc.Kestrel;
+
+/// <summary>Serves gRPC over Kestrel's HTTP/2, on the bare server: no HttpContext, no middleware.</summary>
+public sealed class KestrelRpcServer : IAsyncDisposable
+{
+    private readonly KestrelServer _server;
+    private readonly RpcDispatcher _dispatcher;
+    private readonly ILogger _logger;
+
+    /// <summary>Creates a server; nothing listens yet.</summary>
+    public KestrelRpcServer(RpcListenOptions options, RpcDispatcher dispatcher, ILoggerFactory loggers)
+    {
+        _dispatcher = dispatcher;
+        _logger = loggers.CreateLogger<KestrelRpcServer>();
+        var kestrel = new KestrelServerOptions { AddServerHeader = false, AllowAlternateSchemes = true };
+        Configure(kestrel.Limits, options);
+        kestrel.Listen(options.EndPoint, listen => listen.Protocols = HttpProtocols.Http2);
+        var sockets = new SocketTransportFactory(Options.Create(new SocketTransportOptions()), loggers);
+        _server = new KestrelServer(Options.Create(kestrel), sockets, loggers);
+    }
+
+    /// <summary>Addresses that are listened on, once started.</summary>
+    public IReadOnlyList<Uri> Addresses =>
+        [.. _server.Features.Get<IServerAddressesFeature>()!.Addresses.Select(address => new Uri(address))];
+
+    /// <summary>Begins to listen.</summary>
+    /// <exception cref="IOException">The port is taken.</exception>
+    public async Task StartAsync(CancellationToken cancellationToken)
+    {
+        await _server.StartAsync(new Application(_dispatcher), cancellationToken).ConfigureAwait(false);
+        foreach (var address in Addresses)
+            RpcLog.Listening(_logger, address);
+    }
+
+    /// <summary>Refuses new calls, lets running ones end, closes connections.</summary>
+    /// <param name="cancellationToken">Ends the waiting: what still runs is aborted.</param>
+    public Task StopAsync(CancellationToken cancellationToken)
+    {
+        _dispatcher.StopAccepting();
+        return _server.StopAsync(cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public ValueTask DisposeAsync()
+    {
+        _server.Dispose();
+        return ValueTask.CompletedTask;
+    }
+
+    private static void Configure(KestrelServerLimits limits, RpcListenOptions options)
+    {
+        // The body limit and the data rates are for browsers: an idle stream and a 2 GiB message are both normal here.
+        limits.MaxRequestBodySize = null;
+        limits.MinRequestBodyDataRate = null;
+        limits.MinResponseDataRate = null;
+        limits.MaxResponseBufferSize = 1024 * 1024;
+        limits.Http2.MaxStreamsPerConnection = options.MaxStreamsPerConnection;
+        limits.Http2.InitialStreamWindowSize = options.StreamWindowBytes;
+        limits.Http2.InitialConnectionWindowSize = options.ConnectionWindowBytes;
+    }
+
+    /// <summary>Kestrel's entry: keeps one stream object with each of Kestrel's pooled streams.</summary>
+    private sealed class Application(RpcDispatcher dispatcher) : IHttpApplication<KestrelRpcExchange>
+    {
+        public KestrelRpcExchange CreateContext(IFeatureCollection contextFeatures)
+        {
+            KestrelRpcExchange stream;
+            if (contextFeatures is IHostContextContainer<KestrelRpcExchange> container)
+                stream = container.HostContext ??= Create();
+            else
+                stream = Create();
+            stream.Begin(contextFeatures);
+            return stream;
+        }
+
+        public Task ProcessRequestAsync(KestrelRpcExchange context)
+        {
+            var serving = dispatcher.ServeAsync(context.Call, context);
+            return serving.IsCompletedSuccessfully ? Task.CompletedTask : serving.AsTask();
+        }
+
+        public void DisposeContext(KestrelRpcExchange context, Exception? exception)
+        {
+        }
+
+        private KestrelRpcExchange Create() => new(() => new RpcCall(dispatcher.Options, dispatcher.Pool));
+    }
+}

@@ -1,0 +1,12 @@
+using Microsoft.Extensions.Logging;
+
+namespace Sluice.Rpc;
+
+internal static partial class RpcLog
+{
+    [LoggerMessage(EventId = 1000, EventName = "HandlerFailed", Level = LogLevel.Error, Message = "{Path} failed unexpectedly")]
+    public static partial void HandlerFailed(ILogger logger, string path, Exception error);
+
+    [LoggerMessage(EventId = 1001, EventName = "Listening", Level = LogLevel.Information, Message = "gRPC listens on {Address}")]
+    public static partial void Listening(ILogger logger, Uri address);
+}

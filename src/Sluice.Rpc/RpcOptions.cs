@@ -1,0 +1,22 @@
+using System.IO.Compression;
+
+namespace Sluice.Rpc;
+
+/// <summary>Limits and choices of the RPC layer.</summary>
+public sealed record RpcOptions
+{
+    /// <summary>Largest message received, bytes after decompression. Default and most 2,147,483,647, as clients expect.</summary>
+    public int MaxReceiveMessageBytes { get; init; } = int.MaxValue;
+
+    /// <summary>Largest message sent, bytes. Default and most 2,147,483,647.</summary>
+    public int MaxSendMessageBytes { get; init; } = int.MaxValue;
+
+    /// <summary>How hard inference responses are compressed for clients that accept it; null = not at all (default).</summary>
+    public CompressionLevel? ResponseCompression { get; init; }
+
+    /// <summary>Messages longer than this are landed in one native buffer as they arrive. Default 64 KiB.</summary>
+    public int LandingThresholdBytes { get; init; } = 64 * 1024;
+
+    /// <summary>Most requests of one stream that may be unanswered; past it the stream is not read. Default 1,024.</summary>
+    public int MaxInFlightPerStream { get; init; } = 1024;
+}

@@ -1,0 +1,51 @@
+using System.IO.Pipelines;
+
+namespace Sluice.Rpc.Transport;
+
+/// <summary>One HTTP/2 request with its response, as gRPC needs it; the only thing that a transport provides.</summary>
+/// <remarks>
+/// <para><b>Order.</b> Headers are set before the first flush. When no byte was written at the end, trailers leave in the
+/// header block (gRPC's trailers-only response).</para>
+/// <para><b>Threads.</b> The body is read by one reader and the output written by one writer at a time; the two may be
+/// different threads. <see cref="Abort"/> may come from any thread.</para>
+/// </remarks>
+public interface IRpcExchange
+{
+    /// <summary>The HTTP method.</summary>
+    string HttpMethod { get; }
+
+    /// <summary>The request's path, such as <c>/inference.GRPCInferenceService/ModelInfer</c>.</summary>
+    string Path { get; }
+
+    /// <summary>The request's body, lent piece by piece.</summary>
+    PipeReader Body { get; }
+
+    /// <summary>The response's body.</summary>
+    PipeWriter Output { get; }
+
+    /// <summary>Cancelled when the peer resets the stream or the connection is lost. Asking for it may cost something.</summary>
+    CancellationToken Aborted { get; }
+
+    /// <summary>Returns a request header's value, several joined by a comma; null when absent.</summary>
+    /// <param name="name">Lower case.</param>
+    string? RequestHeader(string name);
+
+    /// <summary>Lists all request headers.</summary>
+    IEnumerable<KeyValuePair<string, string>> RequestHeaders();
+
+    /// <summary>Sets the HTTP status; 200 unless set.</summary>
+    void SetHttpStatus(int status);
+
+    /// <summary>Sets a response header.</summary>
+    void SetHeader(string name, string value);
+
+    /// <summary>Sets a trailer.</summary>
+    void SetTrailer(string name, string value);
+
+    /// <summary>Fills memory from the body, as directly as the transport can.</summary>
+    /// <returns>False when the body ends before the memory is full.</returns>
+    ValueTask<bool> FillAsync(Memory<byte> destination);
+
+    /// <summary>Resets the stream with an HTTP/2 error code.</summary>
+    void Abort(int http2ErrorCode);
+}
