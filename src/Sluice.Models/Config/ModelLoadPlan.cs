@@ -1,0 +1,74 @@
+using Sluice.Inference;
+using Sluice.Protocol.Inference;
+
+namespace Sluice.Models;
+
+/// <summary>Everything a loader needs to make one model version servable.</summary>
+/// <remarks>
+/// <para>A load has two halves, with the engine's reading of the file between them: <see cref="Draft"/> says what is
+/// known before, <see cref="Complete"/> makes the settings in force from what the file says.</para>
+/// <para><b>Threads.</b> One loader at a time.</para>
+/// </remarks>
+public sealed class ModelLoadPlan
+{
+    private readonly ModelVersionFolder _version;
+    private readonly ModelConfigOptions _options;
+
+    /// <summary>Resolves engine and file of one version.</summary>
+    /// <param name="config">The configuration as written; copied.</param>
+    /// <param name="version">Version and folders.</param>
+    /// <param name="options">What the server adds.</param>
+    /// <exception cref="InferenceException">
+    /// <see cref="InferenceCode.InvalidArgument"/> when the name is not the folder's, no engine can be told, or the
+    /// configuration asks for something that is not supported.
+    /// </exception>
+    public ModelLoadPlan(ModelConfig config, ModelVersionFolder version, ModelConfigOptions options)
+    {
+        _version = version;
+        _options = options;
+        Config = config.Clone();
+        if (Config.Name.Length == 0)
+            Config.Name = version.ModelName;
+        if (Config.Name != version.ModelName)
+            throw InferenceException.Invalid($"unexpected directory name '{version.ModelName}' for model '{Config.Name}', "
+                + "directory name must equal model name");
+
+        Throw([.. UnsupportedFeatures.Find(Config)]);
+        BackendResolver.Resolve(Config, version.Path);
+        Draft = CreateSettings();
+    }
+
+    /// <summary>The configuration: as written at first, completed and normalised after <see cref="Complete"/>.</summary>
+    public ModelConfig Config { get; private set; }
+
+    /// <summary>What is known before the file is read; inputs, outputs and batch size may be empty.</summary>
+    public ModelSettings Draft { get; }
+
+    /// <summary>Completes, normalises and checks the configuration against the file.</summary>
+    /// <param name="graph">What the engine read.</param>
+    /// <returns>The settings in force.</returns>
+    /// <exception cref="InferenceException">
+    /// <see cref="InferenceCode.InvalidArgument"/> with every fault, one sentence each.
+    /// </exception>
+    public ModelSettings Complete(ModelDescription graph)
+    {
+        var config = Config.Clone();
+        if (_options.AutoComplete)
+            ModelAutoComplete.Complete(config, graph, _options.DefaultMaxBatchSize(config.Backend));
+
+        ModelConfigDefaults.Apply(config, _options.UsableGpus);
+        Throw(ModelConfigValidator.Validate(config, _options.UsableGpus));
+        Throw(GraphValidator.Validate(config, graph));
+        Config = config;
+        return CreateSettings();
+    }
+
+    private ModelSettings CreateSettings() =>
+        ModelSettingsFactory.Create(Config, _version, _options.BackendConfigFor(Config.Backend));
+
+    private static void Throw(IReadOnlyList<string> errors)
+    {
+        if (errors.Count > 0)
+            throw InferenceException.Invalid(string.Join("; ", errors));
+    }
+}

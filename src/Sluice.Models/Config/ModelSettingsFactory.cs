@@ -1,0 +1,111 @@
+using System.Collections.Immutable;
+using Sluice.Inference;
+using Sluice.Protocol.Inference;
+using DataType = Sluice.Tensors.DataType;
+using Kind = Sluice.Protocol.Inference.ModelInstanceGroup.Types.Kind;
+
+namespace Sluice.Models;
+
+/// <summary>Turns a configuration into the settings that engines and schedulers read.</summary>
+internal static class ModelSettingsFactory
+{
+    /// <param name="config">As complete as it is; not changed.</param>
+    /// <param name="version">Version and folders.</param>
+    /// <param name="backendConfig">The operator's settings for the engine.</param>
+    public static ModelSettings Create(
+        ModelConfig config, ModelVersionFolder version, ImmutableDictionary<string, string> backendConfig) => new()
+        {
+            Name = config.Name,
+            Version = version.Text,
+            Backend = config.Backend,
+            Platform = config.Platform,
+            ModelFolder = version.ModelFolder,
+            VersionFolder = version.Path,
+            ModelFilename = FindModelFile(version.Path, config.DefaultModelFilename),
+            MaxBatchSize = config.MaxBatchSize,
+            Inputs = [.. config.Input.Select(Convert)],
+            Outputs = [.. config.Output.Select(Convert)],
+            InstanceGroups = [.. config.InstanceGroup.Where(g => !g.Passive).Select(Convert)],
+            DynamicBatching = config.DynamicBatching is { } batching ? Convert(batching) : null,
+            IsDecoupled = config.ModelTransactionPolicy is { Decoupled: true },
+            Optimization = Convert(config.Optimization),
+            Parameters = config.Parameters.ToImmutableDictionary(p => p.Key, p => p.Value.StringValue),
+            MetricTags = config.MetricTags.ToImmutableDictionary(),
+            BackendConfig = backendConfig,
+        };
+
+    // A model with external data may be a folder that holds the file under the same name.
+    private static string FindModelFile(string folder, string filename) =>
+        filename.Length > 0 && Directory.Exists(Path.Combine(folder, filename)) ? Path.Combine(filename, filename) : filename;
+
+    private static TensorSettings Convert(ModelInput input) => new()
+    {
+        Name = input.Name,
+        DataType = (DataType)input.DataType,
+        Dims = [.. input.Dims],
+        Reshape = input.Reshape is { } reshape ? [.. reshape.Shape] : null,
+        IsOptional = input.Optional,
+        AllowRaggedBatch = input.AllowRaggedBatch,
+        IsShapeTensor = input.IsShapeTensor,
+    };
+
+    private static TensorSettings Convert(ModelOutput output) => new()
+    {
+        Name = output.Name,
+        DataType = (DataType)output.DataType,
+        Dims = [.. output.Dims],
+        Reshape = output.Reshape is { } reshape ? [.. reshape.Shape] : null,
+        IsShapeTensor = output.IsShapeTensor,
+        LabelFilename = output.LabelFilename,
+    };
+
+    private static InstanceGroupSettings Convert(ModelInstanceGroup group) => new()
+    {
+        Name = group.Name,
+        Kind = group.Kind switch
+        {
+            Kind.Gpu => InstanceKind.Gpu,
+            Kind.Model => InstanceKind.Model,
+            _ => InstanceKind.Cpu,
+        },
+        Count = Math.Max(1, group.Count),
+        Gpus = [.. group.Gpus],
+    };
+
+    private static DynamicBatchingSettings Convert(ModelDynamicBatching batching) => new()
+    {
+        PreferredBatchSizes = [.. batching.PreferredBatchSize.Distinct().Order()],
+        MaxQueueDelayMicroseconds = Clamp(batching.MaxQueueDelayMicroseconds),
+        PreserveOrdering = batching.PreserveOrdering,
+        PriorityLevels = (int)Math.Min(batching.PriorityLevels, int.MaxValue),
+        DefaultPriorityLevel = (int)Math.Min(batching.DefaultPriorityLevel, int.MaxValue),
+        DefaultQueuePolicy = Convert(batching.DefaultQueuePolicy),
+        PriorityQueuePolicies = batching.PriorityQueuePolicy
+            .Where(p => p.Key <= int.MaxValue)
+            .ToImmutableDictionary(p => (int)p.Key, p => Convert(p.Value)),
+    };
+
+    private static QueuePolicySettings Convert(ModelQueuePolicy? policy) => policy is null ? new() : new()
+    {
+        TimeoutAction = policy.TimeoutAction == ModelQueuePolicy.Types.TimeoutAction.Delay
+            ? QueueTimeoutAction.Delay
+            : QueueTimeoutAction.Reject,
+        DefaultTimeoutMicroseconds = Clamp(policy.DefaultTimeoutMicroseconds),
+        AllowTimeoutOverride = policy.AllowTimeoutOverride,
+        MaxQueueSize = (int)Math.Min(policy.MaxQueueSize, int.MaxValue),
+    };
+
+    private static OptimizationSettings Convert(ModelOptimizationPolicy? optimization) => optimization is null ? new() : new()
+    {
+        GraphLevel = optimization.Graph?.Level,
+        GpuAccelerators = Convert(optimization.ExecutionAccelerators?.GpuExecutionAccelerator),
+        CpuAccelerators = Convert(optimization.ExecutionAccelerators?.CpuExecutionAccelerator),
+    };
+
+    private static ImmutableArray<AcceleratorSettings> Convert(
+        IEnumerable<ModelOptimizationPolicy.Types.ExecutionAccelerators.Types.Accelerator>? accelerators) =>
+        [.. (accelerators ?? []).Select(a => new AcceleratorSettings(a.Name, a.Parameters.ToImmutableDictionary()))];
+
+    // Time arithmetic is done in signed numbers; 300 years stand for all longer waits.
+    private static long Clamp(ulong microseconds) => (long)Math.Min(microseconds, long.MaxValue / 1000);
+}

@@ -1,0 +1,24 @@
+using Sluice.Protocol.Inference;
+
+namespace Sluice.Models;
+
+/// <summary>Names settings that would change results and that nothing here carries out yet.</summary>
+/// <remarks>Settings that only change speed (caches, rate limits, warm-up) are accepted and have no effect.</remarks>
+internal static class UnsupportedFeatures
+{
+    /// <returns>One sentence per setting.</returns>
+    public static IEnumerable<string> Find(ModelConfig config)
+    {
+        var fields = new (string Field, bool IsUsed)[]
+        {
+            ("sequence_batching", config.SequenceBatching is not null),
+            ("ensemble_scheduling", config.EnsembleScheduling is not null || config.Platform == "ensemble"),
+            ("batch_input", config.BatchInput.Count > 0),
+            ("batch_output", config.BatchOutput.Count > 0),
+            ("model_operations", config.ModelOperations is { OpLibraryFilename.Count: > 0 }),
+            ("model_repository_agents", config.ModelRepositoryAgents is { Agents.Count: > 0 }),
+        };
+        return fields.Where(f => f.IsUsed)
+            .Select(f => $"model '{config.Name}' uses '{f.Field}', which this server does not support yet");
+    }
+}
