@@ -35,6 +35,7 @@ public sealed class ModelLoadPlan
 
         Throw([.. UnsupportedFeatures.Find(Config)]);
         BackendResolver.Resolve(Config, version.Path);
+        Throw([.. ConfigPaths.FindFaults(Config)]);
         Draft = CreateSettings();
     }
 

@@ -1,0 +1,64 @@
+using Sluice.Inference;
+using Sluice.Protocol.Inference;
+
+namespace Sluice.Models;
+
+/// <summary>Holds a servable and counts who uses it; disposes it when the last one has left.</summary>
+/// <remarks><b>Threads.</b> Any number of callers, no lock.</remarks>
+internal sealed class LoadedModel
+{
+    // Far enough below zero that no number of failed attempts at a time reaches it.
+    private const int Dead = int.MinValue / 2;
+
+    private readonly TaskCompletionSource _drained = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private int _references = 1;
+
+    /// <param name="servable">Owned from now on.</param>
+    /// <param name="config">Completed configuration.</param>
+    /// <param name="key">What it was loaded from.</param>
+    public LoadedModel(IServable servable, ModelConfig config, VersionKey key)
+    {
+        Servable = servable;
+        Config = config;
+        Key = key;
+    }
+
+    public IServable Servable { get; }
+
+    public ModelConfig Config { get; }
+
+    public VersionKey Key { get; }
+
+    /// <summary>Adds a user.</summary>
+    /// <returns>False when the model has been retired and its last user has left.</returns>
+    public bool TryAddReference()
+    {
+        if (Interlocked.Increment(ref _references) > 0)
+            return true;
+
+        Interlocked.Decrement(ref _references);
+        return false;
+    }
+
+    /// <summary>Removes a user.</summary>
+    public void Release()
+    {
+        // Between the two steps a reader of an older snapshot may still come in; then that reader's release ends it.
+        if (Interlocked.Decrement(ref _references) == 0
+            && Interlocked.CompareExchange(ref _references, Dead, 0) == 0)
+            _drained.TrySetResult();
+    }
+
+    /// <summary>Gives up the owner's use, waits for all others and disposes the servable. Call once.</summary>
+    public async Task RetireAsync()
+    {
+        Release();
+        await _drained.Task.ConfigureAwait(false);
+        await Servable.DisposeAsync().ConfigureAwait(false);
+    }
+}
+
+/// <summary>What a version was loaded from; equal keys need no reload.</summary>
+/// <param name="Config">The configuration as written, without its version policy.</param>
+/// <param name="Stamp">State of the version's files.</param>
+internal sealed record VersionKey(ModelConfig Config, string Stamp);

@@ -1,0 +1,223 @@
+using Microsoft.Extensions.Logging;
+using Sluice.Inference;
+using Sluice.Protocol.Inference;
+
+namespace Sluice.Models;
+
+/// <summary>Loads, reloads and unloads models while others serve.</summary>
+/// <remarks>
+/// <para>Loads and unloads of one model happen one after the other; different models never wait for each other, except
+/// for a free load thread.</para>
+/// <para><b>Threads.</b> Any number of callers, after <see cref="StartAsync"/>.</para>
+/// </remarks>
+public sealed class ModelLifecycle : IAsyncDisposable
+{
+    private readonly ModelRepository _repository;
+    private readonly LifecycleOptions _options;
+    private readonly TimeProvider _time;
+    private readonly VersionLoader _versions;
+    private readonly ModelUpdater _updater;
+    private readonly RepositoryFollower _follower;
+    private readonly CancellationTokenSource _stopping = new();
+    private readonly CancellationToken _stopToken;
+    private PeriodicTimer? _timer;
+    private Task _polling = Task.CompletedTask;
+    private volatile bool _started;
+
+    /// <summary>Connects the parts; loads nothing.</summary>
+    /// <param name="repository">Where models are.</param>
+    /// <param name="loader">Makes them servable.</param>
+    /// <param name="options">Who decides, and how many at a time.</param>
+    /// <param name="configOptions">What the server adds to configurations.</param>
+    /// <param name="logger">One line per load and unload.</param>
+    /// <param name="time">Clock of polls and load durations.</param>
+    public ModelLifecycle(
+        ModelRepository repository,
+        IModelLoader loader,
+        LifecycleOptions options,
+        ModelConfigOptions configOptions,
+        ILogger<ModelLifecycle> logger,
+        TimeProvider time)
+    {
+        _repository = repository;
+        _options = options;
+        _time = time;
+        _stopToken = _stopping.Token;
+        _versions = new VersionLoader(loader, options, configOptions, logger, time);
+        _updater = new ModelUpdater(_versions, logger);
+        _follower = new RepositoryFollower(
+            repository, f => ApplyAsync(f.Name, () => f, replacement: null), UnloadModelAsync, logger);
+    }
+
+    /// <summary>What requests look models up in.</summary>
+    public ModelTable Table { get; } = new();
+
+    /// <summary>True when the start is over and every model that was not unloaded on purpose is ready (strict readiness).</summary>
+    public bool IsReady => _started && Table.Models.All(m =>
+        (m.Fault.Length == 0 || m.Latest is not null) && m.Versions.All(IsSettled));
+
+    /// <summary>True when the start is over, whatever became of the models.</summary>
+    public bool IsStarted => _started;
+
+    /// <summary>Loads the models of the start and, in poll mode, begins to follow the disk.</summary>
+    /// <param name="cancellationToken">Ends the waiting, not the loads.</param>
+    /// <returns>Models that failed; they touch no others.</returns>
+    /// <exception cref="InferenceException">A repository cannot be read.</exception>
+    public async Task<IReadOnlyList<ModelLoadFailure>> StartAsync(CancellationToken cancellationToken)
+    {
+        var failures = await LoadAtStartAsync().WaitAsync(cancellationToken).ConfigureAwait(false);
+        _started = true;
+        if (_options.Mode == ModelControlMode.Poll)
+        {
+            _timer = new PeriodicTimer(_options.PollPeriod, _time);
+            _polling = _follower.RunAsync(_timer, Table.AddSlots, _stopToken);
+        }
+
+        return failures;
+    }
+
+    /// <summary>Loads a model, or reloads what has changed of it; returns when it is ready.</summary>
+    /// <param name="name">A folder of a repository.</param>
+    /// <param name="configJson">Configuration in proto JSON that replaces the one on disk until the next load; null for none.</param>
+    /// <param name="cancellationToken">Ends the waiting, not the load.</param>
+    /// <exception cref="InferenceException">
+    /// <see cref="InferenceCode.Unavailable"/> when the mode is not explicit; <see cref="InferenceCode.Internal"/> when no
+    /// repository has the model; <see cref="InferenceCode.InvalidArgument"/> when the name, the configuration or the load
+    /// fails; what served before then still serves.
+    /// </exception>
+    public async Task LoadAsync(string name, string? configJson, CancellationToken cancellationToken)
+    {
+        CheckExplicit();
+        ModelNames.Check(name);
+        var replacement = configJson is null ? null : ModelConfigFile.ReadJson(name, configJson);
+        if (_repository.Find(name) is null)
+            throw new InferenceException(InferenceCode.Internal, NotInRepository(name));
+
+        var failure = await ApplyAsync(name, () => _repository.Find(name), replacement)
+            .WaitAsync(cancellationToken).ConfigureAwait(false);
+        if (failure is not null)
+            throw InferenceException.Invalid($"load failed for model '{name}': {failure.Reason}");
+    }
+
+    /// <summary>Stops serving a model; returns when it takes no new requests. An unknown model is no error.</summary>
+    /// <param name="name">Any name.</param>
+    /// <param name="cancellationToken">Ends the waiting, not the unload.</param>
+    /// <exception cref="InferenceException">
+    /// <see cref="InferenceCode.Unavailable"/> when the mode is not explicit;
+    /// <see cref="InferenceCode.InvalidArgument"/> for an empty name.
+    /// </exception>
+    public Task UnloadAsync(string name, CancellationToken cancellationToken)
+    {
+        CheckExplicit();
+        ModelNames.Check(name);
+        return UnloadModelAsync(name).WaitAsync(cancellationToken);
+    }
+
+    /// <summary>Lists the models of the repositories and those that are still loaded.</summary>
+    /// <param name="readyOnly">Leaves out what is not ready.</param>
+    /// <exception cref="InferenceException">A repository cannot be read.</exception>
+    public IReadOnlyList<ModelIndexEntry> Index(bool readyOnly)
+    {
+        var known = Table.Models.ToDictionary(m => m.Name, StringComparer.Ordinal);
+        var untried = _repository.Names().Where(n => !known.ContainsKey(n))
+            .Select(n => new ModelIndexEntry(n, "", State: null, ""));
+        return [.. known.Values.SelectMany(Entries).Concat(untried)
+            .Where(e => !readyOnly || e.State == ModelState.Ready)
+            .OrderBy(e => e.Name, StringComparer.Ordinal)];
+    }
+
+    /// <summary>Stops following the disk, unloads everything and waits until all requests have ended.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await _stopping.CancelAsync().ConfigureAwait(false);
+        await _polling.ConfigureAwait(false);
+        _timer?.Dispose();
+        await Task.WhenAll(Table.Models.Select(m => UnloadModelAsync(m.Name))).ConfigureAwait(false);
+        await _updater.DrainAsync().ConfigureAwait(false);
+        _versions.Dispose();
+        _stopping.Dispose();
+    }
+
+    private static string NotInRepository(string name) => $"failed to load '{name}', failed to poll from model repository";
+
+    private static bool IsSettled(VersionSnapshot version) => version.State switch
+    {
+        ModelState.Ready or ModelState.Unloading => true,
+        ModelState.Unavailable => version.Reason == ModelUpdater.Unloaded,
+        _ => false,
+    };
+
+    private static IEnumerable<ModelIndexEntry> Entries(ModelSnapshot model) =>
+        model.Versions.Length > 0 && (model.Fault.Length == 0 || model.Latest is not null)
+            ? model.Versions.Select(v => new ModelIndexEntry(model.Name, v.Text, v.State, v.Reason))
+            : [new ModelIndexEntry(
+                model.Name, "", model.Fault.Length > 0 ? ModelState.Unavailable : null, model.Fault)];
+
+    private async Task<IReadOnlyList<ModelLoadFailure>> LoadAtStartAsync()
+    {
+        if (_options.Mode != ModelControlMode.Explicit)
+            return await _follower.FollowAsync(Table.AddSlots).ConfigureAwait(false);
+
+        var all = _repository.Names();
+        var names = _options.StartupModels.Contains("*") ? all : _options.StartupModels.Distinct().ToArray();
+        var failures = await Task.WhenAll(names.Select(LoadNamedAsync)).ConfigureAwait(false);
+        return [.. failures.OfType<ModelLoadFailure>()];
+    }
+
+    private async Task<ModelLoadFailure?> LoadNamedAsync(string name)
+    {
+        try
+        {
+            ModelNames.Check(name);
+        }
+        catch (InferenceException e)
+        {
+            return new ModelLoadFailure(name, e.Message);
+        }
+
+        return _repository.Find(name) is not null
+            ? await ApplyAsync(name, () => _repository.Find(name), replacement: null).ConfigureAwait(false)
+            : new ModelLoadFailure(name, NotInRepository(name));
+    }
+
+    private async Task<ModelLoadFailure?> ApplyAsync(string name, Func<ModelFolder?> look, ModelConfig? replacement)
+    {
+        var slot = Table.GetOrAddSlot(name);
+        await slot.Gate.WaitAsync(_stopToken).ConfigureAwait(false);
+        try
+        {
+            // Looked at behind the gate: what an earlier caller saw may be older than what is loaded.
+            var reason = look() is { } folder
+                ? await _updater.ApplyAsync(slot, folder, replacement, _stopToken).ConfigureAwait(false)
+                : NotInRepository(name);
+            return reason is null ? null : new ModelLoadFailure(name, reason);
+        }
+        finally
+        {
+            slot.Gate.Release();
+        }
+    }
+
+    private async Task UnloadModelAsync(string name)
+    {
+        if (Table.FindSlot(name) is not { } slot)
+            return;
+
+        await slot.Gate.WaitAsync().ConfigureAwait(false);
+        try
+        {
+            _updater.Unload(slot);
+        }
+        finally
+        {
+            slot.Gate.Release();
+        }
+    }
+
+    private void CheckExplicit()
+    {
+        if (_options.Mode != ModelControlMode.Explicit)
+            throw new InferenceException(
+                InferenceCode.Unavailable, "explicit model load / unload is not allowed if polling is enabled");
+    }
+}

@@ -1,0 +1,187 @@
+using Microsoft.Extensions.Logging;
+using Sluice.Inference;
+using Sluice.Protocol.Inference;
+
+namespace Sluice.Models;
+
+/// <summary>Brings one model to what its folder says: load new, swap, drain old.</summary>
+/// <remarks>
+/// <para>What serves keeps serving until its successor is ready: after any failure all old versions stay.</para>
+/// <para><b>Threads.</b> The caller holds the slot's gate.</para>
+/// </remarks>
+internal sealed class ModelUpdater(VersionLoader loader, ILogger logger)
+{
+    /// <summary>Reason of a version that was taken out on purpose.</summary>
+    public const string Unloaded = "unloaded";
+
+    private readonly HashSet<Task> _retirements = [];
+
+    /// <summary>Loads what is new or changed, then retires what is no longer wanted.</summary>
+    /// <param name="slot">The model.</param>
+    /// <param name="folder">What is on disk.</param>
+    /// <param name="replacement">Configuration that replaces the one on disk; null for none.</param>
+    /// <param name="cancellationToken">The server is stopping.</param>
+    /// <returns>Why something failed; null when all is as wanted.</returns>
+    public async Task<string?> ApplyAsync(
+        ModelSlot slot, ModelFolder folder, ModelConfig? replacement, CancellationToken cancellationToken)
+    {
+        if (folder.Fault.Length > 0)
+            return Refuse(slot, folder.Fault);
+
+        ModelConfig config;
+        try
+        {
+            config = replacement ?? (folder.ConfigPath is { } path ? ModelConfigFile.Read(path) : new ModelConfig());
+        }
+        catch (InferenceException e)
+        {
+            return Refuse(slot, e.Message);
+        }
+
+        var wanted = VersionSelection.Select(config.VersionPolicy, folder.Versions);
+        if (wanted.Length == 0)
+            return Refuse(slot, $"at least one version must be available under the version policy of model '{folder.Name}'");
+
+        slot.Update(s => s.WithFault(""));
+        var failures = await Task.WhenAll(wanted.Select(v =>
+            LoadVersionAsync(slot, v, config, KeyOf(config, folder.VersionStamps[v.Number]), cancellationToken)))
+            .ConfigureAwait(false);
+        if (failures.Any(f => f is not null))
+            return string.Join(' ', failures.OfType<string>());
+
+        Retire(slot, v => wanted.All(w => w.Number != v.Number));
+        return null;
+    }
+
+    /// <summary>Takes every version out of service; what it has accepted is finished in the background.</summary>
+    public void Unload(ModelSlot slot)
+    {
+        slot.Update(s => s.WithFault(""));
+        Retire(slot, _ => true);
+    }
+
+    /// <summary>Waits until everything retired so far is gone.</summary>
+    public Task DrainAsync()
+    {
+        lock (_retirements)
+            return Task.WhenAll(_retirements);
+    }
+
+    private string Refuse(ModelSlot slot, string fault)
+    {
+        logger.ModelRefused(slot.Snapshot.Name, fault);
+        slot.Update(s => s.WithFault(fault));
+        return fault;
+    }
+
+    // Which versions are served does not change what one of them is.
+    private static VersionKey KeyOf(ModelConfig config, string stamp)
+    {
+        var copy = config.Clone();
+        copy.VersionPolicy = null;
+        return new VersionKey(copy, stamp);
+    }
+
+    private async Task<string?> LoadVersionAsync(
+        ModelSlot slot, ModelVersionFolder version, ModelConfig config, VersionKey key, CancellationToken cancellationToken)
+    {
+        var current = slot.Snapshot.Find(version.Number);
+        if (current?.Loaded is { } same && same.Key == key)
+            return null;
+
+        if (current?.Loaded is null)
+            slot.Update(s => s.With(new VersionSnapshot { Number = version.Number, State = ModelState.Loading }));
+
+        try
+        {
+            var loaded = await loader.LoadAsync(version, config, key, cancellationToken).ConfigureAwait(false);
+            slot.Update(s => s.With(
+                new VersionSnapshot { Number = version.Number, State = ModelState.Ready, Loaded = loaded }));
+        }
+        // Whatever a loader or an engine throws concerns this version alone.
+        catch (Exception e)
+        {
+            return KeepAfterFailure(slot, version, current, e.Message);
+        }
+
+        if (current?.Loaded is { } old)
+            StartRetirement(slot, old, announced: null);
+
+        return null;
+    }
+
+    private string KeepAfterFailure(ModelSlot slot, ModelVersionFolder version, VersionSnapshot? current, string reason)
+    {
+        if (current?.Loaded is not null)
+        {
+            logger.ReloadFailed(version.ModelName, version.Text, reason);
+            slot.Update(s => s.With(current with { Reason = reason }));
+        }
+        else
+        {
+            logger.ModelLoadFailed(version.ModelName, version.Text, reason);
+            slot.Update(s => s.With(
+                new VersionSnapshot { Number = version.Number, State = ModelState.Unavailable, Reason = reason }));
+        }
+
+        return $"version {version.Text} is at UNAVAILABLE state: {reason};";
+    }
+
+    private void Retire(ModelSlot slot, Func<VersionSnapshot, bool> which)
+    {
+        foreach (var version in slot.Snapshot.Versions.Where(which))
+        {
+            var next = version with { State = ModelState.Unavailable, Reason = Unloaded, Loaded = null };
+            if (version.State == ModelState.Unloading)
+                continue;
+
+            if (version.Loaded is not { } loaded)
+            {
+                slot.Update(s => s.With(next));
+                continue;
+            }
+
+            // New requests must miss before the owner's reference goes, or a look-up could find a dead model for ever.
+            next = next with { State = ModelState.Unloading, Reason = "" };
+            slot.Update(s => s.With(next));
+            StartRetirement(slot, loaded, next);
+        }
+    }
+
+    // What is announced is the state to end when all is gone; null when a successor has taken the place.
+    private void StartRetirement(ModelSlot slot, LoadedModel loaded, VersionSnapshot? announced)
+    {
+        var retirement = RetireAsync(slot, loaded, announced);
+        lock (_retirements)
+            _retirements.Add(retirement);
+        retirement.ContinueWith(
+            t =>
+            {
+                lock (_retirements)
+                    _retirements.Remove(t);
+            },
+            CancellationToken.None,
+            TaskContinuationOptions.ExecuteSynchronously,
+            TaskScheduler.Default);
+    }
+
+    private async Task RetireAsync(ModelSlot slot, LoadedModel loaded, VersionSnapshot? announced)
+    {
+        var settings = loaded.Servable.Settings;
+        try
+        {
+            await loaded.RetireAsync().ConfigureAwait(false);
+            logger.ModelUnloaded(settings.Name, settings.Version);
+        }
+        // Nobody waits for this result; the model is out of the table either way.
+        catch (Exception e)
+        {
+            logger.ReleaseFailed(e, settings.Name, settings.Version);
+        }
+
+        if (announced is not null)
+            slot.Update(s => ReferenceEquals(s.Find(announced.Number), announced)
+                ? s.With(announced with { State = ModelState.Unavailable, Reason = Unloaded })
+                : s);
+    }
+}

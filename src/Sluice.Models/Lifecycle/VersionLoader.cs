@@ -1,0 +1,57 @@
+using Microsoft.Extensions.Logging;
+using Sluice.Protocol.Inference;
+
+namespace Sluice.Models;
+
+/// <summary>Loads versions, a bounded number at a time, on threads of their own.</summary>
+internal sealed class VersionLoader(
+    IModelLoader loader, LifecycleOptions options, ModelConfigOptions configOptions, ILogger logger, TimeProvider time)
+    : IDisposable
+{
+    private readonly SemaphoreSlim _slots = new(options.LoadThreadCount, options.LoadThreadCount);
+
+    /// <returns>A loaded model that the caller retires.</returns>
+    public async Task<LoadedModel> LoadAsync(
+        ModelVersionFolder version, ModelConfig config, VersionKey key, CancellationToken cancellationToken)
+    {
+        await _slots.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            for (var attempt = 1; ; attempt++)
+            {
+                try
+                {
+                    return await LoadOnceAsync(version, config, key, cancellationToken).ConfigureAwait(false);
+                }
+                catch (Exception e) when (attempt <= options.LoadRetryCount && !cancellationToken.IsCancellationRequested)
+                {
+                    logger.LoadRetried(attempt, version.ModelName, version.Text, e.Message);
+                }
+            }
+        }
+        finally
+        {
+            _slots.Release();
+        }
+    }
+
+    public void Dispose() => _slots.Dispose();
+
+    private async Task<LoadedModel> LoadOnceAsync(
+        ModelVersionFolder version, ModelConfig config, VersionKey key, CancellationToken cancellationToken)
+    {
+        var start = time.GetTimestamp();
+        var plan = new ModelLoadPlan(config, version, configOptions);
+        // Engines block while they read a file; the pool's threads are for requests.
+        var servable = await Task.Factory.StartNew(
+            () => loader.LoadAsync(plan, cancellationToken),
+            cancellationToken,
+            TaskCreationOptions.LongRunning | TaskCreationOptions.DenyChildAttach,
+            TaskScheduler.Default).Unwrap().ConfigureAwait(false);
+
+        var duration = time.GetElapsedTime(start);
+        servable.Statistics.LoadDuration = duration;
+        logger.ModelLoaded(version.ModelName, version.Text, duration.TotalSeconds);
+        return new LoadedModel(servable, plan.Config, key);
+    }
+}
