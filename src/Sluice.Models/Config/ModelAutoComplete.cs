@@ -45,7 +45,7 @@ internal static class ModelAutoComplete
 
         // A tensor without any shape may turn out to have no rows, so it only batches when the operator says so.
         var batchable = tensors.Length > 0 && tensors.All(t => t.Dims is { } dims && HasFreeFirst(dims));
-        if (!batchable || config.MaxBatchSize > 0 || StatesFullShapes(config, graph))
+        if (!batchable || config.MaxBatchSize != 0 || StatesFullShapes(config, graph))
             return;
 
         config.MaxBatchSize = defaultMaxBatchSize;

@@ -58,8 +58,7 @@ public sealed class ModelLoadPlan
             ModelAutoComplete.Complete(config, graph, _options.DefaultMaxBatchSize(config.Backend));
 
         ModelConfigDefaults.Apply(config, _options.UsableGpus);
-        Throw(ModelConfigValidator.Validate(config, _options.UsableGpus));
-        Throw(GraphValidator.Validate(config, graph));
+        Throw([.. ModelConfigValidator.Validate(config, _options.UsableGpus), .. GraphValidator.Validate(config, graph)]);
         Config = config;
         return CreateSettings();
     }
