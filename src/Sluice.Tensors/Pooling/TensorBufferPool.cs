@@ -78,7 +78,8 @@ public sealed class TensorBufferPool : IDisposable
     public TensorBuffer Rent(int length) =>
         TryRent(length, out var buffer)
             ? buffer
-            : throw new TensorPoolExhaustedException(length, RentedBytes, _options.MaxBytes);
+            : throw new TensorPoolExhaustedException(
+                length, SizeClasses.CapacityOf(SizeClasses.IndexOf(length)), RentedBytes, _options.MaxBytes);
 
     /// <summary>Rents a buffer unless the limit would be passed; its contents are undefined.</summary>
     /// <param name="length">Bytes; 0 is allowed.</param>
