@@ -1,0 +1,225 @@
+using Microsoft.Extensions.Logging;
+using Sluice.Backends.OnnxRuntime.Interop;
+using Sluice.Inference;
+using Sluice.Tensors;
+
+namespace Sluice.Backends.OnnxRuntime;
+
+/// <summary>One caller's state of a session: arguments, views of memory, the means to stop it.</summary>
+/// <remarks>
+/// Inputs are read where they lie. Outputs whose shape is known beforehand are written by the engine into pooled
+/// buffers; the others, and strings, cost one copy. Nothing is allocated per execution once shapes repeat.
+/// </remarks>
+internal sealed unsafe class OnnxModelInstance : IModelInstance
+{
+    private const int OnlyFatal = 4;
+
+    private readonly ModelSettings _settings;
+    private readonly OnnxSession _session;
+    private readonly OrtEnvironment _environment;
+    private readonly OrtApi _api;
+    private readonly OutputShapePlan _shapes;
+    private readonly ILogger _logger;
+    private readonly GraphTensor[] _inputs;
+    private readonly GraphTensor[] _outputs;
+    private readonly CachedValue[] _inputViews;
+    private readonly CachedValue[] _outputViews;
+    private readonly TensorBuffer?[] _rented;
+    private readonly Shape[] _guessed;
+    private readonly long[] _symbols;
+    private readonly OrtHandle _runOptions;
+    private readonly TerminationGate _gate;
+    private readonly CallArguments _in;
+    private readonly CallArguments _out;
+    private bool _disposed;
+
+    public OnnxModelInstance(
+        OnnxSession session, ModelSettings settings, SessionSettings options, OutputShapePlan shapes, ILogger logger)
+    {
+        _settings = settings;
+        _session = session;
+        _environment = session.Environment;
+        _api = _environment.Api;
+        _shapes = shapes;
+        _logger = logger;
+        _inputs = TensorBinding.Bind(settings.Inputs, session.Inputs, settings, "input");
+        _outputs = TensorBinding.Bind(settings.Outputs, session.Outputs, settings, "output");
+        _inputViews = new CachedValue[_inputs.Length];
+        _outputViews = new CachedValue[_outputs.Length];
+        _rented = new TensorBuffer?[_outputs.Length];
+        _guessed = new Shape[_outputs.Length];
+        _symbols = new long[shapes.SymbolCount];
+        _runOptions = CreateRunOptions(options);
+        _gate = new TerminationGate(_api, _runOptions.Value);
+        _in = new CallArguments(_api, _inputs.Length);
+        _out = new CallArguments(_api, _outputs.Length);
+    }
+
+    public ValueTask ExecuteAsync(ExecutionBatch batch)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        try
+        {
+            BindInputs(batch);
+            Run(batch);
+            return ValueTask.CompletedTask;
+        }
+        catch (InferenceException error)
+        {
+            return ValueTask.FromException(error);
+        }
+        catch (OrtException error)
+        {
+            return ValueTask.FromException(OnnxErrors.Run(_settings, error));
+        }
+        catch (Exception error) when (error is TensorPoolExhaustedException or OverflowException)
+        {
+            return ValueTask.FromException(OnnxErrors.Memory(_settings, error));
+        }
+        finally
+        {
+            DropGuesses();
+            _in.Clear();
+            _out.Clear();
+        }
+    }
+
+    public void Terminate() => _gate.Terminate();
+
+    public void Dispose()
+    {
+        if (_disposed) return;
+        _disposed = true;
+        foreach (ref var view in _inputViews.AsSpan()) view.Release(_api);
+        foreach (ref var view in _outputViews.AsSpan()) view.Release(_api);
+        _in.Dispose();
+        _out.Dispose();
+        _runOptions.Dispose();
+    }
+
+    private OrtHandle CreateRunOptions(SessionSettings options)
+    {
+        nint value;
+        _api.Check(_api.CreateRunOptions(&value));
+        var handle = new OrtHandle(value, _api.ReleaseRunOptions);
+
+        // A failed run goes to whoever asked for it; a line in the log for each would let clients flood it.
+        _api.Check(_api.RunOptionsSetRunLogSeverityLevel(value, OnlyFatal));
+        if (options.ArenaShrinkage.Length == 0) return handle;
+        fixed (byte* key = "memory.enable_memory_arena_shrinkage\0"u8, text = NativeText.Utf8(options.ArenaShrinkage))
+        {
+            _api.Check(_api.AddRunConfigEntry(value, key, text));
+        }
+
+        return handle;
+    }
+
+    private void BindInputs(ExecutionBatch batch)
+    {
+        var inputs = batch.Inputs;
+        OutputShapePlan.Begin(_symbols, batch.RowCount);
+        for (var i = 0; i < inputs.Length; i++)
+        {
+            ref var input = ref inputs[i];
+            if (!input.IsPresent) continue;
+            var tensor = _inputs[i];
+            _shapes.CollectSymbols(i, input.Shape, _symbols);
+            var isString = tensor.DataType == DataType.Bytes;
+            var value = isString
+                ? StringTensors.Create(_environment, input, tensor.Name)
+                : _inputViews[i].Get(
+                    _api, _environment.CpuMemory.Value, tensor.Element, input.Data, input.ByteLength, input.Shape);
+            _in.Add(tensor.NativeName, value, isString);
+        }
+    }
+
+    private void Run(ExecutionBatch batch)
+    {
+        BindOutputs(batch, mayGuess: true);
+        if (_out.Count == 0) return;
+        var status = Call();
+        if (status != 0)
+        {
+            var error = _api.Take(status);
+            if (!IsWrongGuess(error)) throw error;
+
+            // The file's own shapes are not true. Once more with the engine's memory; Store then notes which.
+            DropGuesses();
+            _out.Clear();
+            BindOutputs(batch, mayGuess: false);
+            _api.Check(Call());
+        }
+
+        Store(batch);
+    }
+
+    private nint Call()
+    {
+        _gate.Enter();
+        var status = _api.Run(
+            _session.Value, _runOptions.Value, _in.Names, _in.Values, _in.Count, _out.Names, _out.Count, _out.Values);
+        if (!_gate.Leave() || status == 0) return status;
+        _api.ReleaseStatus(status);
+        throw new InferenceException(InferenceCode.Cancelled, $"execution of model '{_settings.Name}' was cancelled");
+    }
+
+    private void BindOutputs(ExecutionBatch batch, bool mayGuess)
+    {
+        for (var i = 0; i < _outputs.Length; i++)
+        {
+            if (!batch.IsRequested(i)) continue;
+            var tensor = _outputs[i];
+            if (!mayGuess || !_shapes.TryResolve(i, _symbols, out _guessed[i])
+                || !_guessed[i].TryGetByteSize(tensor.DataType, out var size))
+            {
+                _out.Add(tensor.NativeName, 0, isOwned: true);
+                continue;
+            }
+
+            var buffer = batch.Pool.Rent(checked((int)size));
+            _rented[i] = buffer;
+            var view = _outputViews[i].Get(
+                _api, _environment.CpuMemory.Value, tensor.Element, buffer.Pointer, buffer.Length, _guessed[i]);
+            _out.Add(tensor.NativeName, view, isOwned: false);
+        }
+    }
+
+    private bool IsWrongGuess(OrtException error) =>
+        error.Message.Contains("shape verification failed", StringComparison.OrdinalIgnoreCase)
+        && Array.Exists(_rented, static buffer => buffer is not null);
+
+    private void Store(ExecutionBatch batch)
+    {
+        var position = 0;
+        for (var i = 0; i < _outputs.Length; i++)
+        {
+            if (!batch.IsRequested(i)) continue;
+            var value = _out.Values[position++];
+            if (_rented[i] is { } buffer)
+            {
+                _rented[i] = null;
+                batch.SetOutput(i, _guessed[i], buffer);
+                continue;
+            }
+
+            var tensor = _outputs[i];
+            var shape = OutputReader.ReadShape(_api, value, tensor.Name);
+            if (_shapes.TryResolve(i, _symbols, out var guess) && guess != shape)
+            {
+                _shapes.Distrust(i);
+                OnnxRuntimeLog.OutputShapeDiffers(_logger, _settings.Name, tensor.Name);
+            }
+
+            batch.SetOutput(i, shape, OutputReader.Copy(_api, value, shape, tensor.DataType, batch.Pool));
+        }
+    }
+
+    private void DropGuesses()
+    {
+        foreach (ref var buffer in _rented.AsSpan())
+        {
+            buffer?.Dispose();
+            buffer = null;
+        }
+    }
+}

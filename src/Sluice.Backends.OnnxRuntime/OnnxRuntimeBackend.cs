@@ -1,0 +1,79 @@
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+using Sluice.Backends.OnnxRuntime.Interop;
+using Sluice.Inference;
+
+namespace Sluice.Backends.OnnxRuntime;
+
+/// <summary>Runs ONNX models through the ONNX Runtime library.</summary>
+/// <remarks>
+/// <para>The library is looked for at the first load, so a server without ONNX models does not need it. By default all
+/// models share one set of threads, as many as there are cores; a model with an <c>intra_op_thread_count</c> of its own
+/// gets its own.</para>
+/// <para><b>Threads.</b> Any number of callers; executions run on the caller's thread.</para>
+/// </remarks>
+public sealed class OnnxRuntimeBackend : IBackend
+{
+    private readonly ILogger _logger;
+
+    /// <summary>Makes the backend; loads nothing yet.</summary>
+    /// <param name="loggerFactory">Receives the engine's messages; default nobody.</param>
+    public OnnxRuntimeBackend(ILoggerFactory? loggerFactory = null)
+    {
+        _logger = (loggerFactory ?? NullLoggerFactory.Instance).CreateLogger<OnnxRuntimeBackend>();
+    }
+
+    /// <inheritdoc/>
+    public string Name => "onnxruntime";
+
+    /// <inheritdoc/>
+    /// <exception cref="InferenceException"><see cref="InferenceCode.NotFound"/> when the file is missing,
+    /// <see cref="InferenceCode.InvalidArgument"/> when the file or a parameter is wrong,
+    /// <see cref="InferenceCode.FailedPrecondition"/> when the library or an accelerator is missing.</exception>
+    public IBackendModel Load(ModelSettings settings)
+    {
+        ArgumentNullException.ThrowIfNull(settings);
+        var file = new FileInfo(settings.ModelPath);
+        if (!file.Exists)
+        {
+            throw OnnxErrors.Load(settings, new InferenceException(
+                InferenceCode.NotFound, $"there is no file '{settings.ModelFilename}' in its version folder"));
+        }
+
+        if (file.Length == 0)
+        {
+            throw OnnxErrors.Load(settings, InferenceException.Invalid($"its file '{settings.ModelFilename}' is empty"));
+        }
+
+        var options = ReadOptions(settings);
+        try
+        {
+            var environment = OrtEnvironment.Get(
+                _logger,
+                SessionSettings.SharedThreads(settings, "intra_op_thread_count"),
+                SessionSettings.SharedThreads(settings, "inter_op_thread_count"));
+            return new OnnxModel(environment, settings, options, _logger);
+        }
+        catch (OrtException error)
+        {
+            throw OnnxErrors.Load(settings, error);
+        }
+    }
+
+    /// <summary>Does nothing: what models share stays for the life of the process.</summary>
+    public void Dispose()
+    {
+    }
+
+    private static SessionSettings ReadOptions(ModelSettings settings)
+    {
+        try
+        {
+            return SessionSettings.Read(settings);
+        }
+        catch (InferenceException error)
+        {
+            throw OnnxErrors.Load(settings, error);
+        }
+    }
+}
