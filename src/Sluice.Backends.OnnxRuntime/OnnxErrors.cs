@@ -11,7 +11,10 @@ internal static partial class OnnxErrors
     public static InferenceException Load(ModelSettings model, OrtException error) =>
         new(
             InferenceCode.InvalidArgument,
-            $"cannot load ONNX model '{model.Name}' version {model.Version}: {Clean(error.Message)}",
+            $"cannot load ONNX model '{model.Name}' version {model.Version}: "
+                + (error.Code == OrtErrorCode.InvalidProtobuf
+                    ? $"its file '{model.ModelFilename}' is incomplete or no ONNX file: " : "")
+                + Clean(error.Message),
             error);
 
     /// <summary>A model that we refuse; keeps the code.</summary>
@@ -37,9 +40,13 @@ internal static partial class OnnxErrors
             $"model '{model.Name}' failed in ONNX Runtime: {Clean(error.Message)}",
             error);
 
-    /// <summary>Drops the C++ file, line and signature that the engine puts before some messages.</summary>
-    private static string Clean(string message) => SourceLocation().Replace(message, "").Trim();
+    /// <summary>Drops what only the engine's authors can use: file, line and signature in C++, and paths of ours.</summary>
+    public static string Clean(string message) =>
+        LoadPrefix().Replace(SourceLocation().Replace(message, ""), "").Trim();
 
-    [GeneratedRegex(@"/onnxruntime_src/\S+:\d+ [^\n]*?\)( const)?( \[[^\n\]]*\])? (?=[A-Z!'\(])")]
+    [GeneratedRegex(@"/onnxruntime_src/\S+:\d+ [^\n(]*\([^()]*\)( const)?( \[with [^\]]*\])?\s*(\[ONNXRuntimeError\] : \d+ : \w+ : )?")]
     private static partial Regex SourceLocation();
+
+    [GeneratedRegex(@"^Load model from .*? failed:")]
+    private static partial Regex LoadPrefix();
 }

@@ -141,9 +141,10 @@ internal sealed unsafe class OnnxModelInstance : IModelInstance
         if (status != 0)
         {
             var error = _api.Take(status);
-            if (!IsWrongGuess(error)) throw error;
+            if (!Array.Exists(_rented, static buffer => buffer is not null)) throw error;
 
-            // The file's own shapes are not true. Once more with the engine's memory; Store then notes which.
+            // Perhaps a shape in the file is untrue, which the engine's releases report in different words. Once more
+            // with its own memory: what fails again is the request's fault, else Store notes the untrue shape.
             DropGuesses();
             _out.Clear();
             BindOutputs(batch, mayGuess: false);
@@ -183,10 +184,6 @@ internal sealed unsafe class OnnxModelInstance : IModelInstance
             _out.Add(tensor.NativeName, view, isOwned: false);
         }
     }
-
-    private bool IsWrongGuess(OrtException error) =>
-        error.Message.Contains("shape verification failed", StringComparison.OrdinalIgnoreCase)
-        && Array.Exists(_rented, static buffer => buffer is not null);
 
     private void Store(ExecutionBatch batch)
     {

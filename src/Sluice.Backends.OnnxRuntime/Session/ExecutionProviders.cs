@@ -17,10 +17,28 @@ internal sealed unsafe class ExecutionProviders(OrtEnvironment environment, Mode
     };
 
     private readonly OrtApi _api = environment.Api;
+    private string _adding = "";
 
     /// <summary>Adds what the configuration asks for at this place.</summary>
     /// <exception cref="InferenceException">The library lacks an accelerator, or the accelerator refused.</exception>
     public void Add(InstanceKind kind, int deviceId)
+    {
+        try
+        {
+            AddAll(kind, deviceId);
+        }
+        catch (OrtException error)
+        {
+            // A library may know an accelerator whose own library, or whose driver, is not there.
+            throw new InferenceException(
+                InferenceCode.FailedPrecondition,
+                $"accelerator '{_adding}' could not be loaded: {OnnxErrors.Clean(error.Message)}; set "
+                + $"{OnnxRuntimeLibrary.PathVariable} to a build that has it",
+                error);
+        }
+    }
+
+    private void AddAll(InstanceKind kind, int deviceId)
     {
         if (kind != InstanceKind.Gpu)
         {
@@ -138,6 +156,7 @@ internal sealed unsafe class ExecutionProviders(OrtEnvironment environment, Mode
 
     private void Require(string provider, string accelerator)
     {
+        _adding = accelerator;
         if (environment.Providers.Contains(provider)) return;
         throw new InferenceException(
             InferenceCode.FailedPrecondition,
