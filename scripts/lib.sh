@@ -1,0 +1,66 @@
+# What the scripts share: paths, messages and "install only what is missing". Sourced, never run.
+# shellcheck shell=bash
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+
+# Debian's own interpreter: the python3-* packages are invisible to any other one on the PATH.
+# shellcheck disable=SC2034
+debian_python=/usr/bin/python3
+
+# Messages go to stderr so that a caller's stdout stays its own.
+say() { printf '\033[2m==>\033[0m %s\n' "$*" >&2; }
+
+die() {
+  printf 'error: %s\n' "$1" >&2
+  shift
+  local line
+  for line in "$@"; do printf '       %s\n' "$line" >&2; done
+  exit 1
+}
+
+# need_command NAME HINT: stops with the hint when a program that we do not install is missing.
+need_command() {
+  command -v "$1" >/dev/null 2>&1 || die "'$1' is not on the PATH." "$2"
+}
+
+# need_dotnet: the SDK named by global.json, which no Debian package provides.
+need_dotnet() {
+  need_command dotnet "Install the .NET SDK 10 and put 'dotnet' on the PATH, then run this again."
+}
+
+package_installed() {
+  [[ $(dpkg-query -W -f='${Status}' "$1" 2>/dev/null) == 'install ok installed' ]]
+}
+
+# install_packages NAME...: Debian packages, asked for only when at least one is missing.
+install_packages() {
+  local missing=() name
+  command -v dpkg-query >/dev/null 2>&1 ||
+    die "this is not a Debian machine; cannot check or install: $*" \
+      "Install the equivalents of these packages and set SLUICE_SKIP_PACKAGES=1."
+  for name in "$@"; do
+    package_installed "$name" || missing+=("$name")
+  done
+  ((${#missing[@]} > 0)) || return 0
+
+  local as_root=()
+  if ((EUID != 0)); then
+    command -v sudo >/dev/null 2>&1 ||
+      die "these Debian packages are missing and neither root nor sudo is at hand: ${missing[*]}" \
+        "As root: apt-get install ${missing[*]}"
+    as_root=(sudo)
+  fi
+  say "installing Debian packages: ${missing[*]}"
+  # An index that is out of date names files that are gone, so it is refreshed when the first try fails.
+  apt_install "${missing[@]}" || {
+    say "refreshing the package index"
+    "${as_root[@]}" apt-get -qq update >&2 || die "apt-get update failed; is the network up?"
+    apt_install "${missing[@]}" || die "apt-get could not install: ${missing[*]}" "Its message is above."
+  }
+}
+
+# Reads as_root of install_packages.
+apt_install() {
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends \
+    -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=300 install "$@" >&2
+}
