@@ -3,7 +3,7 @@
 # artifacts/native/onnxruntime/libonnxruntime.so.1
 #
 # It comes out of the npm package onnxruntime-node, whose checksum is pinned below. The package holds the libraries
-# of all platforms (113 MB); only this machine's (27 MB) is kept, in the user's cache and from there in artifacts/.
+# of all platforms (113 MB); only this machine's (46 MB) is kept, in the user's cache and from there in artifacts/.
 # Files appear under their final name by rename only, so an interrupted run leaves no half file.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"

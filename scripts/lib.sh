@@ -8,7 +8,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 debian_python=/usr/bin/python3
 
 # Messages go to stderr so that a caller's stdout stays its own.
-say() { printf '\033[2m==>\033[0m %s\n' "$*" >&2; }
+say() { printf '==> %s\n' "$*" >&2; }
 
 die() {
   printf 'error: %s\n' "$1" >&2
@@ -28,18 +28,16 @@ need_dotnet() {
   need_command dotnet "Install the .NET SDK 10 and put 'dotnet' on the PATH, then run this again."
 }
 
-package_installed() {
-  [[ $(dpkg-query -W -f='${Status}' "$1" 2>/dev/null) == 'install ok installed' ]]
-}
-
 # install_packages NAME...: Debian packages, asked for only when at least one is missing.
 install_packages() {
-  local missing=() name
+  [[ -z ${SLUICE_SKIP_PACKAGES:-} ]] || return 0
+  local missing=() name installed
   command -v dpkg-query >/dev/null 2>&1 ||
     die "this is not a Debian machine; cannot check or install: $*" \
       "Install the equivalents of these packages and set SLUICE_SKIP_PACKAGES=1."
+  installed=$'\n'$(dpkg-query -W -f='${Package} ${Status}\n' "$@" 2>/dev/null) || true
   for name in "$@"; do
-    package_installed "$name" || missing+=("$name")
+    [[ $installed == *$'\n'"$name install ok installed"* ]] || missing+=("$name")
   done
   ((${#missing[@]} > 0)) || return 0
 
@@ -52,15 +50,21 @@ install_packages() {
   fi
   say "installing Debian packages: ${missing[*]}"
   # An index that is out of date names files that are gone, so it is refreshed when the first try fails.
-  apt_install "${missing[@]}" || {
+  apt_get install "${missing[@]}" || {
     say "refreshing the package index"
-    "${as_root[@]}" apt-get -qq update >&2 || die "apt-get update failed; is the network up?"
-    apt_install "${missing[@]}" || die "apt-get could not install: ${missing[*]}" "Its message is above."
+    apt_get update || die "apt-get update failed; is the network up?" "Details: $apt_log"
+    apt_get install "${missing[@]}" || {
+      tail -n 20 "$apt_log" >&2
+      die "apt-get could not install: ${missing[*]}" "Details: $apt_log"
+    }
   }
 }
 
+apt_log=$root/artifacts/apt.log
+
 # Reads as_root of install_packages.
-apt_install() {
-  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends \
-    -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=300 install "$@" >&2
+apt_get() {
+  mkdir -p "${apt_log%/*}"
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends \
+    -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=300 "$@" >"$apt_log" 2>&1 </dev/null
 }

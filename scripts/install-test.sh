@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# Installs what the tests and measurements need beyond scripts/install-native.sh:
+#   packages  real gRPC clients (Python, C++), h2load, the C++ toolchain of perf/reference
+#   npm       real gRPC clients of Node.js, under artifacts/npm
+# With --train also what examples/*/train.py and make.py import. Quick, and without network, when all is there.
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+case "${1:-}" in
+  '' | --train) ;;
+  *) die "unknown argument '$1'" "usage: scripts/install-test.sh [--train]" ;;
+esac
+
+packages=(
+  g++ cmake make pkg-config util-linux
+  libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc
+  python3 python3-grpcio python3-numpy python3-protobuf
+  nghttp2-client
+)
+[[ ${1:-} != --train ]] || packages+=(python3-sklearn python3-onnx)
+install_packages "${packages[@]}"
+
+npm_packages=(@grpc/grpc-js@1.14.7 @grpc/proto-loader@0.8.1)
+npm_folder=$root/artifacts/npm
+npm_stamp=$npm_folder/installed
+if [[ ! -f $npm_stamp || $(<"$npm_stamp") != "${npm_packages[*]}" ]]; then
+  need_command npm "Install Node.js with npm; a test calls the server with its gRPC client."
+  say "installing npm packages: ${npm_packages[*]}"
+  rm -rf "$npm_folder"
+  mkdir -p "$npm_folder"
+  npm install --prefix "$npm_folder" --silent --no-audit --no-fund --ignore-scripts "${npm_packages[@]}" >&2 ||
+    die "npm could not install: ${npm_packages[*]}" "Check the network and npm's registry setting."
+  printf '%s\n' "${npm_packages[*]}" >"$npm_stamp"
+fi
