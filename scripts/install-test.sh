@@ -2,13 +2,13 @@
 # Installs what the tests and measurements need beyond scripts/install-native.sh:
 #   packages  real gRPC clients (Python, C++), h2load, the C++ toolchain of perf/reference
 #   npm       real gRPC clients of Node.js, under artifacts/npm
-# With --train also what examples/*/train.py and make.py import. Quick, and without network, when all is there.
+# With --models also what the scripts that make models import. Quick, and without network, when all is there.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 case "${1:-}" in
-  '' | --train) ;;
-  *) die "unknown argument '$1'" "usage: scripts/install-test.sh [--train]" ;;
+  '' | --models) ;;
+  *) die "unknown argument '$1'" "usage: scripts/install-test.sh [--models]" ;;
 esac
 
 packages=(
@@ -17,7 +17,7 @@ packages=(
   python3 python3-grpcio python3-numpy python3-protobuf
   nghttp2-client
 )
-[[ ${1:-} != --train ]] || packages+=(python3-sklearn python3-onnx)
+[[ ${1:-} != --models ]] || packages+=(python3-sklearn python3-onnx)
 install_packages "${packages[@]}"
 
 npm_packages=(@grpc/grpc-js@1.14.7 @grpc/proto-loader@0.8.1)
