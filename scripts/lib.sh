@@ -68,3 +68,15 @@ apt_get() {
   "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends \
     -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=300 "$@" >"$apt_log" 2>&1 </dev/null
 }
+
+# http_ok PORT PATH: true when this machine answers GET with status 200. Needs no program but bash.
+http_ok() {
+  local status=
+  {
+    exec 8<>"/dev/tcp/127.0.0.1/$1" &&
+      printf 'GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n' "$2" >&8 &&
+      IFS= read -r -t 5 status <&8
+  } 2>/dev/null || true
+  exec 8>&- || true
+  [[ $status == HTTP/1.?' 200'* ]]
+}

@@ -6,8 +6,10 @@
 // service are left unanswered.
 
 #include <grpcpp/grpcpp.h>
+#include <malloc.h>
 #include <pthread.h>
 
+#include <climits>
 #include <csignal>
 #include <deque>
 #include <iostream>
@@ -256,6 +258,11 @@ int Main(int argc, char** argv) {
   flags.String("address", "where to listen; port 0 picks a free one", &address);
   flags.Int("threads", "completion queues, one thread each", 1, 256, &thread_count);
   flags.ParseOrExit(argc, argv);
+
+  // Memory of large messages stays with the process instead of being faulted in anew for each of
+  // them; at 1 MiB that saves the reference a third of its time.
+  mallopt(M_MMAP_THRESHOLD, 32 << 20);
+  mallopt(M_TRIM_THRESHOLD, INT_MAX);
 
   // Blocked before any thread starts, so that only sigwait below sees them.
   sigset_t signals;

@@ -43,7 +43,7 @@ load() {
   grep -Eq '"cpu_us_per_request":[0-9]' "$work/report" || fail "no CPU time in the report"
 }
 
-add_sub=(--input INPUT0:INT32:1,16 --input INPUT1:INT32:1,16)
+add_sub=(--input "INPUT0:INT32:1,16" --input "INPUT1:INT32:1,16")
 
 case $case_name in
   unary)
