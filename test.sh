@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Everything that must hold before a change lands: builds all, runs all tests, starts the demo. The same on a laptop
 # and in CI. The last line is "N passed, N failed"; the exit code is 0 only when nothing failed.
+# No -e: a step that fails is counted, and most of the others still have something to say.
 set -uo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/scripts/lib.sh"
 cd "$root" || exit 1
@@ -87,12 +88,14 @@ run_dotnet_tests() {
   if ((code != 0 && failed == 0)); then add_failure "dotnet test (exit code $code)"; fi
 }
 
+# shellcheck disable=SC2317  # Called through check.
 scripts_parse() {
   local script
   for script in ./*.sh sluice .ci/run scripts/*.sh perf/*.sh perf/reference/*.sh; do bash -n "$script" || return; done
 }
 
 # Ports that nobody listens on, so that a server of the user's may go on running.
+# shellcheck disable=SC2317
 demo_once() {
   local ports
   read -ra ports < <("$debian_python" -c 'import socket
