@@ -1,0 +1,205 @@
+#!/usr/bin/env bash
+# Measures the server's CPU time per request beside a bare C++ gRPC echo server, in one run on one machine, and prints
+# one table. Server on one core, client on another; the two servers take turns, round by round; figures are medians.
+#
+#   perf/compare.sh [--rounds 3] [--seconds 3] [--only TEXT] [--servers "echo sluice"]
+#
+# --only TEXT keeps the cases whose name holds TEXT. SERVER_CPU and CLIENT_CPU choose the cores (0 and 1).
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/../scripts/lib.sh"
+
+add_sub='INPUT0:INT32:1,16 INPUT1:INT32:1,16'
+picture='INPUT0:FP32:1,3,64,64'
+
+# name | client | model | what the client is told | inputs
+# Clients: grpc_load (closed loop, C++), h2load (prepared gRPC frame), http_json and http_binary (h2load over HTTP/1.1,
+# only Sluice, always add_sub). The echo server answers any model's request with its inputs.
+cases=(
+  "add_sub, 1 in flight     | grpc_load   | add_sub  | --in-flight 1                | $add_sub"
+  "add_sub, 16 in flight    | grpc_load   | add_sub  | --in-flight 16               | $add_sub"
+  "add_sub, 64 in flight    | grpc_load   | add_sub  | --in-flight 64               | $add_sub"
+  "add_sub, 4 x 16 streams  | h2load      | add_sub  | -c 4 -m 16                   | $add_sub"
+  "add_sub, bidi, 32        | grpc_load   | add_sub  | --in-flight 32 --streams 1   | $add_sub"
+  "MLP batched, 64          | grpc_load   | mlp      | --in-flight 64               | INPUT0:FP32:1,64"
+  "MLP batched, 4 x 16      | h2load      | mlp      | -c 4 -m 16                   | INPUT0:FP32:1,64"
+  "CNN, 1 in flight         | grpc_load   | cnn      | --in-flight 1                | $picture"
+  "identity 64 KiB          | grpc_load   | identity | --in-flight 1                | INPUT0:FP32:1,16384"
+  "identity 1 MiB           | grpc_load   | identity | --in-flight 1                | INPUT0:FP32:1,262144"
+  "identity 16 MiB          | grpc_load   | identity | --in-flight 1                | INPUT0:FP32:1,4194304"
+  "HTTP JSON, add_sub, 16   | http_json   | add_sub  | -c 16                        | -"
+  "HTTP binary, add_sub, 16 | http_binary | add_sub  | -c 16                        | -"
+)
+
+rounds=3 seconds=3 only='' servers='echo sluice'
+while (($# > 0)); do
+  (($# > 1)) || die "$1 needs a value"
+  case $1 in
+    --rounds) rounds=$2 ;;
+    --seconds) seconds=$2 ;;
+    --only) only=$2 ;;
+    --servers) servers=$2 ;;
+    *) die "unknown argument '$1'" "The top of ${BASH_SOURCE[0]} lists them." ;;
+  esac
+  shift 2
+done
+
+server_cpu=${SERVER_CPU:-0}
+client_cpu=${CLIENT_CPU:-1}
+work=$root/artifacts/perf
+models=$work/models
+results=$work/results.tsv
+reference=$root/build/perf/reference
+server='' server_name='' grpc_port='' http_port=''
+
+stop_server() {
+  [[ -n $server ]] || return 0
+  kill -TERM "$server" 2>/dev/null || true
+  wait "$server" || say "$server_name exited with code $? after SIGTERM"
+  server=
+}
+trap stop_server EXIT
+trap 'exit 130' INT TERM
+
+prepare() {
+  "$root/scripts/install-test.sh" --models
+  cmake -S "$root" -B "$root/build" >/dev/null
+  cmake --build "$root/build" --parallel >/dev/null
+  rm -rf "$models"
+  "$root/perf/make_models.py" "$models"
+  [[ $servers != *sluice* ]] || "$root/scripts/build.sh"
+  : >"$results"
+}
+
+# until_true WHAT COMMAND...: polls for up to 30 s; the server's end ends the wait.
+until_true() {
+  local what=$1 deadline=$((SECONDS + 30))
+  shift
+  until "$@"; do
+    kill -0 "$server" 2>/dev/null || die "$server_name ended before $what." "Its output: $work/$server_name.log"
+    ((SECONDS < deadline)) || die "gave up waiting for $what." "Its output: $work/$server_name.log"
+    sleep 0.05
+  done
+}
+
+read_echo_port() {
+  grpc_port=$(sed -n 's/^listening on port //p' "$work/echo.log" 2>/dev/null)
+  [[ -n $grpc_port ]]
+}
+
+start_server() {
+  server_name=$1
+  case $server_name in
+    echo)
+      taskset -c "$server_cpu" "$reference/echo_server" --address 127.0.0.1:0 >"$work/echo.log" 2>&1 &
+      server=$!
+      until_true 'the echo server listens' read_echo_port
+      ;;
+    sluice)
+      local metrics_port
+      read -r http_port grpc_port metrics_port < <("$debian_python" -c 'import socket
+sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(3)]
+print(*(s.getsockname()[1] for s in sockets))')
+      taskset -c "$server_cpu" "$root/sluice" serve --model-repository "$models" --http-port "$http_port" \
+        --grpc-port "$grpc_port" --metrics-port "$metrics_port" >"$work/sluice.log" 2>&1 &
+      server=$!
+      until_true 'Sluice is ready' http_ok "$http_port" /v2/health/ready
+      ;;
+    *) die "unknown server '$server_name'" ;;
+  esac
+}
+
+# User plus system time of the server so far, in µs; its name in the second field holds no blank.
+server_cpu_us() {
+  awk -v ticks="$(getconf CLK_TCK)" '{ printf "%d", ($14 + $15) * 1000000 / ticks }' "/proc/$server/stat"
+}
+
+# Runs grpc_load and prints: CPU µs per request, requests per second, p50, p99.
+run_grpc_load() {
+  local report
+  report=$(taskset -c "$client_cpu" "$reference/grpc_load" --address "127.0.0.1:$grpc_port" --model "$model" \
+    "${inputs[@]}" "${told[@]}" --seconds "$seconds" --warmup 1 --server-pid "$server") ||
+    die "$name against $server_name: $report"
+  "$debian_python" -c 'import json, sys
+r = json.loads(sys.argv[1])
+print(r["cpu_us_per_request"], r["rps"], r["p50_us"], r["p99_us"], sep="\t")' "$report"
+}
+
+# run_h2load ARGUMENT...: the same with h2load, which tells no percentiles; before it measures it warms up.
+run_h2load() {
+  local report before after done_count
+  taskset -c "$client_cpu" h2load -t 1 "${told[@]}" -D 1 "$@" >/dev/null
+  before=$(server_cpu_us)
+  report=$(taskset -c "$client_cpu" h2load -t 1 "${told[@]}" -D "$seconds" "$@")
+  after=$(server_cpu_us)
+  done_count=$(sed -n 's/^status codes: \([0-9]*\) 2xx, 0 3xx, 0 4xx, 0 5xx$/\1/p' <<<"$report")
+  [[ -n $done_count && $done_count -gt 0 ]] || die "$name against $server_name:" "$report"
+  awk -v cpu=$((after - before)) -v n="$done_count" -v s="$seconds" 'BEGIN { printf "%.2f\t%.1f\t-\t-\n", cpu / n, n / s }'
+}
+
+run_grpc_h2load() {
+  # A wrong request would be answered quickly too, and h2load does not read grpc-status.
+  taskset -c "$client_cpu" "$reference/grpc_load" --address "127.0.0.1:$grpc_port" --model "$model" "${inputs[@]}" \
+    --seconds 0.2 --warmup 0 >/dev/null || die "$name against $server_name: the request fails."
+  "$reference/grpc_load" --model "$model" "${inputs[@]}" --write-frame "$work/frame"
+  run_h2load -d "$work/frame" -H 'content-type: application/grpc' -H 'te: trailers' \
+    "http://127.0.0.1:$grpc_port/inference.GRPCInferenceService/ModelInfer"
+}
+
+http_tensors() { # http_tensors EXTRA: the two inputs, each with EXTRA
+  printf '{"name":"INPUT0","shape":[1,16],"datatype":"INT32",%s},' "$1"
+  printf '{"name":"INPUT1","shape":[1,16],"datatype":"INT32",%s}' "$1"
+}
+
+run_http() {
+  local header
+  if [[ $client == http_json ]]; then
+    printf '{"inputs":[%s]}' "$(http_tensors '"data":[0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15]')" >"$work/body"
+    header='content-type: application/json'
+  else
+    printf '{"inputs":[%s],"parameters":{"binary_data_output":true}}' \
+      "$(http_tensors '"parameters":{"binary_data_size":64}')" >"$work/body"
+    header="inference-header-content-length: $(stat -c %s "$work/body")"
+    head -c 128 /dev/zero >>"$work/body"
+  fi
+  run_h2load --h1 -d "$work/body" -H "$header" "http://127.0.0.1:$http_port/v2/models/$model/infer"
+}
+
+# run_case NAME CLIENT MODEL TOLD INPUTS: adds one line to the results.
+run_case() {
+  local name=$1 client=$2 model=$3 told inputs=() spec figures
+  read -ra told <<<"$4"
+  for spec in $5; do inputs+=(--input "$spec"); done
+  case $client in
+    grpc_load) figures=$(run_grpc_load) ;;
+    h2load) figures=$(run_grpc_h2load) ;;
+    http_*)
+      [[ $server_name == sluice ]] || return 0
+      figures=$(run_http)
+      ;;
+    *) die "unknown client '$client'" ;;
+  esac
+  printf '%s\t%s\t%s\n' "$server_name" "$name" "$figures" >>"$results"
+}
+
+run_round() {
+  local line fields
+  for line in "${cases[@]}"; do
+    line=$(sed 's/ *| */|/g; s/ *$//' <<<"$line")
+    IFS='|' read -ra fields <<<"$line"
+    [[ ${fields[0]} == *"$only"* ]] || continue
+    run_case "${fields[@]}"
+  done
+}
+
+need_command taskset "It is in Debian's package util-linux."
+(($(nproc) > 1)) || die "server and client each need a core of their own; this machine has one."
+prepare
+for ((round = 1; round <= rounds; round++)); do
+  for name in $servers; do
+    say "round $round of $rounds: $name"
+    start_server "$name"
+    run_round
+    stop_server
+  done
+done
+"$debian_python" "$root/perf/table.py" "$results"
