@@ -104,8 +104,17 @@ public sealed class InferRequest : IValueTaskSource
     /// <summary>See <see cref="QueueNext"/>.</summary>
     public InferRequest? QueuePrevious { get; set; }
 
-    /// <summary>The queue that holds the request, null when none does; for the scheduler alone.</summary>
+    /// <summary>Its time in the queue ran out and it went behind the others; for the scheduler alone.</summary>
+    public bool IsDelayed { get; set; }
+
+    /// <summary>The queue or the runner that holds the request, null when none does; for the scheduler alone.</summary>
     public object? QueueOwner { get; set; }
+
+    /// <summary>Nobody waits for the answer any more; for the scheduler alone.</summary>
+    public bool IsCancelled { get; set; }
+
+    /// <summary>Called with the request when its <see cref="Lifetime"/> ends; for the scheduler alone.</summary>
+    public Action<InferRequest>? OnCancelled { get; set; }
 
     /// <summary>The cancellation callback's registration; for the scheduler alone.</summary>
     public CancellationTokenRegistration QueueCancellation { get; set; }
@@ -276,7 +285,7 @@ public sealed class InferRequest : IValueTaskSource
         Priority = 0;
         TimeoutMicroseconds = 0;
         SequenceId = 0;
-        IsSequenceStart = IsSequenceEnd = WantsEmptyFinal = PrefersBinaryOutput = false;
+        IsCancelled = IsDelayed = IsSequenceStart = IsSequenceEnd = WantsEmptyFinal = PrefersBinaryOutput = false;
         ReceivedAt = QueuedAt = DeadlineAt = 0;
         Lifetime = null;
         Settings = null;

@@ -26,10 +26,9 @@ public sealed class ReflectionService
     }
 
     /// <summary>The methods of both versions.</summary>
-    public IEnumerable<RpcMethod> Methods => [Method(V1), Method(V1Alpha)];
-
-    private RpcMethod Method(string service) => new DuplexMethod<ServerReflectionRequest, ServerReflectionResponse>(
-        service, "ServerReflectionInfo", ServerReflectionRequest.Parser, ServeAsync);
+    public IEnumerable<RpcMethod> Methods => new[] { V1, V1Alpha }.Select(
+        service => new DuplexMethod<ServerReflectionRequest, ServerReflectionResponse>(
+            service, "ServerReflectionInfo", ServerReflectionRequest.Parser, ServeAsync));
 
     private async ValueTask ServeAsync(
         IAsyncEnumerable<ServerReflectionRequest> requests, ResponseSender<ServerReflectionResponse> responses,

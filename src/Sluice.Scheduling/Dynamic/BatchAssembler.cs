@@ -1,0 +1,94 @@
+using System.Buffers;
+using Sluice.Inference;
+using Sluice.Tensors;
+
+namespace Sluice.Scheduling.Dynamic;
+
+/// <summary>Puts the inputs of a batch's requests where the model reads them.</summary>
+/// <remarks>
+/// This is the one copy of a tensor on its way from the socket. A single request whose tensor already lies aligned in
+/// native memory is not copied at all.
+/// </remarks>
+internal static unsafe class BatchAssembler
+{
+    // Below this a copy costs less than a misaligned read or a missed cache of engine values.
+    private const int SmallestInPlace = 4096;
+
+    public static void Assemble(ExecutionBatch batch, ReadOnlySpan<InferRequest> requests)
+    {
+        var settings = batch.Settings;
+        for (var i = 0; i < settings.Inputs.Length; i++)
+        {
+            var position = requests[0].InputByIndex[i];
+            if (position < 0)
+                continue;
+            ref var first = ref requests[0].Inputs[position];
+            ref var input = ref batch.Inputs[i];
+            input.IsPresent = true;
+            input.DataType = first.DataType;
+            input.Shape = EngineShape(in first, settings.Inputs[i], settings.MaxBatchSize > 0, batch.RowCount);
+            Place(batch, requests, i, ref input);
+        }
+
+        foreach (var request in requests)
+            RequestOutputs(batch, request);
+    }
+
+    private static void Place(ExecutionBatch batch, ReadOnlySpan<InferRequest> requests, int index, ref BatchInput input)
+    {
+        long byteLength = 0;
+        foreach (var request in requests)
+            byteLength += request.Inputs[request.InputByIndex[index]].Data.Length;
+        if (byteLength > int.MaxValue)
+            throw new InferenceException(
+                InferenceCode.ResourceExhausted,
+                $"input '{batch.Settings.Inputs[index].Name}' of a batch for model '{batch.Settings.Name}' has {byteLength} " +
+                $"bytes, more than {int.MaxValue}");
+        input.ByteLength = (int)byteLength;
+        if (requests.Length == 1 && TryUseInPlace(requests[0].Inputs[requests[0].InputByIndex[index]].Data, out input.Data))
+            return;
+        var destination = batch.InputBuffer(index, (int)byteLength);
+        input.Data = destination;
+        foreach (var request in requests)
+        {
+            ref var source = ref request.Inputs[request.InputByIndex[index]].Data;
+            source.CopyTo(new Span<byte>(destination, checked((int)source.Length)));
+            destination += source.Length;
+        }
+    }
+
+    private static bool TryUseInPlace(in ReadOnlySequence<byte> data, out byte* pointer)
+    {
+        pointer = null;
+        if (data.Length < SmallestInPlace || !data.IsSingleSegment ||
+            !TensorBuffer.TryGet(data.First, out var buffer, out var offset))
+            return false;
+        pointer = buffer.Pointer + offset;
+        return ((nuint)pointer & (TensorBufferPool.Alignment - 1)) == 0;
+    }
+
+    /// <summary>The shape that the engine sees: all rows of the batch, and the configured reshape.</summary>
+    private static Shape EngineShape(in InputTensor input, TensorSettings settings, bool isBatching, int rows)
+    {
+        if (settings.Reshape is { } reshape)
+        {
+            var inner = Reshaping.Apply(input.Shape.Dimensions[(isBatching ? 1 : 0)..], settings.Dims, reshape);
+            return isBatching ? inner.Prepend(rows) : inner;
+        }
+
+        return isBatching && !settings.IsShapeTensor ? input.Shape.WithDimension(0, rows) : input.Shape;
+    }
+
+    private static void RequestOutputs(ExecutionBatch batch, InferRequest request)
+    {
+        if (request.RequestedOutputCount == 0)
+        {
+            for (var i = 0; i < batch.Settings.Outputs.Length; i++)
+                batch.Request(i);
+            return;
+        }
+
+        foreach (ref var output in request.RequestedOutputs)
+            batch.Request(output.Index);
+    }
+}

@@ -1,0 +1,353 @@
+using System.Diagnostics;
+using Microsoft.Extensions.Logging;
+using Sluice.Inference;
+using Sluice.Scheduling.Timing;
+using Sluice.Tensors;
+
+namespace Sluice.Scheduling.Dynamic;
+
+/// <summary>Queues a model's requests, joins them to batches where the model allows it, and hands them to instances.</summary>
+/// <remarks>
+/// <para>It is the one owner of the queue's state: <see cref="_gate"/> guards the queue, the idle instances and what each
+/// instance has taken. The lock is held for list operations only, never across work.</para>
+/// <para>A model without dynamic batching goes the same way with batches of one request.</para>
+/// </remarks>
+public sealed class DynamicBatcher : IServable, ITimerTarget
+{
+    private readonly object _gate = new();
+    private readonly RequestQueue _queue;
+    private readonly BatchPolicy _policy;
+    private readonly ShapeGroup _shapes;
+    private readonly Stack<InstanceRunner> _idle = new();
+    private readonly InstanceRunner[] _runners;
+    private readonly IBackendModel _model;
+    private readonly IDelayTimer _timer;
+    private readonly BatchPool _batches;
+    private readonly Action<InferRequest> _onCancelled;
+    private readonly long _delayTicks;
+    private int _startingCount;
+
+    /// <summary>Creates the scheduler of one model version.</summary>
+    /// <param name="settings">Completed settings.</param>
+    /// <param name="model">The opened model; disposed with the scheduler.</param>
+    /// <param name="instances">At least one; disposed with the scheduler.</param>
+    /// <param name="pool">Memory for inputs and outputs.</param>
+    /// <param name="options">Choices for all models.</param>
+    /// <param name="timer">Wakes for delays and time-outs.</param>
+    /// <param name="logger">For failures of the engine.</param>
+    public DynamicBatcher(
+        ModelSettings settings, IBackendModel model, IReadOnlyList<IModelInstance> instances, TensorBufferPool pool,
+        SchedulerOptions options, IDelayTimer timer, ILogger logger)
+    {
+        var batching = settings.MaxBatchSize > 1 ? settings.DynamicBatching : null;
+        Settings = settings;
+        Statistics = new ModelStatistics(settings.MaxBatchSize);
+        Logger = logger;
+        CanBatch = batching is not null;
+        _model = model;
+        _timer = timer;
+        _queue = new RequestQueue(settings.DynamicBatching, options.MaxQueuedRequests);
+        _delayTicks = (batching?.MaxQueueDelayMicroseconds ?? 0) * Stopwatch.Frequency / 1_000_000;
+        _policy = new BatchPolicy(settings.MaxBatchSize, batching?.PreferredBatchSizes ?? [], _delayTicks);
+        _shapes = new ShapeGroup(settings);
+        _batches = new BatchPool(settings, pool);
+        _onCancelled = OnCancelled;
+        Estimate = new RunTimeEstimate(options, CanBatch);
+        var keepsOrder = settings.DynamicBatching?.PreserveOrdering == true && instances.Count > 1;
+        Order = keepsOrder ? new OrderedCompletion() : null;
+        _runners = [.. instances.Select((instance, i) => new InstanceRunner(this, instance, $"{settings.Name}_{i}"))];
+        foreach (var runner in _runners)
+            _idle.Push(runner);
+    }
+
+    /// <inheritdoc/>
+    public ModelSettings Settings { get; }
+
+    /// <inheritdoc/>
+    public ModelStatistics Statistics { get; }
+
+    long ITimerTarget.DueAt { get; set; } = long.MaxValue;
+
+    internal ILogger Logger { get; }
+
+    internal bool CanBatch { get; }
+
+    internal RunTimeEstimate Estimate { get; }
+
+    internal OrderedCompletion? Order { get; }
+
+    /// <inheritdoc/>
+    public ValueTask ExecuteAsync(InferRequest request)
+    {
+        var now = Stopwatch.GetTimestamp();
+        request.QueuedAt = now;
+        if (request.ReceivedAt == 0)
+            request.ReceivedAt = now;
+        var runner = TryTakeInline(request, now);
+        return runner is null ? EnqueueAsync(request, now) : runner.RunInlineAsync(request);
+    }
+
+    /// <inheritdoc/>
+    public ValueTask DisposeAsync()
+    {
+        foreach (var runner in _runners)
+            runner.Dispose();
+        _model.Dispose();
+        _batches.Dispose();
+        return ValueTask.CompletedTask;
+    }
+
+    void ITimerTarget.OnTimer()
+    {
+        InstanceRunner? runner;
+        List<InferRequest>? expired;
+        lock (_gate)
+        {
+            expired = SweepTimeouts(_timer.Now);
+            runner = TakeToStart(_timer.Now);
+        }
+
+        RejectExpired(expired);
+        runner?.Start();
+    }
+
+    internal ExecutionBatch RentBatch(int rows)
+    {
+        var batch = _batches.Rent();
+        batch.Begin(rows);
+        return batch;
+    }
+
+    /// <summary>Fills a runner with its next batch, or makes it idle.</summary>
+    /// <returns>False when it became idle.</returns>
+    internal bool TryCut(InstanceRunner runner, bool isStarting)
+    {
+        var now = Stopwatch.GetTimestamp();
+        BatchDecision decision;
+        List<InferRequest>? expired;
+        InstanceRunner? helper = null;
+        lock (_gate)
+        {
+            if (isStarting)
+                _startingCount--;
+            expired = SweepTimeouts(now);
+            decision = Decide(now);
+            if (decision.Take == 0)
+            {
+                _idle.Push(runner);
+                if (decision.WaitUntil != long.MaxValue)
+                    _timer.Schedule(this, decision.WaitUntil);
+            }
+            else
+            {
+                Take(runner, decision.Take);
+                helper = TakeToStart(now);
+            }
+        }
+
+        RejectExpired(expired);
+        helper?.Start();
+        if (decision.Take > 0 && CanBatch)
+            Statistics.RecordCut(decision.Reason);
+        return decision.Take > 0;
+    }
+
+    /// <summary>Ends an inline run: the instance goes on with what has come meanwhile, elsewhere.</summary>
+    internal void FinishInline(InstanceRunner runner)
+    {
+        lock (_gate)
+        {
+            runner.IsExecuting = false;
+            if (_queue.Count == 0 || (_policy.HasDelay && _queue.RowCount < _policy.SmallestPreferred))
+            {
+                _idle.Push(runner);
+                return;
+            }
+
+            _startingCount++;
+        }
+
+        runner.Start();
+    }
+
+    /// <summary>After this no cancellation of the runner's requests reaches its instance.</summary>
+    internal void EndExecution(InstanceRunner runner)
+    {
+        lock (_gate)
+            runner.IsExecuting = false;
+    }
+
+    /// <summary>Records how a cancelled request ends.</summary>
+    internal static void FailCancelled(InferRequest request) => request.Fail(
+        request.Lifetime?.IsDeadlineExceeded == true ? InferenceCode.DeadlineExceeded : InferenceCode.Cancelled,
+        request.Lifetime?.IsDeadlineExceeded == true
+            ? $"the deadline passed before model '{request.Settings?.Name}' could run the request"
+            : "Request was cancelled");
+
+    private InstanceRunner? TryTakeInline(InferRequest request, long now)
+    {
+        if (!Estimate.PrefersInline(now) || Order is not null ||
+            (_policy.HasDelay && request.RowCount < _policy.SmallestPreferred))
+            return null;
+        lock (_gate)
+        {
+            if (_queue.Count > 0 || !_idle.TryPop(out var runner))
+                return null;
+            runner.IsExecuting = true;
+            return runner;
+        }
+    }
+
+    private ValueTask EnqueueAsync(InferRequest request, long now)
+    {
+        Watch(request);
+        request.PrepareWait();
+        InstanceRunner? runner = null;
+        var isQueued = false;
+        lock (_gate)
+        {
+            if (!request.IsCancelled && _queue.TryEnqueue(request))
+            {
+                isQueued = true;
+                Statistics.AddPending(1);
+                runner = TakeToStart(now);
+                if (_queue.HasTimeouts)
+                    _timer.Schedule(this, NextTimeout(now));
+                if (runner is null && _policy.HasDelay && _queue.Count == 1)
+                    _timer.Schedule(this, now + _delayTicks);
+            }
+        }
+
+        if (isQueued)
+        {
+            var wait = request.WaitAsync();
+            runner?.Start();
+            return wait;
+        }
+
+        request.QueueCancellation.Dispose();
+        if (request.IsCancelled)
+        {
+            FailCancelled(request);
+            Statistics.RecordFailure(FailureReason.Canceled, 0);
+        }
+        else
+        {
+            request.Fail(InferenceCode.Unavailable, "Exceeds maximum queue size");
+            Statistics.RecordFailure(FailureReason.Rejected, 0);
+        }
+
+        return ValueTask.CompletedTask;
+    }
+
+    /// <summary>Makes sure that the end of the caller's patience is noticed while the request waits.</summary>
+    private void Watch(InferRequest request)
+    {
+        // A cheap model's queue is empty again before a cancellation could arrive; its batches check deadlines themselves.
+        if (request.Lifetime is null || (Estimate.IsCheap && !_policy.HasDelay))
+            return;
+        request.OnCancelled = _onCancelled;
+        request.QueueCancellation = request.Lifetime.CancellationToken.UnsafeRegister(
+            static state => ((InferRequest)state!).OnCancelled!((InferRequest)state!), request);
+    }
+
+    private void OnCancelled(InferRequest request)
+    {
+        lock (_gate)
+        {
+            request.IsCancelled = true;
+            if (!_queue.TryRemove(request))
+            {
+                (request.QueueOwner as InstanceRunner)?.TerminateIfAllCancelled();
+                return;
+            }
+
+            Statistics.AddPending(-1);
+        }
+
+        FailCancelled(request);
+        Statistics.RecordFailure(FailureReason.Canceled, Stopwatch.GetTimestamp() - request.ReceivedAt);
+        request.Complete();
+    }
+
+    private void RejectExpired(List<InferRequest>? expired)
+    {
+        if (expired is null)
+            return;
+        foreach (var request in expired)
+        {
+            request.QueueCancellation.Dispose();
+            request.Fail(InferenceCode.Unavailable, "Request timeout expired");
+            Statistics.RecordFailure(FailureReason.Rejected, Stopwatch.GetTimestamp() - request.ReceivedAt);
+            request.Complete();
+        }
+    }
+
+    private List<InferRequest>? SweepTimeouts(long now)
+    {
+        if (!_queue.HasTimeouts)
+            return null;
+        var expired = new List<InferRequest>();
+        var next = _queue.SweepTimeouts(now, expired);
+        Statistics.AddPending(-expired.Count);
+        if (next != long.MaxValue)
+            _timer.Schedule(this, next);
+        return expired;
+    }
+
+    private long NextTimeout(long now) => _queue.SweepTimeouts(now, []) is var next && next > now ? next : now;
+
+    /// <summary>Picks an idle instance when there is work that no starting one will take.</summary>
+    private InstanceRunner? TakeToStart(long now)
+    {
+        if (_queue.Count == 0 || _idle.Count == 0)
+            return null;
+        var batches = CanBatch
+            ? (_queue.RowCount + Settings.MaxBatchSize - 1) / Settings.MaxBatchSize
+            : _queue.Count;
+        if (_startingCount >= batches)
+            return null;
+        if (_policy.HasDelay && _queue.RowCount < _policy.SmallestPreferred && now - _queue.First!.QueuedAt < _delayTicks)
+            return null;
+        _startingCount++;
+        return _idle.Pop();
+    }
+
+    private BatchDecision Decide(long now)
+    {
+        if (!CanBatch)
+            return new BatchDecision(Math.Min(1, _queue.Count), BatchCutReason.InstanceFree, long.MaxValue);
+        var walk = new Walk(_queue, _shapes);
+        return _policy.Decide(ref walk, now);
+    }
+
+    private void Take(InstanceRunner runner, int count)
+    {
+        runner.Clear();
+        for (; count > 0; count--)
+        {
+            var request = _queue.First!;
+            _queue.TryRemove(request);
+            request.QueueOwner = runner;
+            runner.Add(request);
+        }
+
+        Statistics.AddPending(-runner.Count);
+        runner.IsExecuting = true;
+    }
+
+    private struct Walk(RequestQueue queue, ShapeGroup shapes) : IQueueWalk
+    {
+        private readonly InferRequest? _first = queue.First;
+        private InferRequest? _current;
+
+        public bool TryNext(out WaitingRequest next)
+        {
+            _current = _current is null ? _first : queue.After(_current);
+            next = _current is null
+                ? default
+                : new WaitingRequest(_current.RowCount, _current.QueuedAt, shapes.AreEqual(_first!, _current));
+            return _current is not null;
+        }
+    }
+}

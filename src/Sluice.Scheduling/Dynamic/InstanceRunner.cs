@@ -1,0 +1,287 @@
+using System.Diagnostics;
+using System.Runtime.CompilerServices;
+using Sluice.Inference;
+using Sluice.Tensors;
+
+namespace Sluice.Scheduling.Dynamic;
+
+/// <summary>Runs one instance's batches: inline, on the pool, or on a thread of its own.</summary>
+/// <remarks>At any time it is idle, starting, or executing; only one thread works for it.</remarks>
+internal sealed class InstanceRunner : IThreadPoolWorkItem, IDisposable
+{
+    // A pool thread goes on to other work after this many batches, so that one busy model does not keep it.
+    private const int BatchesPerTurn = 32;
+
+    private readonly DynamicBatcher _owner;
+    private readonly IModelInstance _instance;
+    private readonly string _name;
+    private InferRequest[] _requests = new InferRequest[4];
+    private long _ticket;
+    private Thread? _thread;
+    private SemaphoreSlim? _wake;
+    private volatile bool _isDisposed;
+
+    public InstanceRunner(DynamicBatcher owner, IModelInstance instance, string name)
+    {
+        _owner = owner;
+        _instance = instance;
+        _name = name;
+    }
+
+    /// <summary>Requests of the batch being run.</summary>
+    public int Count { get; private set; }
+
+    /// <summary>Guarded by the owner's lock.</summary>
+    public bool IsExecuting { get; set; }
+
+    private ReadOnlySpan<InferRequest> Requests => _requests.AsSpan(0, Count);
+
+    public void Clear()
+    {
+        _requests.AsSpan(0, Count).Clear();
+        Count = 0;
+        _ticket = _owner.Order?.TakeTicket() ?? 0;
+    }
+
+    public void Add(InferRequest request)
+    {
+        if (Count == _requests.Length)
+            Array.Resize(ref _requests, Count * 2);
+        _requests[Count++] = request;
+    }
+
+    /// <summary>Stops the engine when nobody waits for any answer of this batch; the caller holds the owner's lock.</summary>
+    public void TerminateIfAllCancelled()
+    {
+        if (!IsExecuting)
+            return;
+        foreach (var request in Requests)
+        {
+            if (!request.IsCancelled)
+                return;
+        }
+
+        _instance.Terminate();
+    }
+
+    /// <summary>Begins to work off the queue, on the pool for cheap models, else on the instance's own thread.</summary>
+    public void Start()
+    {
+        if (_owner.Estimate.IsCheap)
+        {
+            ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
+            return;
+        }
+
+        if (_thread is null)
+        {
+            _wake = new SemaphoreSlim(0);
+            _thread = new Thread(RunThread) { IsBackground = true, Name = _name };
+            _thread.Start();
+        }
+
+        _wake!.Release();
+    }
+
+    /// <summary>Runs one request on the calling thread.</summary>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
+    public async ValueTask RunInlineAsync(InferRequest request)
+    {
+        Clear();
+        Add(request);
+        await RunAsync(0, 1).ConfigureAwait(false);
+        Clear();
+        _owner.FinishInline(this);
+    }
+
+    void IThreadPoolWorkItem.Execute() => Drain();
+
+    public void Dispose()
+    {
+        _isDisposed = true;
+        _wake?.Release();
+        _thread?.Join();
+        _wake?.Dispose();
+        _instance.Dispose();
+    }
+
+    private void RunThread()
+    {
+        while (true)
+        {
+            _wake!.Wait();
+            if (_isDisposed)
+                return;
+            Drain();
+        }
+    }
+
+    /// <summary>Runs batches until the queue has none.</summary>
+    private async void Drain()
+    {
+        var isStarting = true;
+        for (var turn = 0; _owner.TryCut(this, isStarting); turn++)
+        {
+            isStarting = false;
+            await RunAsync(0, Count).ConfigureAwait(false);
+            _owner.EndExecution(this);
+            CompleteAll();
+            if (turn == BatchesPerTurn && _owner.Estimate.IsCheap)
+            {
+                _owner.FinishInline(this);
+                return;
+            }
+        }
+    }
+
+    private void CompleteAll()
+    {
+        foreach (var request in Requests)
+        {
+            request.QueueCancellation.Dispose();
+            request.QueueOwner = null;
+        }
+
+        if (_owner.Order is not null)
+        {
+            _owner.Order.Complete(_ticket, Requests);
+        }
+        else if (_owner.Estimate.IsCheap)
+        {
+            foreach (var request in Requests)
+                request.Complete();
+        }
+        else
+        {
+            // The instance goes on with its next batch while these are answered.
+            ThreadPool.UnsafeQueueUserWorkItem(new Completion(Requests.ToArray()), preferLocal: false);
+        }
+    }
+
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
+    private async ValueTask RunAsync(int start, int count)
+    {
+        if (!DropDead(ref start, ref count))
+            return;
+        var startedAt = Stopwatch.GetTimestamp();
+        var batch = _owner.RentBatch(RowsOf(start, count));
+        try
+        {
+            BatchAssembler.Assemble(batch, _requests.AsSpan(start, count));
+            var gatheredAt = Stopwatch.GetTimestamp();
+            await _instance.ExecuteAsync(batch).ConfigureAwait(false);
+            var inferredAt = Stopwatch.GetTimestamp();
+            BatchSplitter.Split(batch, _requests.AsSpan(start, count));
+            Succeed(start, count, batch.RowCount, startedAt, gatheredAt, inferredAt);
+            return;
+        }
+        catch (Exception error)
+        {
+            foreach (var request in _requests.AsSpan(start, count))
+                request.ClearOutputs();
+            if (count == 1)
+                FailOne(_requests[start], error);
+        }
+        finally
+        {
+            batch.Release();
+        }
+
+        // One request's data must not cost the others their answers, so each is tried alone.
+        for (var i = 0; count > 1 && i < count; i++)
+            await RunAsync(start + i, 1).ConfigureAwait(false);
+    }
+
+    /// <summary>Fails requests that nobody waits for, and closes the gaps; false when none is left.</summary>
+    private bool DropDead(ref int start, ref int count)
+    {
+        var now = Stopwatch.GetTimestamp();
+        var kept = 0;
+        for (var i = 0; i < count; i++)
+        {
+            var request = _requests[start + i];
+            if (request.IsCancelled || (request.DeadlineAt != 0 && now >= request.DeadlineAt))
+            {
+                request.Fail(
+                    request.IsCancelled ? InferenceCode.Cancelled : InferenceCode.DeadlineExceeded,
+                    request.IsCancelled
+                        ? "Request was cancelled"
+                        : $"the deadline passed before model '{_owner.Settings.Name}' could run the request");
+                _owner.Statistics.RecordFailure(FailureReason.Canceled, now - request.ReceivedAt);
+                continue;
+            }
+
+            // Dead ones change places with live ones: they stay in the batch to be completed with it.
+            (_requests[start + kept], _requests[start + i]) = (request, _requests[start + kept]);
+            kept++;
+        }
+
+        count = kept;
+        return kept > 0;
+    }
+
+    private int RowsOf(int start, int count)
+    {
+        if (_owner.Settings.MaxBatchSize == 0)
+            return 1;
+        var rows = 0;
+        foreach (var request in _requests.AsSpan(start, count))
+            rows += request.RowCount;
+        return rows;
+    }
+
+    private void Succeed(int start, int count, int rows, long startedAt, long gatheredAt, long inferredAt)
+    {
+        var now = Stopwatch.GetTimestamp();
+        var statistics = _owner.Statistics;
+        var timing = new ExecutionTiming(gatheredAt - startedAt, inferredAt - gatheredAt, now - inferredAt);
+        long requestTicks = 0, queueTicks = 0;
+        foreach (var request in _requests.AsSpan(start, count))
+        {
+            requestTicks += now - request.ReceivedAt;
+            queueTicks += startedAt - request.QueuedAt;
+            statistics.RequestLatency.Record(ModelStatistics.ToNanoseconds(now - request.ReceivedAt));
+            statistics.QueueLatency.Record(ModelStatistics.ToNanoseconds(startedAt - request.QueuedAt));
+        }
+
+        statistics.RecordExecution(rows, in timing);
+        statistics.RecordSuccess(count, rows, requestTicks, queueTicks, in timing);
+        _owner.Estimate.Observe(count, now - startedAt, now);
+    }
+
+    private void FailOne(InferRequest request, Exception error)
+    {
+        var name = _owner.Settings.Name;
+        switch (error)
+        {
+            case InferenceException { Code: InferenceCode.Cancelled }:
+                DynamicBatcher.FailCancelled(request);
+                break;
+            case InferenceException known:
+                request.Fail(known.Code, known.Message);
+                break;
+            case TensorPoolExhaustedException exhausted:
+                request.Fail(InferenceCode.ResourceExhausted, exhausted.Message);
+                break;
+            default:
+                SchedulingLog.ExecutionFailed(_owner.Logger, name, error);
+                request.Fail(InferenceCode.Internal, $"model '{name}' failed: {error.Message}");
+                break;
+        }
+
+        var reason = request.Status is InferenceCode.Cancelled or InferenceCode.DeadlineExceeded
+            ? FailureReason.Canceled
+            : FailureReason.Backend;
+        _owner.Statistics.RecordFailure(reason, Stopwatch.GetTimestamp() - request.ReceivedAt);
+    }
+
+    /// <summary>Completes requests on the pool.</summary>
+    private sealed class Completion(InferRequest[] requests) : IThreadPoolWorkItem
+    {
+        public void Execute()
+        {
+            foreach (var request in requests)
+                request.Complete();
+        }
+    }
+}

@@ -1,0 +1,206 @@
+using System.Diagnostics;
+using Sluice.Inference;
+
+namespace Sluice.Scheduling.Dynamic;
+
+/// <summary>Requests that wait for one model, by priority level; every operation but the time-out sweep is constant time.</summary>
+/// <remarks><b>Threads.</b> None of its own: the scheduler that owns it holds its lock around every call.</remarks>
+internal sealed class RequestQueue
+{
+    private readonly Level[] _levels;
+    private readonly int _defaultLevel;
+    private readonly int _maxCount;
+
+    /// <summary>Creates an empty queue.</summary>
+    /// <param name="settings">Levels and bounds; null = one level without bounds of its own.</param>
+    /// <param name="maxCount">Most requests of all levels together.</param>
+    public RequestQueue(DynamicBatchingSettings? settings, int maxCount)
+    {
+        var levels = Math.Max(1, settings?.PriorityLevels ?? 0);
+        _levels = new Level[levels];
+        for (var i = 0; i < levels; i++)
+        {
+            var policy = settings?.PriorityQueuePolicies.GetValueOrDefault(i + 1) ?? settings?.DefaultQueuePolicy ?? new();
+            _levels[i] = new Level(policy);
+        }
+
+        _defaultLevel = Math.Clamp((settings?.DefaultPriorityLevel ?? 0) - 1, 0, levels - 1);
+        _maxCount = maxCount;
+        HasTimeouts = _levels.Any(level => level.HasTimeouts);
+    }
+
+    /// <summary>Requests waiting.</summary>
+    public int Count { get; private set; }
+
+    /// <summary>Their rows together.</summary>
+    public long RowCount { get; private set; }
+
+    /// <summary>Some level limits the waiting time.</summary>
+    public bool HasTimeouts { get; }
+
+    /// <summary>The request that would be taken first.</summary>
+    public InferRequest? First
+    {
+        get
+        {
+            foreach (var level in _levels)
+            {
+                if (level.First is { } first)
+                    return first;
+            }
+
+            return null;
+        }
+    }
+
+    /// <summary>Adds a request behind the others of its level.</summary>
+    /// <returns>False when a bound is reached.</returns>
+    public bool TryEnqueue(InferRequest request)
+    {
+        var level = LevelOf(request);
+        if (Count >= _maxCount || !level.HasRoom)
+            return false;
+        level.AddLast(request);
+        request.QueueOwner = level;
+        Count++;
+        RowCount += request.RowCount;
+        return true;
+    }
+
+    /// <summary>Takes a request out, wherever it stands.</summary>
+    /// <returns>False when it was taken before.</returns>
+    public bool TryRemove(InferRequest request)
+    {
+        if (request.QueueOwner is not Level level)
+            return false;
+        level.Remove(request);
+        request.QueueOwner = null;
+        Count--;
+        RowCount -= request.RowCount;
+        return true;
+    }
+
+    /// <summary>Returns the request behind another one in the order of taking.</summary>
+    public InferRequest? After(InferRequest request)
+    {
+        if (request.QueueNext is { } next)
+            return next;
+        for (var i = Array.IndexOf(_levels, (Level)request.QueueOwner!) + 1; i < _levels.Length; i++)
+        {
+            if (_levels[i].First is { } first)
+                return first;
+        }
+
+        return null;
+    }
+
+    /// <summary>Handles requests whose time in the queue is over.</summary>
+    /// <param name="now">The clock.</param>
+    /// <param name="rejected">Receives those taken out to be refused.</param>
+    /// <returns>When the next one runs out; <see cref="long.MaxValue"/> = none.</returns>
+    public long SweepTimeouts(long now, List<InferRequest> rejected)
+    {
+        var next = long.MaxValue;
+        if (!HasTimeouts)
+            return next;
+        foreach (var level in _levels)
+        {
+            for (var request = level.First; request is not null;)
+            {
+                var following = request.QueueNext;
+                var expiry = level.ExpiryOf(request);
+                if (expiry > now)
+                {
+                    next = Math.Min(next, expiry);
+                }
+                else if (level.Policy.TimeoutAction == QueueTimeoutAction.Reject)
+                {
+                    TryRemove(request);
+                    rejected.Add(request);
+                }
+                else
+                {
+                    level.MoveBehind(request);
+                }
+
+                request = following;
+            }
+        }
+
+        return next;
+    }
+
+    /// <summary>Level 0 and levels that do not exist mean the default one, as in the original.</summary>
+    private Level LevelOf(InferRequest request) =>
+        request.Priority is 0 || request.Priority > (ulong)_levels.Length
+            ? _levels[_defaultLevel]
+            : _levels[(int)request.Priority - 1];
+
+    /// <summary>A doubly linked list through the requests themselves.</summary>
+    private sealed class Level(QueuePolicySettings policy)
+    {
+        private readonly long _defaultTicks = policy.DefaultTimeoutMicroseconds * Stopwatch.Frequency / 1_000_000;
+        private InferRequest? _last;
+        private int _count;
+
+        public QueuePolicySettings Policy => policy;
+
+        public InferRequest? First { get; private set; }
+
+        public bool HasTimeouts => _defaultTicks > 0 || policy.AllowTimeoutOverride;
+
+        public bool HasRoom => policy.MaxQueueSize == 0 || _count < policy.MaxQueueSize;
+
+        public long ExpiryOf(InferRequest request)
+        {
+            if (request.IsDelayed)
+                return long.MaxValue;
+            var ticks = _defaultTicks > 0 ? _defaultTicks : long.MaxValue;
+            if (policy.AllowTimeoutOverride && request.TimeoutMicroseconds > 0)
+                ticks = Math.Min(ticks, request.TimeoutMicroseconds * Stopwatch.Frequency / 1_000_000);
+            return ticks == long.MaxValue ? long.MaxValue : request.QueuedAt + ticks;
+        }
+
+        /// <summary>Lets all others pass; the request does not run out again.</summary>
+        public void MoveBehind(InferRequest request)
+        {
+            Remove(request);
+            request.IsDelayed = true;
+            AddLast(request);
+        }
+
+        public void AddLast(InferRequest request)
+        {
+            // Delayed requests stand behind all others, so a new one goes before the first of them.
+            var before = _last;
+            while (before is { IsDelayed: true } && !request.IsDelayed)
+                before = before.QueuePrevious;
+            var after = before is null ? First : before.QueueNext;
+            request.QueuePrevious = before;
+            request.QueueNext = after;
+            if (before is null)
+                First = request;
+            else
+                before.QueueNext = request;
+            if (after is null)
+                _last = request;
+            else
+                after.QueuePrevious = request;
+            _count++;
+        }
+
+        public void Remove(InferRequest request)
+        {
+            if (request.QueuePrevious is { } previous)
+                previous.QueueNext = request.QueueNext;
+            else
+                First = request.QueueNext;
+            if (request.QueueNext is { } next)
+                next.QueuePrevious = request.QueuePrevious;
+            else
+                _last = request.QueuePrevious;
+            request.QueueNext = request.QueuePrevious = null;
+            _count--;
+        }
+    }
+}

@@ -1,0 +1,17 @@
+namespace Sluice.Scheduling;
+
+/// <summary>Choices that hold for all models.</summary>
+public sealed record SchedulerOptions
+{
+    /// <summary>Most requests that may wait for one model. Default 65,536; at least 1.</summary>
+    public int MaxQueuedRequests { get; init; } = 65_536;
+
+    /// <summary>Models whose executions are shorter may run on the thread that brought the request. Default 200 µs.</summary>
+    public TimeSpan InlineLimit { get; init; } = TimeSpan.FromMicroseconds(200);
+
+    /// <summary>Below this, joining requests to batches costs more than it saves. Default 3 µs.</summary>
+    public TimeSpan BatchingWorthLimit { get; init; } = TimeSpan.FromMicroseconds(3);
+
+    /// <summary>A request that follows an execution within this time is taken as one of many. Default 10 µs.</summary>
+    public TimeSpan QuietTime { get; init; } = TimeSpan.FromMicroseconds(10);
+}

@@ -1,0 +1,16 @@
+using Microsoft.Extensions.Logging;
+
+namespace Sluice.Scheduling;
+
+internal static partial class SchedulingLog
+{
+    [LoggerMessage(
+        EventId = 1300, EventName = "ExecutionFailed", Level = LogLevel.Error, Message = "Model '{Model}' failed unexpectedly")]
+    public static partial void ExecutionFailed(ILogger logger, string model, Exception error);
+
+    [LoggerMessage(
+        EventId = 1301, EventName = "BatchUnsafe", Level = LogLevel.Warning,
+        Message = "Model '{Model}' gives other results for rows in a batch than for rows alone: output '{Output}' differs by " +
+            "up to {Difference}. Its rows are not independent; set max_batch_size to 0 or remove dynamic_batching")]
+    public static partial void BatchUnsafe(ILogger logger, string model, string output, double difference);
+}
