@@ -64,7 +64,7 @@ public sealed class DynamicBatcher : IServable, ITimerTarget
     public ModelSettings Settings { get; }
 
     /// <inheritdoc/>
-    public ModelStatistics Statistics { get; }
+    public ModelStatistics Statistics { get; private set; }
 
     long ITimerTarget.DueAt { get; set; } = long.MaxValue;
 
@@ -176,6 +176,9 @@ public sealed class DynamicBatcher : IServable, ITimerTarget
         lock (_gate)
             runner.IsExecuting = false;
     }
+
+    /// <summary>Starts the statistics from zero; before the first client's request.</summary>
+    internal void ForgetWarmUp() => Statistics = new ModelStatistics(Settings.MaxBatchSize);
 
     /// <summary>Records how a cancelled request ends.</summary>
     internal static void FailCancelled(InferRequest request) => request.Fail(
