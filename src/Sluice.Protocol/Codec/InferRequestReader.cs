@@ -16,6 +16,8 @@ namespace Sluice.Protocol.Codec;
 /// </remarks>
 public static class InferRequestReader
 {
+    private const int SmallestBulk = 4096;
+
     /// <summary>Reads one message.</summary>
     /// <param name="message">The whole message, without its frame.</param>
     /// <param name="request">An empty request.</param>
@@ -58,6 +60,38 @@ public static class InferRequestReader
 
         CheckDuplicateOutputs(request);
         AssignData(request);
+    }
+
+    /// <summary>Finds where the first tensor's raw bytes begin in a message of which only the head is known.</summary>
+    /// <param name="head">The message's first bytes; fields that end within it are passed over.</param>
+    /// <returns>The offset of raw contents that go on past the head; 0 when the head does not tell.</returns>
+    public static int FindBulkOffset(in ReadOnlySequence<byte> head)
+    {
+        var reader = new WireReader(in head);
+        try
+        {
+            while (reader.TryReadTag(out var field, out var type))
+            {
+                if (type != WireType.LengthDelimited)
+                {
+                    reader.Skip(type);
+                    continue;
+                }
+
+                var length = reader.ReadVarint();
+                if (field == 7 && length >= SmallestBulk)
+                    return (int)reader.Position;
+                if (length > (ulong)reader.Remaining)
+                    return 0;
+                reader.Advance((long)length);
+            }
+        }
+        catch (WireFormatException)
+        {
+            // The reader of the whole message reports it.
+        }
+
+        return 0;
     }
 
     private static Utf8Slice ReadText(ref WireReader reader, InferRequest request)

@@ -40,6 +40,17 @@ public static class InferResponseWriter
     /// <summary>Writes the message.</summary>
     public static void Write(IBufferWriter<byte> destination, InferRequest request)
     {
+        WriteHead(destination, request);
+        foreach (ref readonly var output in request.Outputs)
+        {
+            WriteRawHead(destination, output.Length);
+            destination.Write(output.Data);
+        }
+    }
+
+    /// <summary>Writes everything but the raw contents.</summary>
+    public static void WriteHead(IBufferWriter<byte> destination, InferRequest request)
+    {
         var settings = request.Settings!;
         var writer = new WireWriter(destination);
         writer.WriteFieldIfAny(TagModelName, settings.NameUtf8);
@@ -47,8 +58,15 @@ public static class InferResponseWriter
         writer.WriteFieldIfAny(TagId, request.Text(request.Id));
         foreach (ref readonly var output in request.Outputs)
             WriteOutput(ref writer, in output, settings);
-        foreach (ref readonly var output in request.Outputs)
-            writer.WriteField(TagRawContent, output.Data);
+        writer.Flush();
+    }
+
+    /// <summary>Writes what stands before one output's raw bytes.</summary>
+    public static void WriteRawHead(IBufferWriter<byte> destination, int length)
+    {
+        var writer = new WireWriter(destination, 16);
+        writer.WriteByte(TagRawContent);
+        writer.WriteVarint((ulong)length);
         writer.Flush();
     }
 

@@ -108,6 +108,14 @@ public sealed class RpcCall : ICallLifetime
         _hasOutput = true;
     }
 
+    /// <summary>Writes the frame of a message whose bytes the caller then writes itself, uncompressed.</summary>
+    /// <param name="length">The message's bytes.</param>
+    public void WritePrefix(long length)
+    {
+        Writer.WritePrefix(length);
+        _hasOutput = true;
+    }
+
     /// <summary>Sends what has been written; completes when the peer has room for more.</summary>
     /// <returns>False when the peer is gone.</returns>
     public async ValueTask<bool> FlushAsync()

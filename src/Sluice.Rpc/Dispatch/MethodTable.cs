@@ -1,5 +1,4 @@
 using System.Collections.Frozen;
-using Google.Protobuf.Reflection;
 using Sluice.Rpc.Calls;
 
 namespace Sluice.Rpc.Dispatch;
@@ -11,19 +10,8 @@ public sealed class MethodTable
 
     /// <summary>Builds the table.</summary>
     /// <param name="methods">The methods; paths are unique.</param>
-    /// <param name="files">Descriptors of their contracts, for reflection.</param>
-    public MethodTable(IEnumerable<RpcMethod> methods, IEnumerable<FileDescriptor> files)
-    {
+    public MethodTable(IEnumerable<RpcMethod> methods) =>
         _byPath = methods.ToFrozenDictionary(method => method.Path, StringComparer.Ordinal);
-        Files = [.. files];
-        Services = [.. _byPath.Values.Select(method => method.Service).Distinct().Order(StringComparer.Ordinal)];
-    }
-
-    /// <summary>Descriptors of the contracts.</summary>
-    public IReadOnlyList<FileDescriptor> Files { get; }
-
-    /// <summary>Full names of all services, sorted.</summary>
-    public IReadOnlyList<string> Services { get; }
 
     /// <summary>Finds a method.</summary>
     /// <param name="path">Such as <c>/inference.GRPCInferenceService/ModelInfer</c>.</param>

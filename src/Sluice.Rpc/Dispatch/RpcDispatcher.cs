@@ -1,6 +1,5 @@
 using Microsoft.Extensions.Logging;
 using Sluice.Inference;
-using Sluice.Protocol.Wire;
 using Sluice.Rpc.Calls;
 using Sluice.Rpc.Transport;
 using Sluice.Tensors;
@@ -11,8 +10,6 @@ namespace Sluice.Rpc.Dispatch;
 /// <remarks><b>Threads.</b> Any number of streams at once.</remarks>
 public sealed class RpcDispatcher
 {
-    private const int Http2Cancel = 8;
-
     private readonly MethodTable _methods;
     private readonly ILogger _logger;
     private volatile bool _isStopping;
@@ -121,31 +118,12 @@ public sealed class RpcDispatcher
     /// <summary>Turns whatever was thrown into the call's status.</summary>
     private bool Report(Exception error, RpcCall call, RpcMethod method)
     {
-        switch (error)
-        {
-            case InferenceException known:
-                call.Fail(known.Code, known.Message);
-                break;
-            case WireFormatException broken:
-                call.Fail(InferenceCode.Internal, $"the request is no valid message: {broken.Message}");
-                break;
-            case TensorPoolExhaustedException exhausted:
-                call.Fail(InferenceCode.ResourceExhausted, exhausted.Message);
-                break;
-            case OperationCanceledException when call.IsDeadlineExceeded:
-                call.Fail(InferenceCode.DeadlineExceeded, "the deadline passed while the call was served");
-                break;
-            case OperationCanceledException or IOException:
-                // The peer is gone; nobody reads a status.
-                call.Fail(InferenceCode.Cancelled, "the call was cancelled");
-                call.Stream.Abort(Http2Cancel);
-                break;
-            default:
-                RpcLog.HandlerFailed(_logger, method.Path, error);
-                call.Fail(InferenceCode.Unknown, $"{error.GetType().Name}: {error.Message}");
-                break;
-        }
-
+        var fault = RpcFault.From(error);
+        if (fault.IsUnexpected)
+            RpcLog.HandlerFailed(_logger, method.Path, error);
+        if (fault.Code == InferenceCode.Cancelled && call.IsDeadlineExceeded)
+            fault = new RpcFault(InferenceCode.DeadlineExceeded, "the deadline passed while the call was served", false);
+        call.Fail(fault.Code, fault.Message);
         return true;
     }
 }

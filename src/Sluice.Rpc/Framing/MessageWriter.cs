@@ -23,6 +23,9 @@ public sealed class MessageWriter
     /// <param name="message">What to write.</param>
     public delegate void Body<in T>(IBufferWriter<byte> output, T message);
 
+    /// <summary>True when this call's messages leave compressed.</summary>
+    public bool IsCompressing => _encoding is not null;
+
     /// <summary>Begins a new stream.</summary>
     public void Begin(IRpcExchange stream)
     {
@@ -47,17 +50,30 @@ public sealed class MessageWriter
     /// <exception cref="InferenceException">The message is larger than gRPC can carry.</exception>
     public void Write<T>(T message, long length, Body<T> body)
     {
-        if (length > _options.MaxSendMessageBytes)
-            throw InferenceException.Invalid(
-                $"Response has byte size {length} which exceeds gRPC's byte size limit {_options.MaxSendMessageBytes}.");
         if (_encoding is not null)
         {
+            CheckLength(length);
             WriteCompressed(message, (int)length, body);
             return;
         }
 
-        WritePrefix(isCompressed: false, (int)length);
+        WritePrefix(length);
         body(_stream.Output, message);
+    }
+
+    /// <summary>Writes the frame of an uncompressed message whose bytes the caller writes itself.</summary>
+    /// <exception cref="InferenceException">The message is larger than gRPC can carry.</exception>
+    public void WritePrefix(long length)
+    {
+        CheckLength(length);
+        WritePrefix(isCompressed: false, (int)length);
+    }
+
+    private void CheckLength(long length)
+    {
+        if (length > _options.MaxSendMessageBytes)
+            throw InferenceException.Invalid(
+                $"Response has byte size {length} which exceeds gRPC's byte size limit {_options.MaxSendMessageBytes}.");
     }
 
     private void WriteCompressed<T>(T message, int length, Body<T> body)

@@ -1,0 +1,141 @@
+using System.Diagnostics;
+using Microsoft.Extensions.Logging;
+using Sluice.Backends.OnnxRuntime;
+using Sluice.Inference;
+using Sluice.Models;
+using Sluice.Protocol.Health;
+using Sluice.Protocol.Inference;
+using Sluice.Protocol.Reflection.V1;
+using Sluice.Rpc;
+using Sluice.Rpc.Calls;
+using Sluice.Rpc.Dispatch;
+using Sluice.Rpc.Health;
+using Sluice.Rpc.Kestrel;
+using Sluice.Rpc.Reflection;
+using Sluice.Scheduling;
+using Sluice.Scheduling.Loading;
+using Sluice.Scheduling.Timing;
+using Sluice.Server.Services;
+using Sluice.Tensors;
+
+namespace Sluice.Server.Composition;
+
+/// <summary>The composition root: builds all parts, starts and stops them in order. The only place that knows all of them.</summary>
+public sealed class ServerHost : IAsyncDisposable
+{
+    private readonly ServerOptions _options;
+    private readonly ILogger _logger;
+    private readonly TensorBufferPool _pool;
+    private readonly PrecisionTimer _timer = new();
+    private readonly OnnxRuntimeBackend _onnx;
+    private readonly ModelLifecycle _lifecycle;
+    private readonly ServerState _state;
+    private readonly RpcDispatcher _dispatcher;
+    private readonly KestrelRpcServer? _rpc;
+
+    /// <summary>Builds the parts; nothing listens and no model loads yet.</summary>
+    public ServerHost(ServerOptions options, ILoggerFactory loggers, TimeProvider time)
+    {
+        _options = options;
+        _logger = loggers.CreateLogger<ServerHost>();
+        _pool = new TensorBufferPool(new TensorBufferPoolOptions { MaxBytes = options.TensorMemoryBytes }, time);
+        _onnx = new OnnxRuntimeBackend(loggers);
+        var loader = new ModelLoader(
+            [_onnx], _pool, new SchedulerOptions { MaxQueuedRequests = options.MaxQueuedRequests }, _timer,
+            loggers.CreateLogger<ModelLoader>());
+        _lifecycle = ModelParts.CreateLifecycle(options, loader, loggers, time);
+        _state = new ServerState(_lifecycle, options, time);
+        Engine = new InferenceEngine(_lifecycle.Table);
+        Methods = CreateMethods();
+        var rpc = new RpcOptions { ResponseCompression = options.GrpcResponseCompression };
+        _dispatcher = new RpcDispatcher(Methods, rpc, _pool, loggers.CreateLogger<RpcDispatcher>());
+        if (options.Grpc is { } endPoint)
+            _rpc = new KestrelRpcServer(new RpcListenOptions { EndPoint = endPoint }, _dispatcher, loggers);
+    }
+
+    /// <summary>The core, for front ends within the process.</summary>
+    public IInferenceEngine Engine { get; }
+
+    /// <summary>All methods that are served.</summary>
+    public MethodTable Methods { get; }
+
+    /// <summary>The gRPC port's address; null when off.</summary>
+    public Uri? GrpcAddress => _rpc?.Addresses[0];
+
+    /// <summary>Native memory out with requests, bytes; 0 when nothing is under way.</summary>
+    public TensorBufferPool Pool => _pool;
+
+    /// <summary>Listens, then loads the models; ready at the end.</summary>
+    /// <returns>False when a model failed and the options say to exit then.</returns>
+    public async Task<bool> StartAsync(CancellationToken cancellationToken)
+    {
+        var started = Stopwatch.GetTimestamp();
+        if (_rpc is not null)
+            await _rpc.StartAsync(cancellationToken).ConfigureAwait(false);
+        var failures = await _lifecycle.StartAsync(cancellationToken).ConfigureAwait(false);
+        var table = ModelParts.Tabulate(_lifecycle.Index(readyOnly: false));
+        ServerLog.Models(_logger, table);
+        if (failures.Count > 0 && _options.ExitOnError)
+        {
+            ServerLog.StartFailed(_logger, failures.Count);
+            return false;
+        }
+
+        _state.MarkWarm();
+        var seconds = Stopwatch.GetElapsedTime(started).TotalSeconds;
+        ServerLog.Ready(_logger, seconds);
+        return true;
+    }
+
+    /// <summary>Not ready, no new calls, running ones end, models unload.</summary>
+    /// <returns>False when calls were still running at the time limit.</returns>
+    public async Task<bool> StopAsync()
+    {
+        _state.MarkStopping();
+        var seconds = _options.ExitTimeout.TotalSeconds;
+        ServerLog.Stopping(_logger, _dispatcher.ActiveCount, seconds);
+        using var limit = new CancellationTokenSource(_options.ExitTimeout);
+        if (_rpc is not null)
+            await _rpc.StopAsync(limit.Token).ConfigureAwait(false);
+        try
+        {
+            await _lifecycle.DisposeAsync().AsTask().WaitAsync(limit.Token).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException)
+        {
+            ServerLog.ExitTimedOut(_logger, _dispatcher.ActiveCount);
+            return false;
+        }
+
+        ServerLog.Stopped(_logger);
+        return true;
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        if (_rpc is not null)
+            await _rpc.DisposeAsync().ConfigureAwait(false);
+        _timer.Dispose();
+        _onnx.Dispose();
+        _pool.Dispose();
+    }
+
+    private MethodTable CreateMethods()
+    {
+        IEnumerable<RpcMethod> methods =
+        [
+            .. new InferenceService(Engine).Methods,
+            .. new MetadataService(_lifecycle.Table, _state, _options).Methods,
+            .. new RepositoryService(_lifecycle).Methods,
+            .. new HealthService(_state).Methods,
+            .. new ReflectionService([GrpcServiceReflection.Descriptor, HealthReflection.Descriptor, ReflectionReflection.Descriptor]).Methods,
+        ];
+        var served = methods.ToList();
+        var names = served.Select(method => method.Path).ToHashSet(StringComparer.Ordinal);
+        served.AddRange(GrpcServiceReflection.Descriptor.Services[0].Methods
+            .Select(method => new UnimplementedMethod(InferenceService.Name, method.Name))
+            .Where(method => !names.Contains(method.Path)));
+        return new MethodTable(served);
+    }
+}

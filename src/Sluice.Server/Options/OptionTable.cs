@@ -1,0 +1,119 @@
+using System.Globalization;
+using System.IO.Compression;
+using System.Net;
+using Microsoft.Extensions.Logging;
+using Sluice.Models;
+using Sluice.Server.Logging;
+
+namespace Sluice.Server;
+
+/// <summary>One setting: its name on the command line, in the environment and in the file, and what it does.</summary>
+/// <param name="Name">Without dashes, such as <c>http-port</c>; the environment has <c>SLUICE_HTTP_PORT</c>.</param>
+/// <param name="Help">What it sets, with its default.</param>
+/// <param name="Apply">Returns the options with a value set; throws <see cref="FormatException"/> with what is wrong.</param>
+/// <param name="IsSwitch">May stand without a value, meaning true.</param>
+public sealed record OptionDefinition(
+    string Name, string Help, Func<ServerOptions, string, ServerOptions> Apply, bool IsSwitch = false)
+{
+    /// <summary>The environment variable.</summary>
+    public string Variable => "SLUICE_" + Name.Replace('-', '_').ToUpperInvariant();
+}
+
+/// <summary>All settings of <c>sluice serve</c>, by the names that the original's operators know (spec §5.1).</summary>
+public static class OptionTable
+{
+    /// <summary>The settings in the order of the help text.</summary>
+    public static IReadOnlyList<OptionDefinition> All { get; } =
+    [
+        new("model-repository", "Folder of models; repeat for several.", (o, v) => o with { ModelRepositories = o.ModelRepositories.Add(v) }),
+        new("model-control-mode", "none, poll or explicit. Default none.", (o, v) => o with { ModelControlMode = Choice<ModelControlMode>(v) }),
+        new("load-model", "Explicit mode: model to load at the start, or *; repeat for several.", (o, v) => o with { LoadModels = o.LoadModels.Add(v) }),
+        new("repository-poll-secs", "Poll mode: seconds between looks. Default 15.", (o, v) => o with { RepositoryPollPeriod = Seconds(v) }),
+        new("exit-on-error", "End when a model fails to load at the start. Default false: the others serve.", (o, v) => o with { ExitOnError = Bool(v) }, true),
+        new("strict-readiness", "Ready only when all models are. Default true.", (o, v) => o with { StrictReadiness = Bool(v) }, true),
+        new("disable-auto-complete-config", "Take configurations as written. Default false.", (o, v) => o with { AutoCompleteConfig = !Bool(v) }, true),
+        new("model-config-name", "Read configs/NAME.pbtxt where a model has it.", (o, v) => o with { ModelConfigName = v }),
+        new("model-load-thread-count", "Loads at a time. Default 4.", (o, v) => o with { ModelLoadThreadCount = Int(v, 1) }),
+        new("model-load-retry-count", "Further attempts after a failed load. Default 0.", (o, v) => o with { ModelLoadRetryCount = Int(v, 0) }),
+        new("backend-config", "ENGINE,KEY=VALUE, such as onnxruntime,default-max-batch-size=8; repeat for several.", (o, v) => o with { BackendConfig = o.BackendConfig.Add(BackendSetting(v)) }),
+        new("allow-http", "Serve v2 HTTP. Default true.", (o, v) => o with { Http = Bool(v) ? o.Http ?? new IPEndPoint(IPAddress.Any, 8000) : null }, true),
+        new("http-address", "Address of the HTTP port. Default 0.0.0.0.", (o, v) => o with { Http = At(o.Http, v) }),
+        new("http-port", "HTTP port. Default 8000; 0 picks a free one.", (o, v) => o with { Http = At(o.Http, Port(v)) }),
+        new("http-max-input-size", "Largest HTTP body in bytes. Default 67108864.", (o, v) => o with { HttpMaxInputBytes = Long(v, 1) }),
+        new("allow-grpc", "Serve gRPC. Default true.", (o, v) => o with { Grpc = Bool(v) ? o.Grpc ?? new IPEndPoint(IPAddress.Any, 8001) : null }, true),
+        new("grpc-address", "Address of the gRPC port. Default 0.0.0.0.", (o, v) => o with { Grpc = At(o.Grpc, v) }),
+        new("grpc-port", "gRPC port. Default 8001; 0 picks a free one.", (o, v) => o with { Grpc = At(o.Grpc, Port(v)) }),
+        new("grpc-infer-response-compression-level", "none, low, medium or high. Default none.", (o, v) => o with { GrpcResponseCompression = Compression(v) }),
+        new("allow-metrics", "Serve metrics. Default true.", (o, v) => o with { Metrics = Bool(v) ? o.Metrics ?? new IPEndPoint(IPAddress.Any, 8002) : null }, true),
+        new("metrics-address", "Address of the metrics port. Default 0.0.0.0.", (o, v) => o with { Metrics = At(o.Metrics, v) }),
+        new("metrics-port", "Metrics port. Default 8002; 0 picks a free one.", (o, v) => o with { Metrics = At(o.Metrics, Port(v)) }),
+        new("exit-timeout-secs", "Seconds for running requests when stopping. Default 30.", (o, v) => o with { ExitTimeout = Seconds(v) }),
+        new("id", "The server's name in its metadata. Default triton.", (o, v) => o with { Id = v }),
+        new("tensor-memory-byte-size", "Most native memory for messages and tensors. Default 8589934592.", (o, v) => o with { TensorMemoryBytes = Long(v, 1 << 20) }),
+        new("max-queued-requests", "Most requests waiting per model. Default 65536.", (o, v) => o with { MaxQueuedRequests = Int(v, 1) }),
+        new("log-verbose", "1 or more logs details. Default 0.", (o, v) => o with { LogLevel = Int(v, 0) switch { 0 => o.LogLevel, 1 => LogLevel.Debug, _ => LogLevel.Trace } }),
+        new("log-info", "Log information. Default true.", (o, v) => o with { LogLevel = Bool(v) ? o.LogLevel : LogLevel.Warning }, true),
+        new("log-warning", "Log warnings. Default true.", (o, v) => o with { LogLevel = Bool(v) ? o.LogLevel : LogLevel.Error }, true),
+        new("log-error", "Log errors. Default true.", (o, v) => o with { LogLevel = Bool(v) ? o.LogLevel : LogLevel.None }, true),
+        new("log-format", "default, ISO8601 or json. Default default.", (o, v) => o with { LogFormat = Choice<LogFormat>(v) }),
+        new("log-file", "File for log lines. Default standard error.", (o, v) => o with { LogFile = v }),
+        new("access-log", "A log line for every call. Default false.", (o, v) => o with { AccessLog = Bool(v) }, true),
+    ];
+
+    private static bool Bool(string value) => value.ToLowerInvariant() switch
+    {
+        "true" or "1" or "yes" or "on" => true,
+        "false" or "0" or "no" or "off" => false,
+        _ => throw new FormatException("must be true or false"),
+    };
+
+    private static int Int(string value, int least) =>
+        int.TryParse(value, CultureInfo.InvariantCulture, out var number) && number >= least
+            ? number
+            : throw new FormatException($"must be a whole number of at least {least}");
+
+    private static long Long(string value, long least) =>
+        long.TryParse(value, CultureInfo.InvariantCulture, out var number) && number >= least
+            ? number
+            : throw new FormatException($"must be a whole number of at least {least}");
+
+    private static int Port(string value) =>
+        Int(value, 0) is var port && port <= ushort.MaxValue ? port : throw new FormatException("must be at most 65535");
+
+    private static TimeSpan Seconds(string value) =>
+        double.TryParse(value, CultureInfo.InvariantCulture, out var seconds) && seconds is >= 0 and <= 1e6
+            ? TimeSpan.FromSeconds(seconds)
+            : throw new FormatException("must be a number of seconds");
+
+    private static T Choice<T>(string value)
+        where T : struct, Enum =>
+        Enum.TryParse<T>(value, ignoreCase: true, out var choice) && Enum.IsDefined(choice) && !char.IsAsciiDigit(value[0])
+            ? choice
+            : throw new FormatException($"must be one of: {string.Join(", ", Enum.GetNames<T>()).ToLowerInvariant()}");
+
+    private static IPEndPoint? At(IPEndPoint? endPoint, string address) =>
+        IPAddress.TryParse(address == "localhost" ? "127.0.0.1" : address, out var parsed)
+            ? endPoint is null ? null : new IPEndPoint(parsed, endPoint.Port)
+            : throw new FormatException("must be an IP address");
+
+    private static IPEndPoint? At(IPEndPoint? endPoint, int port) =>
+        endPoint is null ? null : new IPEndPoint(endPoint.Address, port);
+
+    private static CompressionLevel? Compression(string value) => value.ToLowerInvariant() switch
+    {
+        "none" => null,
+        "low" => CompressionLevel.Fastest,
+        "medium" => CompressionLevel.Optimal,
+        "high" => CompressionLevel.SmallestSize,
+        _ => throw new FormatException("must be none, low, medium or high"),
+    };
+
+    private static (string Backend, string Key, string Value) BackendSetting(string value)
+    {
+        var comma = value.IndexOf(',', StringComparison.Ordinal);
+        var equals = value.IndexOf('=', StringComparison.Ordinal);
+        if (comma < 0 || equals < comma)
+            throw new FormatException("must look like ENGINE,KEY=VALUE");
+        return (value[..comma], value[(comma + 1)..equals], value[(equals + 1)..]);
+    }
+}

@@ -1,0 +1,30 @@
+using Microsoft.Extensions.Logging;
+
+namespace Sluice.Server;
+
+internal static partial class ServerLog
+{
+    [LoggerMessage(EventId = 1600, EventName = "Ready", Level = LogLevel.Information, Message = "Ready after {Seconds:F2} s")]
+    public static partial void Ready(ILogger logger, double seconds);
+
+    [LoggerMessage(
+        EventId = 1601, EventName = "Stopping", Level = LogLevel.Information,
+        Message = "Stopping: not ready any more, {Active} calls under way have {Seconds} s to end")]
+    public static partial void Stopping(ILogger logger, long active, double seconds);
+
+    [LoggerMessage(
+        EventId = 1602, EventName = "ExitTimedOut", Level = LogLevel.Error,
+        Message = "Exit timeout expired with {Active} calls under way. Exiting immediately")]
+    public static partial void ExitTimedOut(ILogger logger, long active);
+
+    [LoggerMessage(EventId = 1603, EventName = "Stopped", Level = LogLevel.Information, Message = "Stopped")]
+    public static partial void Stopped(ILogger logger);
+
+    [LoggerMessage(
+        EventId = 1604, EventName = "StartFailed", Level = LogLevel.Error,
+        Message = "{Count} models failed to load and --exit-on-error is true; exiting")]
+    public static partial void StartFailed(ILogger logger, int count);
+
+    [LoggerMessage(EventId = 1605, EventName = "Models", Level = LogLevel.Information, Message = "Models:\n{Table}")]
+    public static partial void Models(ILogger logger, string table);
+}

@@ -1,0 +1,92 @@
+using System.Buffers;
+using System.Diagnostics;
+using System.Runtime.CompilerServices;
+using Sluice.Inference;
+using Sluice.Protocol.Codec;
+using Sluice.Rpc.Calls;
+using Sluice.Rpc.Framing;
+
+namespace Sluice.Server.Services;
+
+/// <summary>Serves <c>ModelInfer</c>: the hot path from a call's bytes to its response's bytes.</summary>
+/// <remarks>
+/// <para>Steps: read the message, parse it in place, run it, write the response; the status leaves with it.</para>
+/// <para><b>Ownership.</b> Each transport stream keeps one <see cref="InferRequest"/>, so a call allocates nothing here.</para>
+/// </remarks>
+public sealed class InferenceService(IInferenceEngine engine)
+{
+    /// <summary>Full name of the gRPC service.</summary>
+    public const string Name = "inference.GRPCInferenceService";
+
+    // Past this a response is sent piece by piece, so that the transport never holds all of it.
+    private const int LargeResponse = 256 * 1024;
+
+    private static readonly BulkOffset FindBulk = InferRequestReader.FindBulkOffset;
+
+    /// <summary>The service's methods.</summary>
+    public IEnumerable<RpcMethod> Methods =>
+    [
+        new RawMethod(Name, "ModelInfer", InferAsync),
+        new RawMethod(Name, "ModelStreamInfer", StreamAsync),
+    ];
+
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
+    private async ValueTask InferAsync(RpcCall call)
+    {
+        if (call.HandlerState is not InferRequest request)
+            call.HandlerState = request = new InferRequest();
+        using var message = await call.Reader.ReadSingleAsync(FindBulk).ConfigureAwait(false);
+        try
+        {
+            request.ReceivedAt = Stopwatch.GetTimestamp();
+            request.Lifetime = call;
+            request.DeadlineAt = call.DeadlineAt;
+            InferRequestReader.Read(message.Payload, request, call.Pool);
+            await engine.InferAsync(request).ConfigureAwait(false);
+            if (request.IsOk)
+                await RespondAsync(call, request).ConfigureAwait(false);
+            else
+                call.Fail(request.Status, request.StatusMessage);
+        }
+        finally
+        {
+            request.Reset();
+        }
+    }
+
+    private async ValueTask StreamAsync(RpcCall call)
+    {
+        using var stream = new InferenceStream(call, engine);
+        await stream.RunAsync().ConfigureAwait(false);
+    }
+
+    private static ValueTask RespondAsync(RpcCall call, InferRequest request)
+    {
+        call.Writer.EnableCompression();
+        var length = InferResponseWriter.Measure(request);
+        if (length > LargeResponse && !call.Writer.IsCompressing)
+            return RespondLargeAsync(call, request, length);
+        call.Write(request, length, static (output, response) => InferResponseWriter.Write(output, response));
+        return ValueTask.CompletedTask;
+    }
+
+    private static async ValueTask RespondLargeAsync(RpcCall call, InferRequest request, long length)
+    {
+        var output = call.Stream.Output;
+        call.WritePrefix(length);
+        InferResponseWriter.WriteHead(output, request);
+        for (var i = 0; i < request.OutputCount; i++)
+        {
+            var rest = request.Outputs[i].Memory;
+            InferResponseWriter.WriteRawHead(output, rest.Length);
+            while (!rest.IsEmpty)
+            {
+                var piece = rest[..Math.Min(rest.Length, LargeResponse)];
+                rest = rest[piece.Length..];
+                output.Write(piece.Span);
+                if (!await call.FlushAsync().ConfigureAwait(false))
+                    throw new OperationCanceledException();
+            }
+        }
+    }
+}

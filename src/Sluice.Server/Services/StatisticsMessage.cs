@@ -1,0 +1,50 @@
+using Sluice.Inference;
+using Sluice.Protocol.Inference;
+
+namespace Sluice.Server.Services;
+
+/// <summary>Puts a model's counters into the message of the statistics extension (spec §4).</summary>
+internal static class StatisticsMessage
+{
+    public static Protocol.Inference.ModelStatistics From(IServable servable)
+    {
+        var statistics = servable.Statistics;
+        var message = new Protocol.Inference.ModelStatistics
+        {
+            Name = servable.Settings.Name,
+            Version = servable.Settings.Version,
+            LastInference = (ulong)statistics.LastInferenceMilliseconds,
+            InferenceCount = (ulong)statistics.InferenceCount,
+            ExecutionCount = (ulong)statistics.ExecutionCount,
+            InferenceStats = new InferStatistics
+            {
+                Success = Duration(statistics.Success),
+                Fail = Duration(statistics.Failure),
+                Queue = Duration(statistics.Queue),
+                ComputeInput = Duration(statistics.ComputeInput),
+                ComputeInfer = Duration(statistics.ComputeInfer),
+                ComputeOutput = Duration(statistics.ComputeOutput),
+                CacheHit = new StatisticDuration(),
+                CacheMiss = new StatisticDuration(),
+            },
+        };
+        for (var rows = 1; rows <= statistics.LargestBatch; rows++)
+        {
+            var (count, input, infer, output) = statistics.Batch(rows);
+            if (count == 0)
+                continue;
+            message.BatchStats.Add(new InferBatchStatistics
+            {
+                BatchSize = (ulong)rows,
+                ComputeInput = Duration(new DurationTotal(count, input)),
+                ComputeInfer = Duration(new DurationTotal(count, infer)),
+                ComputeOutput = Duration(new DurationTotal(count, output)),
+            });
+        }
+
+        return message;
+    }
+
+    private static StatisticDuration Duration(DurationTotal total) =>
+        new() { Count = (ulong)total.Count, Ns = (ulong)total.Nanoseconds };
+}
