@@ -16,13 +16,13 @@ internal static class BackendResolver
         new("python", "", "model.py"),
     ];
 
-    /// <summary>Fills <c>backend</c>, <c>platform</c> and <c>default_model_filename</c> as far as they are known.</summary>
+    /// <summary>Fills <c>backend</c>, <c>platform</c> and <c>default_model_filename</c> as far as known.</summary>
     /// <param name="config">Changed in place.</param>
-    /// <param name="versionFolder">A version of the model, looked at only when the configuration names no engine.</param>
+    /// <param name="versionFolder">A version, looked at only when the configuration names no engine.</param>
     /// <exception cref="InferenceException">The engine cannot be told.</exception>
     public static void Resolve(ModelConfig config, string versionFolder)
     {
-        if (config.Platform == "ensemble" || config.SchedulingChoiceCase == ModelConfig.SchedulingChoiceOneofCase.EnsembleScheduling)
+        if (config.Platform == "ensemble" || config.EnsembleScheduling is not null)
         {
             config.Platform = "ensemble";
             return;
@@ -59,13 +59,15 @@ internal static class BackendResolver
             var byPlatform = Engines.FirstOrDefault(e => e.Platform == config.Platform);
             if (byPlatform is not null && config.Backend.Length > 0 && config.Backend != byPlatform.Backend)
                 throw InferenceException.Invalid(
-                    $"model '{config.Name}' names platform '{config.Platform}' and backend '{config.Backend}', which do not belong together");
+                    $"model '{config.Name}' names platform '{config.Platform}' and backend '{config.Backend}', "
+                    + "which do not belong together");
 
             return byPlatform;
         }
 
         if (config.Backend.Length > 0)
-            return Engines.FirstOrDefault(e => e.Backend == config.Backend && e.Filename == config.DefaultModelFilename);
+            return Engines.FirstOrDefault(
+                e => e.Backend == config.Backend && e.Filename == config.DefaultModelFilename);
 
         return config.DefaultModelFilename.Length == 0
             ? null
@@ -82,8 +84,8 @@ internal static class BackendResolver
         return dot > 0 && dot < model.Length - 1
             ? model[(dot + 1)..]
             : throw InferenceException.Invalid(
-                $"Invalid model name: Could not determine backend for model '{model}' with no backend in model configuration. "
-                + "Expected model name of the form 'model.<backend_name>'.");
+                $"Invalid model name: Could not determine backend for model '{model}' with no backend in model "
+                + "configuration. Expected model name of the form 'model.<backend_name>'.");
     }
 
     private sealed record Engine(string Backend, string Platform, string Filename);

@@ -6,7 +6,7 @@ using DataType = Sluice.Protocol.Inference.DataType;
 
 namespace Sluice.Models;
 
-/// <summary>Checks that a completed configuration and the model file agree; collects every fault (spec §3.3, step 4).</summary>
+/// <summary>Checks that configuration and model file agree; collects every fault (spec §3.3, step 4).</summary>
 internal static class GraphValidator
 {
     /// <returns>One sentence per fault; empty when both agree.</returns>
@@ -22,15 +22,17 @@ internal static class GraphValidator
 
         foreach (var input in config.Input)
         {
+            var isBatched = config.MaxBatchSize > 0 && !input.IsShapeTensor;
             var shape = new ConfiguredShape(
-                input.Name, input.DataType, input.Reshape?.Shape ?? input.Dims, config.MaxBatchSize > 0 && !input.IsShapeTensor);
+                input.Name, input.DataType, input.Reshape?.Shape ?? input.Dims, isBatched);
             Check(config.Name, "input", shape, graph.Inputs, errors);
         }
 
         foreach (var output in config.Output)
         {
+            var isBatched = config.MaxBatchSize > 0 && !output.IsShapeTensor;
             var shape = new ConfiguredShape(
-                output.Name, output.DataType, output.Reshape?.Shape ?? output.Dims, config.MaxBatchSize > 0 && !output.IsShapeTensor);
+                output.Name, output.DataType, output.Reshape?.Shape ?? output.Dims, isBatched);
             Check(config.Name, "output", shape, graph.Outputs, errors);
         }
 
@@ -56,19 +58,23 @@ internal static class GraphValidator
         if (found.Dims is not { } dims)
             return;
 
+        var place = $"model '{model}', tensor '{tensor.Name}'";
         if (tensor.IsBatched && (dims.Length == 0 || dims[0] != -1))
-            errors.Add($"model '{model}', tensor '{tensor.Name}': for the model to support batching the shape should have at "
-                + $"least 1 dimension and the first dimension must be -1; but shape expected by the model is {Print(dims)}");
+            errors.Add($"{place}: for the model to support batching the shape should have at least 1 dimension "
+                + $"and the first dimension must be -1; but shape expected by the model is {Print(dims)}");
         else if (tensor.Full.Length != dims.Length)
-            errors.Add($"model '{model}', tensor '{tensor.Name}': the model expects {dims.Length} dimensions (shape {Print(dims)}) "
-                + $"but the model configuration specifies {tensor.Full.Length} dimensions{BatchNote(tensor)} (shape {Print(tensor.Full)})");
+            errors.Add($"{place}: the model expects {dims.Length} dimensions (shape {Print(dims)}) but the model "
+                + $"configuration specifies {tensor.Full.Length} dimensions{BatchNote(tensor)} "
+                + $"(shape {Print(tensor.Full)})");
         else if (!AreCompatible(tensor.Full, dims))
-            errors.Add($"model '{model}', tensor '{tensor.Name}': the model expects shape {Print(dims)} "
+            errors.Add($"{place}: the model expects shape {Print(dims)} "
                 + $"but the model configuration specifies shape {Print(tensor.Full)}");
     }
 
     private static string BatchNote(ConfiguredShape tensor) =>
-        tensor.IsBatched ? ", an initial batch dimension because max_batch_size > 0 followed by the explicit tensor shape," : "";
+        tensor.IsBatched
+            ? ", an initial batch dimension because max_batch_size > 0 followed by the explicit tensor shape,"
+            : "";
 
     private static bool AreCompatible(long[] configured, long[] graph) =>
         configured.Zip(graph).All(pair => pair.First == -1 || pair.Second == -1 || pair.First == pair.Second);

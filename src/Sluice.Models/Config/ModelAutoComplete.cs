@@ -41,7 +41,8 @@ internal static class ModelAutoComplete
         var tensors = graph.Inputs.Concat(graph.Outputs).ToArray();
         if (config.MaxBatchSize > 0 && tensors.Any(t => t.Dims is { } dims && !HasFreeFirst(dims)))
             throw InferenceException.Invalid(
-                $"autofill failed for model '{config.Name}': model does not support batching while non-zero max_batch_size is specified");
+                $"autofill failed for model '{config.Name}': model does not support batching while non-zero "
+                + "max_batch_size is specified");
 
         // A tensor without any shape may turn out to have no rows, so it only batches when the operator says so.
         var batchable = tensors.Length > 0 && tensors.All(t => t.Dims is { } dims && HasFreeFirst(dims));
@@ -82,7 +83,7 @@ internal static class ModelAutoComplete
             output.Reshape = new ModelTensorReshape();
     }
 
-    /// <returns>True when the tensor is a scalar, which a configuration writes as <c>[1]</c> reshaped to <c>[]</c>.</returns>
+    /// <returns>True for a scalar, which a configuration writes as <c>[1]</c> reshaped to <c>[]</c>.</returns>
     private static bool FillDims(RepeatedField<long> dims, TensorDescription tensor, bool batched)
     {
         if (tensor.Dims is null)

@@ -12,7 +12,8 @@ public static class ModelConfigFile
     /// <summary>Reads a <c>config.pbtxt</c>.</summary>
     /// <param name="path">The file.</param>
     /// <exception cref="InferenceException">
-    /// <see cref="InferenceCode.InvalidArgument"/> when it cannot be read or does not parse; the message has file, line and column.
+    /// <see cref="InferenceCode.InvalidArgument"/> when it cannot be read or does not parse; the message has file, line
+    /// and column.
     /// </exception>
     public static ModelConfig Read(string path)
     {
@@ -25,7 +26,8 @@ public static class ModelConfigFile
         }
         catch (Exception e) when (e is TextFormatException or IOException or UnauthorizedAccessException)
         {
-            throw new InferenceException(InferenceCode.InvalidArgument, $"failed to read model configuration: {e.Message}", e);
+            throw new InferenceException(
+                InferenceCode.InvalidArgument, $"failed to read model configuration: {e.Message}", e);
         }
     }
 
@@ -39,7 +41,8 @@ public static class ModelConfigFile
         {
             return Json.Parse<ModelConfig>(json);
         }
-        catch (InvalidProtocolBufferException e)
+        // Two kinds of exception, one for bad JSON and one for bad fields; this is their common parent.
+        catch (IOException e)
         {
             throw new InferenceException(
                 InferenceCode.InvalidArgument, $"failed to parse config override of model '{model}': {e.Message}", e);

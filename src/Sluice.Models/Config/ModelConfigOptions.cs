@@ -7,10 +7,12 @@ namespace Sluice.Models;
 /// <summary>What the server adds to every model's own configuration.</summary>
 public sealed record ModelConfigOptions
 {
-    /// <summary>Complete configurations from the model file. Default true (<c>--disable-auto-complete-config</c> clears it).</summary>
+    /// <summary>Completes configurations from the model file. Default true.</summary>
+    /// <remarks><c>--disable-auto-complete-config</c> clears it.</remarks>
     public bool AutoComplete { get; init; } = true;
 
-    /// <summary>Settings by engine name, then key (<c>--backend-config engine,key=value</c>); the engine "" stands for all.</summary>
+    /// <summary>Settings by engine name, then key; the engine "" stands for all.</summary>
+    /// <remarks><c>--backend-config engine,key=value</c>.</remarks>
     public ImmutableDictionary<string, ImmutableDictionary<string, string>> BackendConfig { get; init; } =
         ImmutableDictionary<string, ImmutableDictionary<string, string>>.Empty;
 

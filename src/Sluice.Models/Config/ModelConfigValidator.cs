@@ -65,7 +65,8 @@ internal static class ModelConfigValidator
     private static UInt128 FixedProduct(IList<long> dims) =>
         dims.Where(d => d >= 0).Aggregate(UInt128.One, (product, d) => unchecked(product * (UInt128)d));
 
-    private static void AddDuplicates(ModelConfig config, string role, IEnumerable<string> names, List<string> errors) =>
+    private static void AddDuplicates(
+        ModelConfig config, string role, IEnumerable<string> names, List<string> errors) =>
         errors.AddRange(names.GroupBy(n => n).Where(g => g.Count() > 1)
             .Select(g => $"{role} '{g.Key}' is listed more than once for model '{config.Name}'"));
 
@@ -94,10 +95,11 @@ internal static class ModelConfigValidator
         foreach (var group in config.InstanceGroup)
         {
             var place = $"instance group {group.Name} of model {config.Name}";
+            var kind = group.Kind == Kind.Cpu ? "KIND_CPU" : "KIND_MODEL";
             if (group.Kind == Kind.Gpu && group.Gpus.Count == 0)
                 errors.Add($"{place} has kind KIND_GPU but no GPUs are available");
             if (group.Kind != Kind.Gpu && group.Gpus.Count > 0)
-                errors.Add($"{place} has kind {(group.Kind == Kind.Cpu ? "KIND_CPU" : "KIND_MODEL")} but specifies one or more GPUs");
+                errors.Add($"{place} has kind {kind} but specifies one or more GPUs");
             errors.AddRange(group.Gpus.Where(g => group.Kind == Kind.Gpu && !usableGpus.Contains(g))
                 .Select(g => $"{place} specifies invalid or unsupported gpu id {g}"));
         }

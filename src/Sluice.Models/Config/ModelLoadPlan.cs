@@ -30,8 +30,8 @@ public sealed class ModelLoadPlan
         if (Config.Name.Length == 0)
             Config.Name = version.ModelName;
         if (Config.Name != version.ModelName)
-            throw InferenceException.Invalid($"unexpected directory name '{version.ModelName}' for model '{Config.Name}', "
-                + "directory name must equal model name");
+            throw InferenceException.Invalid(
+                $"unexpected directory name '{version.ModelName}' for model '{Config.Name}', directory name must equal model name");
 
         Throw([.. UnsupportedFeatures.Find(Config)]);
         BackendResolver.Resolve(Config, version.Path);
@@ -58,7 +58,10 @@ public sealed class ModelLoadPlan
             ModelAutoComplete.Complete(config, graph, _options.DefaultMaxBatchSize(config.Backend));
 
         ModelConfigDefaults.Apply(config, _options.UsableGpus);
-        Throw([.. ModelConfigValidator.Validate(config, _options.UsableGpus), .. GraphValidator.Validate(config, graph)]);
+        Throw([
+            .. ModelConfigValidator.Validate(config, _options.UsableGpus),
+            .. GraphValidator.Validate(config, graph),
+        ]);
         Config = config;
         return CreateSettings();
     }

@@ -36,7 +36,9 @@ internal static class ModelSettingsFactory
 
     // A model with external data may be a folder that holds the file under the same name.
     private static string FindModelFile(string folder, string filename) =>
-        filename.Length > 0 && Directory.Exists(Path.Combine(folder, filename)) ? Path.Combine(filename, filename) : filename;
+        filename.Length > 0 && Directory.Exists(Path.Combine(folder, filename))
+            ? Path.Combine(filename, filename)
+            : filename;
 
     private static TensorSettings Convert(ModelInput input) => new()
     {
@@ -95,11 +97,11 @@ internal static class ModelSettingsFactory
         MaxQueueSize = (int)Math.Min(policy.MaxQueueSize, int.MaxValue),
     };
 
-    private static OptimizationSettings Convert(ModelOptimizationPolicy? optimization) => optimization is null ? new() : new()
+    private static OptimizationSettings Convert(ModelOptimizationPolicy? optimization) => new()
     {
-        GraphLevel = optimization.Graph?.Level,
-        GpuAccelerators = Convert(optimization.ExecutionAccelerators?.GpuExecutionAccelerator),
-        CpuAccelerators = Convert(optimization.ExecutionAccelerators?.CpuExecutionAccelerator),
+        GraphLevel = optimization?.Graph?.Level,
+        GpuAccelerators = Convert(optimization?.ExecutionAccelerators?.GpuExecutionAccelerator),
+        CpuAccelerators = Convert(optimization?.ExecutionAccelerators?.CpuExecutionAccelerator),
     };
 
     private static ImmutableArray<AcceleratorSettings> Convert(

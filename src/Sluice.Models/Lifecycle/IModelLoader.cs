@@ -6,7 +6,7 @@ namespace Sluice.Models;
 /// <remarks><b>Threads.</b> Several loads may run at a time, each on a thread of its own that may block.</remarks>
 public interface IModelLoader
 {
-    /// <summary>Opens the file of <see cref="ModelLoadPlan.Draft"/>, completes the plan from it and starts instances.</summary>
+    /// <summary>Opens the file of <see cref="ModelLoadPlan.Draft"/>, completes the plan and starts instances.</summary>
     /// <param name="plan">Valid during the call.</param>
     /// <param name="cancellationToken">The server is stopping.</param>
     /// <returns>Something that takes requests at once; the caller disposes it.</returns>

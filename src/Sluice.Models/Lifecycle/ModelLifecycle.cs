@@ -23,6 +23,7 @@ public sealed class ModelLifecycle : IAsyncDisposable
     private PeriodicTimer? _timer;
     private Task _polling = Task.CompletedTask;
     private volatile bool _started;
+    private bool _disposed;
 
     /// <summary>Connects the parts; loads nothing.</summary>
     /// <param name="repository">Where models are.</param>
@@ -52,7 +53,8 @@ public sealed class ModelLifecycle : IAsyncDisposable
     /// <summary>What requests look models up in.</summary>
     public ModelTable Table { get; } = new();
 
-    /// <summary>True when the start is over and every model that was not unloaded on purpose is ready (strict readiness).</summary>
+    /// <summary>True when the start is over and every model that was not unloaded on purpose is ready.</summary>
+    /// <remarks>This is strict readiness; <see cref="IsStarted"/> is the other kind.</remarks>
     public bool IsReady => _started && Table.Models.All(m =>
         (m.Fault.Length == 0 || m.Latest is not null) && m.Versions.All(IsSettled));
 
@@ -78,12 +80,13 @@ public sealed class ModelLifecycle : IAsyncDisposable
 
     /// <summary>Loads a model, or reloads what has changed of it; returns when it is ready.</summary>
     /// <param name="name">A folder of a repository.</param>
-    /// <param name="configJson">Configuration in proto JSON that replaces the one on disk until the next load; null for none.</param>
+    /// <param name="configJson">Proto JSON that replaces the file on disk until the next load; null for none.</param>
     /// <param name="cancellationToken">Ends the waiting, not the load.</param>
     /// <exception cref="InferenceException">
-    /// <see cref="InferenceCode.Unavailable"/> when the mode is not explicit; <see cref="InferenceCode.Internal"/> when no
-    /// repository has the model; <see cref="InferenceCode.InvalidArgument"/> when the name, the configuration or the load
-    /// fails; what served before then still serves.
+    /// <see cref="InferenceCode.Unavailable"/> when the mode is not explicit or the server stops;
+    /// <see cref="InferenceCode.Internal"/> when no repository has the model;
+    /// <see cref="InferenceCode.InvalidArgument"/> when the name, the configuration or the load fails. What served
+    /// before still serves then.
     /// </exception>
     public async Task LoadAsync(string name, string? configJson, CancellationToken cancellationToken)
     {
@@ -93,8 +96,7 @@ public sealed class ModelLifecycle : IAsyncDisposable
         if (_repository.Find(name) is null)
             throw new InferenceException(InferenceCode.Internal, NotInRepository(name));
 
-        var failure = await ApplyAsync(name, () => _repository.Find(name), replacement)
-            .WaitAsync(cancellationToken).ConfigureAwait(false);
+        var failure = await ApplyUnlessStoppingAsync(name, replacement).WaitAsync(cancellationToken).ConfigureAwait(false);
         if (failure is not null)
             throw InferenceException.Invalid($"load failed for model '{name}': {failure.Reason}");
     }
@@ -129,6 +131,9 @@ public sealed class ModelLifecycle : IAsyncDisposable
     /// <summary>Stops following the disk, unloads everything and waits until all requests have ended.</summary>
     public async ValueTask DisposeAsync()
     {
+        if (Interlocked.Exchange(ref _disposed, true))
+            return;
+
         await _stopping.CancelAsync().ConfigureAwait(false);
         await _polling.ConfigureAwait(false);
         _timer?.Dispose();
@@ -138,7 +143,8 @@ public sealed class ModelLifecycle : IAsyncDisposable
         _stopping.Dispose();
     }
 
-    private static string NotInRepository(string name) => $"failed to load '{name}', failed to poll from model repository";
+    private static string NotInRepository(string name) =>
+        $"failed to load '{name}', failed to poll from model repository";
 
     private static bool IsSettled(VersionSnapshot version) => version.State switch
     {
@@ -178,6 +184,18 @@ public sealed class ModelLifecycle : IAsyncDisposable
         return _repository.Find(name) is not null
             ? await ApplyAsync(name, () => _repository.Find(name), replacement: null).ConfigureAwait(false)
             : new ModelLoadFailure(name, NotInRepository(name));
+    }
+
+    private async Task<ModelLoadFailure?> ApplyUnlessStoppingAsync(string name, ModelConfig? replacement)
+    {
+        try
+        {
+            return await ApplyAsync(name, () => _repository.Find(name), replacement).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException e) when (_stopToken.IsCancellationRequested)
+        {
+            throw new InferenceException(InferenceCode.Unavailable, "Server exiting", e);
+        }
     }
 
     private async Task<ModelLoadFailure?> ApplyAsync(string name, Func<ModelFolder?> look, ModelConfig? replacement)

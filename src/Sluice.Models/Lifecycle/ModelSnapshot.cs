@@ -39,7 +39,9 @@ public sealed class ModelSnapshot
     }
 
     internal ModelSnapshot With(VersionSnapshot version) => new(
-        Name, [.. Versions.Where(v => v.Number != version.Number).Append(version).OrderByDescending(v => v.Number)], Fault);
+        Name,
+        [.. Versions.Where(v => v.Number != version.Number).Append(version).OrderByDescending(v => v.Number)],
+        Fault);
 
     internal ModelSnapshot WithFault(string fault) => new(Name, Versions, fault);
 }

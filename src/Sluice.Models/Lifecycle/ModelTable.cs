@@ -14,7 +14,7 @@ namespace Sluice.Models;
 public sealed class ModelTable
 {
     private readonly Lock _writers = new();
-    private volatile Names _names = new(FrozenDictionary<byte[], ModelSlot>.Empty);
+    private volatile Names _names = new([]);
 
     /// <summary>Every model that was ever loaded or tried, by name.</summary>
     public IEnumerable<ModelSnapshot> Models => _names.Slots.Values
@@ -90,8 +90,7 @@ public sealed class ModelTable
             var added = names.Distinct(StringComparer.Ordinal).Select(n => new ModelSlot(n))
                 .Where(s => !_names.Slots.ContainsKey(s.NameUtf8)).ToArray();
             if (added.Length > 0)
-                _names = new Names(_names.Slots.Values.Concat(added)
-                    .ToFrozenDictionary(s => s.NameUtf8, Utf8NameComparer.Instance));
+                _names = new Names(_names.Slots.Values.Concat(added));
         }
     }
 
@@ -148,10 +147,9 @@ public sealed class ModelTable
 
     private sealed class Names
     {
-        public Names(FrozenDictionary<byte[], ModelSlot> slots)
+        public Names(IEnumerable<ModelSlot> slots)
         {
-            // The shared empty table has another comparer, which knows no spans.
-            Slots = slots.Count > 0 ? slots : Array.Empty<ModelSlot>().ToFrozenDictionary(s => s.NameUtf8, Utf8NameComparer.Instance);
+            Slots = slots.ToFrozenDictionary(s => s.NameUtf8, Utf8NameComparer.Instance);
             BySpan = Slots.GetAlternateLookup<ReadOnlySpan<byte>>();
         }
 

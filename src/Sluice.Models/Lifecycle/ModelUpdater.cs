@@ -40,7 +40,8 @@ internal sealed class ModelUpdater(VersionLoader loader, ILogger logger)
 
         var wanted = VersionSelection.Select(config.VersionPolicy, folder.Versions);
         if (wanted.Length == 0)
-            return Refuse(slot, $"at least one version must be available under the version policy of model '{folder.Name}'");
+            return Refuse(
+                slot, $"at least one version must be available under the version policy of model '{folder.Name}'");
 
         slot.Update(s => s.WithFault(""));
         var failures = await Task.WhenAll(wanted.Select(v =>
@@ -83,7 +84,11 @@ internal sealed class ModelUpdater(VersionLoader loader, ILogger logger)
     }
 
     private async Task<string?> LoadVersionAsync(
-        ModelSlot slot, ModelVersionFolder version, ModelConfig config, VersionKey key, CancellationToken cancellationToken)
+        ModelSlot slot,
+        ModelVersionFolder version,
+        ModelConfig config,
+        VersionKey key,
+        CancellationToken cancellationToken)
     {
         var current = slot.Snapshot.Find(version.Number);
         if (current?.Loaded is { } same && same.Key == key)

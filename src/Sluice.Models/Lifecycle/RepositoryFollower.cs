@@ -31,7 +31,8 @@ internal sealed class RepositoryFollower(
     }
 
     /// <summary>Looks at each tick until cancelled.</summary>
-    public async Task RunAsync(PeriodicTimer timer, Action<IEnumerable<string>> announce, CancellationToken cancellationToken)
+    public async Task RunAsync(
+        PeriodicTimer timer, Action<IEnumerable<string>> announce, CancellationToken cancellationToken)
     {
         try
         {
@@ -49,9 +50,9 @@ internal sealed class RepositoryFollower(
         {
             await FollowAsync(announce).ConfigureAwait(false);
         }
-        catch (InferenceException e)
+        // A share may be away for a while; what is loaded stays, and the next look is another chance.
+        catch (Exception e) when (e is not OperationCanceledException)
         {
-            // A share may be away for a while; what is loaded stays.
             logger.PollFailed(e.Message);
         }
     }

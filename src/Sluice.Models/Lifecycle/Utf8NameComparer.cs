@@ -3,7 +3,8 @@ using System.Diagnostics.CodeAnalysis;
 namespace Sluice.Models;
 
 /// <summary>Compares names as UTF-8 bytes, so that a name on the wire is looked up where it lies.</summary>
-internal sealed class Utf8NameComparer : IEqualityComparer<byte[]>, IAlternateEqualityComparer<ReadOnlySpan<byte>, byte[]>
+internal sealed class Utf8NameComparer
+    : IEqualityComparer<byte[]>, IAlternateEqualityComparer<ReadOnlySpan<byte>, byte[]>
 {
     public static readonly Utf8NameComparer Instance = new();
 

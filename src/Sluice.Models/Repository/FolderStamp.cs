@@ -10,7 +10,11 @@ internal static class FolderStamp
     // Deeper than any model needs; it also ends a loop of links.
     private const int MaxDepth = 8;
 
-    private static readonly EnumerationOptions Recursive = new() { RecurseSubdirectories = true, MaxRecursionDepth = MaxDepth };
+    private static readonly EnumerationOptions Recursive = new()
+    {
+        RecurseSubdirectories = true,
+        MaxRecursionDepth = MaxDepth,
+    };
 
     /// <summary>Stamps every file below a folder.</summary>
     public static string OfFolder(string folder) =>

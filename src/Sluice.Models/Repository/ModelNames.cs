@@ -6,7 +6,9 @@ namespace Sluice.Models;
 public static class ModelNames
 {
     /// <summary>Refuses names that cannot be a folder of a repository.</summary>
-    /// <exception cref="InferenceException"><see cref="InferenceCode.InvalidArgument"/> in the words that clients know.</exception>
+    /// <exception cref="InferenceException">
+    /// <see cref="InferenceCode.InvalidArgument"/> in the words that clients know.
+    /// </exception>
     public static void Check(string name)
     {
         if (name.Length == 0)

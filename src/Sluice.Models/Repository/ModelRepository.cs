@@ -97,7 +97,8 @@ public sealed class ModelRepository
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            return new ModelFolder { Name = name, Path = path, Fault = $"model '{name}' cannot be read: {e.Message}", Stamp = e.Message };
+            var fault = $"model '{name}' cannot be read: {e.Message}";
+            return new ModelFolder { Name = name, Path = path, Fault = fault, Stamp = fault };
         }
     }
 

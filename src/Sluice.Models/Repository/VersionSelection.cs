@@ -8,7 +8,8 @@ internal static class VersionSelection
 {
     /// <param name="policy">The model's policy; null or unset means the highest version.</param>
     /// <param name="found">Versions on disk, ascending. Those that a policy names and the disk lacks are left out.</param>
-    public static ImmutableArray<ModelVersionFolder> Select(ModelVersionPolicy? policy, ImmutableArray<ModelVersionFolder> found) =>
+    public static ImmutableArray<ModelVersionFolder> Select(
+        ModelVersionPolicy? policy, ImmutableArray<ModelVersionFolder> found) =>
         policy?.PolicyChoiceCase switch
         {
             ModelVersionPolicy.PolicyChoiceOneofCase.All => found,

@@ -256,9 +256,22 @@ public sealed class ModelLoadPlanTests : IDisposable
 
         Assert.Equal((8, 500ul), (config.MaxBatchSize, config.DynamicBatching.MaxQueueDelayMicroseconds));
         Assert.Equal([4, -1], config.Input[0].Dims);
-        Assert.Throws<InferenceException>(() => ModelConfigFile.ReadJson("m", "{ \"nme\": 1 }"));
-        Assert.Throws<InferenceException>(() => ModelConfigFile.ReadJson("m", "[ 1"));
     }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("[ 1")]
+    [InlineData("null")]
+    [InlineData("{ \"name\"")]
+    [InlineData("{ \"nme\": 1 }")]
+    [InlineData("{ \"name\": \"\\ud83d\" }")]
+    [InlineData("{ \"max_batch_size\": 1e40 }")]
+    [InlineData("{ \"input\": [ null ] }")]
+    [InlineData("{ \"input\": { } } }")]
+    public void ReadJson_ThatIsNoConfiguration_IsInvalid(string json) =>
+        Assert.Equal(
+            InferenceCode.InvalidArgument,
+            Assert.Throws<InferenceException>(() => ModelConfigFile.ReadJson("m", json)).Code);
 
     private const string Full =
         "max_batch_size: 8 input { name: 'x' data_type: TYPE_FP32 dims: 4 } output { name: 'y' data_type: TYPE_FP32 dims: 2 }";

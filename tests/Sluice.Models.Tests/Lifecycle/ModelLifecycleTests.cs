@@ -2,11 +2,13 @@ using Sluice.Inference;
 
 namespace Sluice.Models.Tests;
 
-public sealed class ModelLifecycleTests : IAsyncDisposable
+public sealed class ModelLifecycleTests : IAsyncLifetime
 {
     private readonly LifecycleFixture _fixture = new();
 
-    public ValueTask DisposeAsync() => _fixture.DisposeAsync();
+    public Task InitializeAsync() => Task.CompletedTask;
+
+    public Task DisposeAsync() => _fixture.DisposeAsync().AsTask();
 
     [Fact]
     public async Task Load_NewModel_IsReadyOnReturn()
@@ -255,6 +257,17 @@ public sealed class ModelLifecycleTests : IAsyncDisposable
         await disposal;
 
         Assert.True(Assert.Single(_fixture.Loader.Loaded).IsDisposed);
+    }
+
+    [Fact]
+    public async Task Load_AfterDispose_IsUnavailable()
+    {
+        _fixture.AddModel("m");
+        await _fixture.Lifecycle.DisposeAsync();
+
+        var error = await Assert.ThrowsAsync<InferenceException>(() => _fixture.LoadAsync("m"));
+
+        Assert.Equal(InferenceCode.Unavailable, error.Code);
     }
 
     [Fact]

@@ -2,11 +2,13 @@ using Sluice.Inference;
 
 namespace Sluice.Models.Tests;
 
-public sealed class ModelTableTests : IAsyncDisposable
+public sealed class ModelTableTests : IAsyncLifetime
 {
     private readonly LifecycleFixture _fixture = new();
 
-    public ValueTask DisposeAsync() => _fixture.DisposeAsync();
+    public Task InitializeAsync() => Task.CompletedTask;
+
+    public Task DisposeAsync() => _fixture.DisposeAsync().AsTask();
 
     [Fact]
     public async Task Acquire_NoVersion_GivesHighestReady()

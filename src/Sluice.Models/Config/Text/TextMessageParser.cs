@@ -89,7 +89,8 @@ internal ref struct TextMessageParser(TextTokenizer tokens)
         while (!_tokens.TrySkip(close))
         {
             if (_tokens.Kind == TextTokenKind.End)
-                throw _tokens.Error(_tokens.Start, $"expected '{close}' to close '{field.Name}' before the end of the text");
+                throw _tokens.Error(
+                    _tokens.Start, $"expected '{close}' to close '{field.Name}' before the end of the text");
 
             ParseField(target);
         }

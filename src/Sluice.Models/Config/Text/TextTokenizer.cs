@@ -207,7 +207,9 @@ internal ref struct TextTokenizer(ReadOnlySpan<byte> text, string source)
     private void ReadSymbol()
     {
         Kind = TextTokenKind.Symbol;
-        _end += Rune.DecodeFromUtf8(_text[_end..], out _, out var length) == System.Buffers.OperationStatus.Done ? length : 1;
+        // A whole character, so that messages show it; the text was checked to be UTF-8.
+        Rune.DecodeFromUtf8(_text[_end..], out _, out var length);
+        _end += length;
     }
 
     private static bool IsNameStart(byte b) => char.IsAsciiLetter((char)b) || b == '_';
