@@ -2,13 +2,16 @@ using Sluice.Inference;
 
 namespace Sluice.Models.Tests;
 
-public sealed class ModelTableTests : IAsyncLifetime
+public sealed class ModelTableTests : IAsyncLifetime, IAsyncDisposable
 {
     private readonly LifecycleFixture _fixture = new();
 
     public Task InitializeAsync() => Task.CompletedTask;
 
-    public Task DisposeAsync() => _fixture.DisposeAsync().AsTask();
+    public ValueTask DisposeAsync() => _fixture.DisposeAsync();
+
+    // xunit 2 knows only this one.
+    Task IAsyncLifetime.DisposeAsync() => DisposeAsync().AsTask();
 
     [Fact]
     public async Task Acquire_NoVersion_GivesHighestReady()
