@@ -6,6 +6,7 @@
 #
 # --only TEXT keeps the cases whose name holds TEXT. SERVER_CPU and CLIENT_CPU choose the cores (0 and 1).
 set -euo pipefail
+shopt -s inherit_errexit
 source "$(dirname "${BASH_SOURCE[0]}")/../scripts/lib.sh"
 
 add_sub='INPUT0:INT32:1,16 INPUT1:INT32:1,16'
@@ -42,6 +43,8 @@ while (($# > 0)); do
   esac
   shift 2
 done
+
+[[ $rounds =~ ^[1-9][0-9]*$ && $seconds =~ ^[1-9][0-9]*$ ]] || die "--rounds and --seconds take whole numbers."
 
 server_cpu=${SERVER_CPU:-0}
 client_cpu=${CLIENT_CPU:-1}
@@ -124,12 +127,20 @@ r = json.loads(sys.argv[1])
 print(r["cpu_us_per_request"], r["rps"], r["p50_us"], r["p99_us"], sep="\t")' "$report"
 }
 
+# h2load_for SECONDS ARGUMENT...: one run of h2load, which never ends by itself when a connection is refused.
+h2load_for() {
+  local duration=$1
+  shift
+  timeout $((duration + 20)) taskset -c "$client_cpu" h2load -t 1 "${told[@]}" -D "$duration" "$@" ||
+    die "$name against $server_name: h2load gave up or did not end."
+}
+
 # run_h2load ARGUMENT...: the same with h2load, which tells no percentiles; before it measures it warms up.
 run_h2load() {
   local report before after done_count
-  taskset -c "$client_cpu" h2load -t 1 "${told[@]}" -D 1 "$@" >/dev/null
+  h2load_for 1 "$@" >/dev/null
   before=$(server_cpu_us)
-  report=$(taskset -c "$client_cpu" h2load -t 1 "${told[@]}" -D "$seconds" "$@")
+  report=$(h2load_for "$seconds" "$@")
   after=$(server_cpu_us)
   done_count=$(sed -n 's/^status codes: \([0-9]*\) 2xx, 0 3xx, 0 4xx, 0 5xx$/\1/p' <<<"$report")
   [[ -n $done_count && $done_count -gt 0 ]] || die "$name against $server_name:" "$report"
