@@ -91,6 +91,8 @@ read_echo_port() {
 
 start_server() {
   server_name=$1
+  # What the last round wrote must not be read as this one's.
+  : >"$work/$server_name.log"
   case $server_name in
     echo)
       taskset -c "$server_cpu" "$reference/echo_server" --address 127.0.0.1:0 >"$work/echo.log" 2>&1 &

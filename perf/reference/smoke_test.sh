@@ -18,6 +18,8 @@ fail() {
 
 # Starts the server on a free port; sets server and port.
 start_server() {
+  # The background shell opens it whenever it gets to run.
+  : >"$work/server"
   "$echo_server" --address 127.0.0.1:0 "$@" >"$work/server" &
   server=$!
   for _ in {1..200}; do
