@@ -118,4 +118,6 @@ must 'build C#' dotnet build Server.sln -c Release --nologo -nodeReuse:false -v 
 run_dotnet_tests
 check 'the demo model has its recorded accuracy' examples/digits/train.py --check
 check 'the demo runs' demo_once
+# Too short to be a figure; it shows that every way of measuring works and no request fails.
+check 'the comparison runs' timeout 180 perf/compare.sh --only add_sub --rounds 1 --seconds 1
 finish
