@@ -25,8 +25,7 @@ internal sealed unsafe class OnnxModelInstance : IModelInstance
     private readonly CachedValue[] _inputViews;
     private readonly CachedValue[] _outputViews;
     private readonly TensorBuffer?[] _rented;
-    private readonly Shape[] _guessed;
-    private readonly long[] _symbols;
+    private readonly OutputGuesses _guesses;
     private readonly OrtHandle _runOptions;
     private readonly TerminationGate _gate;
     private readonly CallArguments _in;
@@ -47,8 +46,7 @@ internal sealed unsafe class OnnxModelInstance : IModelInstance
         _inputViews = new CachedValue[_inputs.Length];
         _outputViews = new CachedValue[_outputs.Length];
         _rented = new TensorBuffer?[_outputs.Length];
-        _guessed = new Shape[_outputs.Length];
-        _symbols = new long[shapes.SymbolCount];
+        _guesses = new OutputGuesses(shapes, _outputs);
         _runOptions = CreateRunOptions(options);
         _gate = new TerminationGate(_api, _runOptions.Value);
         _in = new CallArguments(_api, _inputs.Length);
@@ -117,13 +115,13 @@ internal sealed unsafe class OnnxModelInstance : IModelInstance
     private void BindInputs(ExecutionBatch batch)
     {
         var inputs = batch.Inputs;
-        OutputShapePlan.Begin(_symbols, batch.RowCount);
+        _guesses.Begin(batch.RowCount);
         for (var i = 0; i < inputs.Length; i++)
         {
             ref var input = ref inputs[i];
             if (!input.IsPresent) continue;
             var tensor = _inputs[i];
-            _shapes.CollectSymbols(i, input.Shape, _symbols);
+            _guesses.Collect(i, input.Shape);
             var isString = tensor.DataType == DataType.Bytes;
             var value = isString
                 ? StringTensors.Create(_environment, input, tensor.Name)
@@ -166,21 +164,22 @@ internal sealed unsafe class OnnxModelInstance : IModelInstance
 
     private void BindOutputs(ExecutionBatch batch, bool mayGuess)
     {
+        _guesses.Resolve();
         for (var i = 0; i < _outputs.Length; i++)
         {
             if (!batch.IsRequested(i)) continue;
             var tensor = _outputs[i];
-            if (!mayGuess || !_shapes.TryResolve(i, _symbols, out _guessed[i])
-                || !_guessed[i].TryGetByteSize(tensor.DataType, out var size))
+            ref readonly var guess = ref _guesses[i];
+            if (!mayGuess || !guess.IsKnown)
             {
                 _out.Add(tensor.NativeName, 0, isOwned: true);
                 continue;
             }
 
-            var buffer = batch.Pool.Rent(checked((int)size));
+            var buffer = batch.Pool.Rent(checked((int)guess.ByteSize));
             _rented[i] = buffer;
             var view = _outputViews[i].Get(
-                _api, _environment.CpuMemory.Value, tensor.Element, buffer.Pointer, buffer.Length, _guessed[i]);
+                _api, _environment.CpuMemory.Value, tensor.Element, buffer.Pointer, buffer.Length, guess.Shape);
             _out.Add(tensor.NativeName, view, isOwned: false);
         }
     }
@@ -192,16 +191,17 @@ internal sealed unsafe class OnnxModelInstance : IModelInstance
         {
             if (!batch.IsRequested(i)) continue;
             var value = _out.Values[position++];
+            ref readonly var guess = ref _guesses[i];
             if (_rented[i] is { } buffer)
             {
                 _rented[i] = null;
-                batch.SetOutput(i, _guessed[i], buffer);
+                batch.SetOutput(i, guess.Shape, buffer);
                 continue;
             }
 
             var tensor = _outputs[i];
             var shape = OutputReader.ReadShape(_api, value, tensor.Name);
-            if (_shapes.TryResolve(i, _symbols, out var guess) && guess != shape)
+            if (guess.IsKnown && guess.Shape != shape)
             {
                 _shapes.Distrust(i);
                 OnnxRuntimeLog.OutputShapeDiffers(_logger, _settings.Name, tensor.Name);

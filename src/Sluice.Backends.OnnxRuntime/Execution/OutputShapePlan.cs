@@ -17,6 +17,7 @@ internal sealed class OutputShapePlan
     private readonly List<string> _symbols = ["rows of the batch"];
     private readonly (int Dimension, int Symbol)[][] _inputs;
     private readonly long[]?[] _outputs;
+    private int _version;
 
     public OutputShapePlan(ModelSettings settings, IEnumerable<GraphTensor> inputs, IEnumerable<GraphTensor> outputs)
     {
@@ -27,6 +28,9 @@ internal sealed class OutputShapePlan
 
     /// <summary>Number of values that <see cref="CollectSymbols"/> fills.</summary>
     public int SymbolCount => _symbols.Count;
+
+    /// <summary>Changes with every <see cref="Distrust"/>.</summary>
+    public int Version => Volatile.Read(ref _version);
 
     /// <summary>Notes the values of an input's named dimensions; call for each input after <see cref="Begin"/>.</summary>
     public void CollectSymbols(int inputIndex, in Shape shape, Span<long> values)
@@ -68,7 +72,11 @@ internal sealed class OutputShapePlan
     }
 
     /// <summary>Stops guessing an output.</summary>
-    public void Distrust(int outputIndex) => Volatile.Write(ref _outputs[outputIndex], null);
+    public void Distrust(int outputIndex)
+    {
+        Volatile.Write(ref _outputs[outputIndex], null);
+        Interlocked.Increment(ref _version);
+    }
 
     private (int Dimension, int Symbol)[] Sources(GraphTensor tensor)
     {
