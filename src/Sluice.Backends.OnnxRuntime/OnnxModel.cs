@@ -23,8 +23,13 @@ internal sealed class OnnxModel : IBackendModel
 
         // Graph and weights are read for the device that will need them, so that a file is not loaded twice.
         var session = Session(settings, FirstPlace(settings));
+
+        // A default value that may be overridden is mostly a weight of an old exporter; it becomes an input only when
+        // the configuration asks for it by name.
+        var inputs = session.Inputs.Where(
+            tensor => !tensor.IsOptional || settings.Inputs.Any(wanted => wanted.Name == tensor.Name));
         Description = new ModelDescription(
-            [.. session.Inputs.Select(tensor => tensor.Describe())],
+            [.. inputs.Select(tensor => tensor.Describe())],
             [.. session.Outputs.Select(tensor => tensor.Describe())]);
     }
 

@@ -20,7 +20,7 @@ public sealed class OnnxRuntimeBackend : IBackend
     /// <param name="loggerFactory">Receives the engine's messages; default nobody.</param>
     public OnnxRuntimeBackend(ILoggerFactory? loggerFactory = null)
     {
-        _logger = (loggerFactory ?? NullLoggerFactory.Instance).CreateLogger<OnnxRuntimeBackend>();
+        _logger = loggerFactory?.CreateLogger<OnnxRuntimeBackend>() as ILogger ?? NullLogger.Instance;
     }
 
     /// <inheritdoc/>

@@ -107,7 +107,21 @@ public sealed class OnnxModelTests : IDisposable
             .Input("bias", TensorType(Float, 1L))
             .Initializer("bias", 10)
             .Output("y", TensorType(Float, "N"));
-        using var runner = new BackendRunner(_backend, _folder.Add("default", file.ToBytes()));
+        var settings = _folder.Add("default", file.ToBytes());
+        using (var silent = _backend.Load(settings))
+        {
+            Assert.Equal("x", Assert.Single(silent.Description.Inputs).Name);
+        }
+
+        settings = settings with
+        {
+            Inputs =
+            [
+                new TensorSettings { Name = "x", DataType = DataType.Fp32, Dims = [-1] },
+                new TensorSettings { Name = "bias", DataType = DataType.Fp32, Dims = [1], IsOptional = true },
+            ],
+        };
+        using var runner = new BackendRunner(_backend, settings);
         Assert.Equal([("x", false), ("bias", true)], runner.Description.Inputs.Select(t => (t.Name, t.IsOptional)));
         var without = Assert.Single(await runner.RunAsync([Floats("x", [1], 1)]));
         var with = Assert.Single(await runner.RunAsync([Floats("x", [1], 1), Floats("bias", [1], 5)]));

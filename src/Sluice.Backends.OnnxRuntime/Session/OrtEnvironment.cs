@@ -69,7 +69,8 @@ internal sealed unsafe class OrtEnvironment
     {
         lock (Gate)
         {
-            _logger = logger;
+            // The engine has one log per process: it goes to the last backend that listens.
+            if (!ReferenceEquals(logger, NullLogger.Instance)) _logger = logger;
             if (_shared is null)
             {
                 var threads = intraOpThreads > 0 ? intraOpThreads : Environment.ProcessorCount;
