@@ -33,31 +33,27 @@ public sealed class OnnxRuntimeBackend : IBackend
     public IBackendModel Load(ModelSettings settings)
     {
         ArgumentNullException.ThrowIfNull(settings);
-        var file = new FileInfo(settings.ModelPath);
-        if (!file.Exists)
-        {
-            throw OnnxErrors.Load(settings, new InferenceException(
-                InferenceCode.NotFound, $"there is no file '{settings.ModelFilename}' in its version folder"));
-        }
-
-        if (file.Length == 0)
-        {
-            throw OnnxErrors.Load(settings, InferenceException.Invalid($"its file '{settings.ModelFilename}' is empty"));
-        }
-
-        var options = ReadOptions(settings);
+        OrtEnvironment environment;
+        SessionSettings options;
         try
         {
-            var environment = OrtEnvironment.Get(
+            CheckFile(settings);
+            options = SessionSettings.Read(settings);
+            environment = OrtEnvironment.Get(
                 _logger,
                 SessionSettings.SharedThreads(settings, "intra_op_thread_count"),
                 SessionSettings.SharedThreads(settings, "inter_op_thread_count"));
-            return new OnnxModel(environment, settings, options, _logger);
+        }
+        catch (InferenceException error)
+        {
+            throw OnnxErrors.Load(settings, error);
         }
         catch (OrtException error)
         {
             throw OnnxErrors.Load(settings, error);
         }
+
+        return new OnnxModel(environment, settings, options, _logger);
     }
 
     /// <summary>Does nothing: what models share stays for the life of the process.</summary>
@@ -65,15 +61,15 @@ public sealed class OnnxRuntimeBackend : IBackend
     {
     }
 
-    private static SessionSettings ReadOptions(ModelSettings settings)
+    private static void CheckFile(ModelSettings settings)
     {
-        try
+        var file = new FileInfo(OnnxSession.FileOf(settings));
+        if (!file.Exists)
         {
-            return SessionSettings.Read(settings);
+            throw new InferenceException(
+                InferenceCode.NotFound, $"there is no file '{settings.ModelFilename}' in its version folder");
         }
-        catch (InferenceException error)
-        {
-            throw OnnxErrors.Load(settings, error);
-        }
+
+        if (file.Length == 0) throw InferenceException.Invalid($"its file '{settings.ModelFilename}' is empty");
     }
 }

@@ -216,6 +216,19 @@ public sealed class OnnxModelTests : IDisposable
     }
 
     [Fact]
+    public void Load_FolderOfTheFilesName_TakesTheFileInIt()
+    {
+        var settings = _folder.Add("outer", []);
+        File.Delete(settings.ModelPath);
+        Directory.CreateDirectory(settings.ModelPath);
+        var missing = Assert.Throws<InferenceException>(() => _backend.Load(settings));
+        Assert.Equal(InferenceCode.NotFound, missing.Code);
+        File.WriteAllBytes(Path.Combine(settings.ModelPath, "model.onnx"), Strings());
+        using var model = _backend.Load(settings);
+        Assert.Equal("x", model.Description.Inputs[0].Name);
+    }
+
+    [Fact]
     public void Load_WrongParameters_AreAllReported()
     {
         var settings = _folder.Add("parameters", Strings()) with

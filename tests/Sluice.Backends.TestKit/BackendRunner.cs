@@ -11,12 +11,16 @@ public sealed record TestTensor(string Name, DataType DataType, Shape Shape, byt
 public sealed class BackendRunner : IDisposable
 {
     private readonly IBackendModel _model;
+    private readonly bool _ownsModel;
     private readonly ExecutionBatch _batch;
 
     public BackendRunner(IBackend backend, ModelSettings settings, TensorBufferPool? pool = null)
+        : this(backend.Load(settings), settings, pool) => _ownsModel = true;
+
+    private BackendRunner(IBackendModel model, ModelSettings settings, TensorBufferPool? pool)
     {
         Pool = pool ?? new TensorBufferPool(new TensorBufferPoolOptions { Debug = true, OnLeak = Leaks.Add });
-        _model = backend.Load(settings);
+        _model = model;
         Settings = Complete(settings, _model.Description);
         Instance = _model.CreateInstance(Settings, new InstancePlacement("test_0", InstanceKind.Cpu, 0));
         _batch = new ExecutionBatch(Settings, Pool, _ => { });
@@ -38,6 +42,9 @@ public sealed class BackendRunner : IDisposable
         Inputs = settings.Inputs.IsEmpty ? Convert(description.Inputs) : settings.Inputs,
         Outputs = settings.Outputs.IsEmpty ? Convert(description.Outputs) : settings.Outputs,
     };
+
+    /// <summary>Makes another instance of the same model; dispose it first.</summary>
+    public BackendRunner Share() => new(_model, Settings, null);
 
     /// <summary>Runs one batch of one request.</summary>
     /// <param name="inputs">By name.</param>
@@ -69,7 +76,7 @@ public sealed class BackendRunner : IDisposable
     {
         _batch.TrimInputs(-1);
         Instance.Dispose();
-        _model.Dispose();
+        if (_ownsModel) _model.Dispose();
         Assert.Equal(0, Pool.RentedCount);
         Pool.Dispose();
         Assert.Empty(Leaks);

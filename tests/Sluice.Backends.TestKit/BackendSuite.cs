@@ -90,10 +90,10 @@ public abstract class BackendSuite : IDisposable
     }
 
     [Fact]
-    public async Task AddSub_TwoInstancesAtOnce_DoNotMix()
+    public async Task AddSub_TwoInstancesOfOneModelAtOnce_DoNotMix()
     {
         using var first = new BackendRunner(Backend, AddSub());
-        using var second = new BackendRunner(Backend, AddSub());
+        using var second = first.Share();
         await Task.WhenAll(Task.Run(() => RunMany(first, 5)), Task.Run(() => RunMany(second, 9)));
 
         static async Task RunMany(BackendRunner runner, int step)

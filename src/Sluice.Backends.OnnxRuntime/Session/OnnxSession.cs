@@ -34,6 +34,10 @@ internal sealed unsafe class OnnxSession : IDisposable
     /// <summary>The engine's object; valid until the dispose.</summary>
     public nint Value => _handle.Value;
 
+    /// <summary>The model's file: what the configuration names, or <c>model.onnx</c> in it when that is a folder.</summary>
+    public static string FileOf(ModelSettings model) =>
+        Directory.Exists(model.ModelPath) ? Path.Combine(model.ModelPath, "model.onnx") : model.ModelPath;
+
     /// <summary>Loads a model file. Blocks; weights in files beside it are found by its path.</summary>
     public static OnnxSession Open(
         OrtEnvironment environment, ModelSettings model, SessionSettings settings, InstanceKind kind, int deviceId)
@@ -45,7 +49,7 @@ internal sealed unsafe class OnnxSession : IDisposable
         Configure(api, value, model, settings);
         new ExecutionProviders(environment, model, value).Add(kind, deviceId);
         nint session;
-        fixed (byte* path = NativeText.Path(model.ModelPath))
+        fixed (byte* path = NativeText.Path(FileOf(model)))
         {
             api.Check(api.CreateSession(environment.Handle.Value, path, value, &session));
         }
