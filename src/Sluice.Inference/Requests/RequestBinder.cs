@@ -196,8 +196,7 @@ public static class RequestBinder
                 return false;
         }
 
-        // A rank-0 tensor of the model file is configured as [1]; the file's own shape is as good.
-        return Matches(sent, expected.Dims) || (expected.Reshape is { Length: 0 } && sent.IsEmpty);
+        return Matches(sent, expected.Dims) || Matches(sent, expected.ClientDims);
     }
 
     private static bool Matches(ReadOnlySpan<long> sent, ReadOnlySpan<long> dims)
@@ -215,7 +214,7 @@ public static class RequestBinder
 
     private static string Expected(TensorSettings expected, bool isBatched)
     {
-        long[] dims = isBatched ? [-1, .. expected.Dims] : expected.Dims;
+        long[] dims = isBatched ? [-1, .. expected.ClientDims] : expected.ClientDims;
         return $"[{string.Join(',', dims)}]";
     }
 

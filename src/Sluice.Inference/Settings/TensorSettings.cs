@@ -31,6 +31,13 @@ public sealed record TensorSettings
     /// <summary>What the engine sees instead of <see cref="Dims"/> (again without the batch dimension); null = the same.</summary>
     public long[]? Reshape { get; init; }
 
+    /// <summary><see cref="Reshape"/> stands there only because a configuration cannot hold empty dimensions (spec §3.3):
+    /// nobody asked for another shape than the file's, so clients may use the file's.</summary>
+    public bool IsReshapeImplied { get; init; }
+
+    /// <summary>The dimensions that metadata names and responses have, without the batch dimension.</summary>
+    public long[] ClientDims => IsReshapeImplied && Reshape is not null ? Reshape : Dims;
+
     /// <summary>Inputs only: a request may leave it out.</summary>
     public bool IsOptional { get; init; }
 

@@ -62,9 +62,19 @@ public sealed class ModelLoadPlan
             .. ModelConfigValidator.Validate(config, _options.UsableGpus),
             .. GraphValidator.Validate(config, graph),
         ]);
+        var written = Config;
         Config = config;
-        return CreateSettings();
+        var settings = CreateSettings();
+        return settings with
+        {
+            Inputs = [.. settings.Inputs.Select(t => t with { IsReshapeImplied = !HasDims(written.Input, t.Name, i => i.Name, i => i.Dims) })],
+            Outputs = [.. settings.Outputs.Select(t => t with { IsReshapeImplied = !HasDims(written.Output, t.Name, o => o.Name, o => o.Dims) })],
+        };
     }
+
+    private static bool HasDims<T>(
+        IEnumerable<T> tensors, string name, Func<T, string> nameOf, Func<T, IReadOnlyCollection<long>> dimsOf) =>
+        tensors.Any(tensor => nameOf(tensor) == name && dimsOf(tensor).Count > 0);
 
     private ModelSettings CreateSettings() =>
         ModelSettingsFactory.Create(Config, _version, _options.BackendConfigFor(Config.Backend));

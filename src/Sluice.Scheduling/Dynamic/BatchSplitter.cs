@@ -19,7 +19,7 @@ internal static class BatchSplitter
             var buffer = batch.GetOutput(i, out var shape) ?? throw new InferenceException(
                 InferenceCode.Internal, $"model '{settings.Name}' did not produce output '{settings.Outputs[i].Name}'");
             if (requests.Length == 1)
-                Give(requests[0], settings, i, buffer, ClientShape(in shape, requests[0], settings, i), 0, buffer.Length);
+                Give(requests[0], settings, i, buffer, ClientShape(in shape, settings, i), 0, buffer.Length);
             else
                 SplitRows(batch, requests, i, buffer, in shape);
         }
@@ -47,7 +47,7 @@ internal static class BatchSplitter
                 ? MeasureStrings(buffer.GetSpan()[offset..], elementsPerRow * request.RowCount)
                 : rowBytes * request.RowCount;
             var rows = shape.WithDimension(0, request.RowCount);
-            Give(request, settings, index, buffer, ClientShape(in rows, request, settings, index), offset, length);
+            Give(request, settings, index, buffer, ClientShape(in rows, settings, index), offset, length);
             offset += length;
         }
     }
@@ -87,18 +87,14 @@ internal static class BatchSplitter
         return false;
     }
 
-    /// <summary>The shape that the client sees: the configured dimensions where the engine has a reshaped tensor.</summary>
-    private static Shape ClientShape(in Shape shape, InferRequest request, ModelSettings settings, int index)
+    /// <summary>The shape that the client sees: the configured dimensions where the operator asked for a reshape.</summary>
+    private static Shape ClientShape(in Shape shape, ModelSettings settings, int index)
     {
         var output = settings.Outputs[index];
-        if (output.Reshape is not { } reshape || IsRankZeroCall(request, settings))
+        if (output.Reshape is not { } reshape || output.IsReshapeImplied)
             return shape;
         var isBatching = settings.MaxBatchSize > 0;
         var inner = Reshaping.Apply(shape.Dimensions[(isBatching ? 1 : 0)..], reshape, output.Dims);
         return isBatching ? inner.Prepend(shape[0]) : inner;
     }
-
-    /// <summary>A client that sends the file's own rank-0 shapes is answered in them.</summary>
-    private static bool IsRankZeroCall(InferRequest request, ModelSettings settings) =>
-        settings.MaxBatchSize == 0 && request.InputCount > 0 && request.Inputs[0].Shape.Rank == 0;
 }

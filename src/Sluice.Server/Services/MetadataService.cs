@@ -76,7 +76,7 @@ public sealed class MetadataService(ModelTable models, ServerState state, Server
         };
         if (settings.MaxBatchSize > 0 && !tensor.IsShapeTensor)
             metadata.Shape.Add(-1);
-        metadata.Shape.AddRange(tensor.Dims);
+        metadata.Shape.AddRange(tensor.ClientDims);
         return metadata;
     }
 
