@@ -76,6 +76,7 @@ public sealed unsafe class OnnxRuntimeLibrary
         // A library that is named but broken must not be replaced by another one in silence.
         var places = string.IsNullOrEmpty(named) ? Places(programFolder, fileName).ToArray() : [named];
         var tried = new List<string>();
+        TelemetrySwitch.TurnOff();
         foreach (var place in places)
         {
             var isFile = place.Contains(System.IO.Path.DirectorySeparatorChar);

@@ -1,4 +1,5 @@
 using Sluice.Inference;
+using Sluice.Testing;
 
 namespace Sluice.Backends.OnnxRuntime.Tests;
 
@@ -11,6 +12,20 @@ public sealed class OnnxRuntimeLibraryTests
         Assert.StartsWith("1.", library.Version, StringComparison.Ordinal);
         Assert.NotEmpty(library.Path);
         Assert.Same(library, OnnxRuntimeLibrary.Load());
+    }
+
+    [Fact]
+    public void Load_OnLinux_OpensNoTelemetryFiles()
+    {
+        if (!OperatingSystem.IsLinux()) return;
+        using var backend = new OnnxRuntimeBackend();
+        var golden = GoldenSet.Read("onnx", "scalar_io");
+        using var model = backend.Load(OnnxModelFolder.Settings(golden.Name, golden.Folder));
+        var open = Directory.GetFiles("/proc/self/fd")
+            .Select(file => new FileInfo(file).LinkTarget ?? "")
+            .Where(target => target.Contains("onnxruntime.db", StringComparison.Ordinal)
+                || target.Contains("mat-debug", StringComparison.Ordinal));
+        Assert.Empty(open);
     }
 
     [Fact]

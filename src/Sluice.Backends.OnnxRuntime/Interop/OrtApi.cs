@@ -15,6 +15,7 @@ internal sealed unsafe class OrtApi
 
     public readonly delegate* unmanaged[Cdecl]<nint, int> GetErrorCode;
     public readonly delegate* unmanaged[Cdecl]<nint, byte*> GetErrorMessage;
+    public readonly delegate* unmanaged[Cdecl]<nint, nint> DisableTelemetryEvents;
     public readonly delegate* unmanaged[Cdecl]<nint, void*, nint, nint*, nint> CreateSession;
     public readonly delegate* unmanaged[Cdecl]<nint, nint, byte**, nint*, nuint, byte**, nuint, nint*, nint> Run;
     public readonly delegate* unmanaged[Cdecl]<nint*, nint> CreateSessionOptions;
@@ -91,6 +92,7 @@ internal sealed unsafe class OrtApi
     {
         GetErrorCode = (delegate* unmanaged[Cdecl]<nint, int>)table[1];
         GetErrorMessage = (delegate* unmanaged[Cdecl]<nint, byte*>)table[2];
+        DisableTelemetryEvents = (delegate* unmanaged[Cdecl]<nint, nint>)table[6];
         CreateSession = (delegate* unmanaged[Cdecl]<nint, void*, nint, nint*, nint>)table[7];
         Run = (delegate* unmanaged[Cdecl]<nint, nint, byte**, nint*, nuint, byte**, nuint, nint*, nint>)table[9];
         CreateSessionOptions = (delegate* unmanaged[Cdecl]<nint*, nint>)table[10];

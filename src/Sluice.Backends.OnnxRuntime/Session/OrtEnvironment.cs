@@ -39,6 +39,9 @@ internal sealed unsafe class OrtEnvironment
         }
 
         Handle = new OrtHandle(environment, api.ReleaseEnv);
+
+        // Second lock on the door, see TelemetrySwitch.
+        api.Check(api.DisableTelemetryEvents(environment));
         nint memory;
         const int deviceAllocator = 0;
         const int defaultMemory = 0;
