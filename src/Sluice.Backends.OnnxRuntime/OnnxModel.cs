@@ -11,7 +11,7 @@ internal sealed class OnnxModel : IBackendModel
     private readonly SessionSettings _options;
     private readonly ILogger _logger;
     private readonly Lock _gate = new();
-    private readonly Dictionary<(InstanceKind Kind, int Device), OnnxSession> _sessions = [];
+    private readonly Dictionary<(InstanceKind Kind, int Device), AdaptiveSession> _sessions = [];
     private OutputShapePlan? _shapes;
     private ModelSettings? _planned;
 
@@ -22,7 +22,7 @@ internal sealed class OnnxModel : IBackendModel
         _logger = logger;
 
         // Graph and weights are read for the device that will need them, so that a file is not loaded twice.
-        var session = Session(settings, FirstPlace(settings));
+        var session = Session(settings, FirstPlace(settings)).Current;
 
         // A default value that may be overridden is mostly a weight of an old exporter; it becomes an input only when
         // the configuration asks for it by name.
@@ -35,11 +35,15 @@ internal sealed class OnnxModel : IBackendModel
 
     public ModelDescription Description { get; }
 
+    /// <summary>The sessions by place, for tests.</summary>
+    internal IReadOnlyCollection<AdaptiveSession> Sessions => _sessions.Values;
+
     public IModelInstance CreateInstance(ModelSettings settings, InstancePlacement placement)
     {
         lock (_gate)
         {
-            var session = Session(settings, Place(placement.Kind, placement.DeviceId));
+            var sessions = Session(settings, Place(placement.Kind, placement.DeviceId));
+            var session = sessions.Current;
             if (!ReferenceEquals(settings, _planned))
             {
                 // One plan for all instances: what one learns of a wrong shape, the others need not find out.
@@ -50,7 +54,7 @@ internal sealed class OnnxModel : IBackendModel
                 _planned = settings;
             }
 
-            return new OnnxModelInstance(session, settings, _options, _shapes!, _logger);
+            return new OnnxModelInstance(sessions, settings, _options, _shapes!, _logger);
         }
     }
 
@@ -74,12 +78,12 @@ internal sealed class OnnxModel : IBackendModel
     private static (InstanceKind Kind, int Device) Place(InstanceKind kind, int device) =>
         kind == InstanceKind.Gpu ? (kind, device) : (InstanceKind.Cpu, 0);
 
-    private OnnxSession Session(ModelSettings settings, (InstanceKind Kind, int Device) place)
+    private AdaptiveSession Session(ModelSettings settings, (InstanceKind Kind, int Device) place)
     {
         if (_sessions.TryGetValue(place, out var session)) return session;
         try
         {
-            session = OnnxSession.Open(_environment, settings, _options, place.Kind, place.Device);
+            session = AdaptiveSession.Open(_environment, settings, _options, place, _logger);
         }
         catch (OrtException error)
         {

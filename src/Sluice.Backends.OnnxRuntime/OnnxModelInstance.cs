@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Microsoft.Extensions.Logging;
 using Sluice.Backends.OnnxRuntime.Interop;
 using Sluice.Inference;
@@ -13,9 +14,10 @@ namespace Sluice.Backends.OnnxRuntime;
 internal sealed unsafe class OnnxModelInstance : IModelInstance
 {
     private const int OnlyFatal = 4;
+    private const uint TimedEvery = 8;
 
     private readonly ModelSettings _settings;
-    private readonly OnnxSession _session;
+    private readonly AdaptiveSession _sessions;
     private readonly OrtEnvironment _environment;
     private readonly OrtApi _api;
     private readonly OutputShapePlan _shapes;
@@ -30,13 +32,15 @@ internal sealed unsafe class OnnxModelInstance : IModelInstance
     private readonly TerminationGate _gate;
     private readonly CallArguments _in;
     private readonly CallArguments _out;
+    private uint _runs;
     private bool _disposed;
 
     public OnnxModelInstance(
-        OnnxSession session, ModelSettings settings, SessionSettings options, OutputShapePlan shapes, ILogger logger)
+        AdaptiveSession sessions, ModelSettings settings, SessionSettings options, OutputShapePlan shapes, ILogger logger)
     {
         _settings = settings;
-        _session = session;
+        _sessions = sessions;
+        var session = sessions.Current;
         _environment = session.Environment;
         _api = _environment.Api;
         _shapes = shapes;
@@ -154,9 +158,12 @@ internal sealed unsafe class OnnxModelInstance : IModelInstance
 
     private nint Call()
     {
+        var isTimed = _sessions.IsWatching && _runs++ % TimedEvery == 0;
+        var start = isTimed ? Stopwatch.GetTimestamp() : 0;
         _gate.Enter();
         var status = _api.Run(
-            _session.Value, _runOptions.Value, _in.Names, _in.Values, _in.Count, _out.Names, _out.Count, _out.Values);
+            _sessions.Current.Value, _runOptions.Value, _in.Names, _in.Values, _in.Count, _out.Names, _out.Count, _out.Values);
+        if (isTimed) _sessions.Report(Stopwatch.GetTimestamp() - start);
         if (!_gate.Leave() || status == 0) return status;
         _api.ReleaseStatus(status);
         throw new InferenceException(InferenceCode.Cancelled, $"execution of model '{_settings.Name}' was cancelled");

@@ -123,7 +123,9 @@ public sealed unsafe class OnnxRuntimeLibrary
         catch (Exception error) when (error is DllNotFoundException or BadImageFormatException)
         {
             module = 0;
-            reason = error.Message.ReplaceLineEndings(" ").Trim();
+
+            // The runtime's advice comes first, the system loader's own words last.
+            reason = error.Message.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)[^1];
             return false;
         }
     }

@@ -16,4 +16,12 @@ internal static partial class OnnxRuntimeLog
         "Model {Model}: output {Output} does not have the shape its file states; its memory is left to the engine",
         EventName = "OnnxOutputShapeDiffers")]
     public static partial void OutputShapeDiffers(ILogger logger, string model, string output);
+
+    [LoggerMessage(1403, LogLevel.Debug, "Model {Model} is slow enough for the shared threads and runs on them from now on",
+        EventName = "OnnxMovedToSharedThreads")]
+    public static partial void MovedToSharedThreads(ILogger logger, string model);
+
+    [LoggerMessage(1404, LogLevel.Warning, "Model {Model} could not be loaded again for the shared threads; it stays on one",
+        EventName = "OnnxMoveFailed")]
+    public static partial void MoveFailed(ILogger logger, string model, Exception error);
 }

@@ -62,6 +62,9 @@ internal sealed record SessionSettings
         return settings;
     }
 
+    /// <summary>The same without any threads but the caller's.</summary>
+    public SessionSettings OnCallersThread() => this with { IntraOpThreads = 1, UsesSharedThreads = false };
+
     /// <summary>Reads a thread count of the server's settings for this engine; 0 when absent or no number.</summary>
     public static int SharedThreads(ModelSettings model, string key) =>
         int.TryParse(
