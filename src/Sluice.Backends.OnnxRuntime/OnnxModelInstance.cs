@@ -24,8 +24,8 @@ internal sealed unsafe class OnnxModelInstance : IModelInstance
     private readonly ILogger _logger;
     private readonly GraphTensor[] _inputs;
     private readonly GraphTensor[] _outputs;
-    private readonly CachedValue[] _inputViews;
-    private readonly CachedValue[] _outputViews;
+    private readonly TensorViews[] _inputViews;
+    private readonly TensorViews[] _outputViews;
     private readonly TensorBuffer?[] _rented;
     private readonly OutputGuesses _guesses;
     private readonly OrtHandle _runOptions;
@@ -47,8 +47,8 @@ internal sealed unsafe class OnnxModelInstance : IModelInstance
         _logger = logger;
         _inputs = TensorBinding.Bind(settings.Inputs, session.Inputs, settings, "input");
         _outputs = TensorBinding.Bind(settings.Outputs, session.Outputs, settings, "output");
-        _inputViews = new CachedValue[_inputs.Length];
-        _outputViews = new CachedValue[_outputs.Length];
+        _inputViews = Array.ConvertAll(_inputs, NewViews);
+        _outputViews = Array.ConvertAll(_outputs, NewViews);
         _rented = new TensorBuffer?[_outputs.Length];
         _guesses = new OutputGuesses(shapes, _outputs);
         _runOptions = CreateRunOptions(options);
@@ -92,12 +92,14 @@ internal sealed unsafe class OnnxModelInstance : IModelInstance
     {
         if (_disposed) return;
         _disposed = true;
-        foreach (ref var view in _inputViews.AsSpan()) view.Release(_api);
-        foreach (ref var view in _outputViews.AsSpan()) view.Release(_api);
+        foreach (var views in _inputViews) views.Release();
+        foreach (var views in _outputViews) views.Release();
         _in.Dispose();
         _out.Dispose();
         _runOptions.Dispose();
     }
+
+    private TensorViews NewViews(GraphTensor tensor) => new(_api, _environment.CpuMemory.Value, tensor.Element);
 
     private OrtHandle CreateRunOptions(SessionSettings options)
     {
@@ -129,8 +131,7 @@ internal sealed unsafe class OnnxModelInstance : IModelInstance
             var isString = tensor.DataType == DataType.Bytes;
             var value = isString
                 ? StringTensors.Create(_environment, input, tensor.Name)
-                : _inputViews[i].Get(
-                    _api, _environment.CpuMemory.Value, tensor.Element, input.Data, input.ByteLength, input.Shape);
+                : _inputViews[i].Get(input.Data, input.ByteLength, input.Shape);
             _in.Add(tensor.NativeName, value, isString);
         }
     }
@@ -185,8 +186,7 @@ internal sealed unsafe class OnnxModelInstance : IModelInstance
 
             var buffer = batch.Pool.Rent(checked((int)guess.ByteSize));
             _rented[i] = buffer;
-            var view = _outputViews[i].Get(
-                _api, _environment.CpuMemory.Value, tensor.Element, buffer.Pointer, buffer.Length, guess.Shape);
+            var view = _outputViews[i].Get(buffer.Pointer, buffer.Length, guess.Shape);
             _out.Add(tensor.NativeName, view, isOwned: false);
         }
     }
