@@ -14,7 +14,6 @@ namespace Sluice.Backends.OnnxRuntime;
 internal sealed unsafe class OnnxModelInstance : IModelInstance
 {
     private const int OnlyFatal = 4;
-    private const uint TimedEvery = 8;
 
     private readonly ModelSettings _settings;
     private readonly AdaptiveSession _sessions;
@@ -159,7 +158,7 @@ internal sealed unsafe class OnnxModelInstance : IModelInstance
 
     private nint Call()
     {
-        var isTimed = _sessions.IsWatching && _runs++ % TimedEvery == 0;
+        var isTimed = _sessions.WantsTimeOf(_runs++);
         var start = isTimed ? Stopwatch.GetTimestamp() : 0;
         _gate.Enter();
         var status = _api.Run(

@@ -15,7 +15,10 @@ namespace Sluice.Backends.OnnxRuntime;
 internal sealed class AdaptiveSession : IDisposable
 {
     private const long SmallBytes = 16 << 20;
-    private const int SlowRunsInARow = 3;
+    private const uint TimedEvery = 8;
+
+    // So many that a fast graph on a busy machine, preempted now and then, is not taken for a slow one in months.
+    private const int SlowRunsInARow = 8;
 
     private static readonly long SlowTicks = Stopwatch.Frequency / 1000;
 
@@ -40,7 +43,7 @@ internal sealed class AdaptiveSession : IDisposable
     /// <summary>The session to run now; one that was current before stays usable.</summary>
     public OnnxSession Current => _current;
 
-    /// <summary>Whether <see cref="Report"/> still has a use for run times.</summary>
+    /// <summary>Whether run times may still change anything.</summary>
     public bool IsWatching => _isWatching;
 
     /// <summary>The move to the shared threads; null when it has not begun.</summary>
@@ -58,6 +61,10 @@ internal sealed class AdaptiveSession : IDisposable
             ? new AdaptiveSession(With(settings.OnCallersThread()), () => With(settings), model.Name, logger)
             : new AdaptiveSession(With(settings), null, model.Name, logger);
     }
+
+    /// <summary>Tells whether to time a run and <see cref="Report"/> it: some, and each one after a slow one.</summary>
+    /// <param name="run">The caller's own count of runs.</param>
+    public bool WantsTimeOf(uint run) => _isWatching && (run % TimedEvery == 0 || Volatile.Read(ref _slowRuns) > 0);
 
     /// <summary>Notes how long a run took. A few slow ones in a row start the move, once.</summary>
     public void Report(long ticks)
