@@ -25,6 +25,6 @@ internal static partial class ServerLog
         Message = "{Count} models failed to load and --exit-on-error is true; exiting")]
     public static partial void StartFailed(ILogger logger, int count);
 
-    [LoggerMessage(EventId = 1605, EventName = "Models", Level = LogLevel.Information, Message = "Models:\n{Table}")]
-    public static partial void Models(ILogger logger, string table);
+    [LoggerMessage(EventId = 1605, EventName = "Model", Level = LogLevel.Information, Message = "{Row}")]
+    public static partial void Model(ILogger logger, string row);
 }

@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using System.Text;
 using Microsoft.Extensions.Logging;
 using Sluice.Models;
 
@@ -35,8 +34,8 @@ internal static class ModelParts
             repository, loader, lifecycle, config, loggers.CreateLogger<ModelLifecycle>(), time);
     }
 
-    /// <summary>Draws the start-up table of models.</summary>
-    public static string Tabulate(IReadOnlyList<ModelIndexEntry> entries)
+    /// <summary>Draws the start-up table of models, a line each.</summary>
+    public static IEnumerable<string> Tabulate(IReadOnlyList<ModelIndexEntry> entries)
     {
         (string Model, string Version, string Status)[] rows =
         [
@@ -47,10 +46,6 @@ internal static class ModelParts
                     : entry.State.Value.ToName())),
         ];
         var (first, second) = (rows.Max(row => row.Model.Length), rows.Max(row => row.Version.Length));
-        var text = new StringBuilder();
-        foreach (var (model, version, status) in rows)
-            text.Append("  ").Append(model.PadRight(first)).Append("  ").Append(version.PadRight(second)).Append("  ")
-                .AppendLine(status);
-        return text.ToString().TrimEnd();
+        return rows.Select(row => $"{row.Model.PadRight(first)}  {row.Version.PadRight(second)}  {row.Status}");
     }
 }

@@ -16,6 +16,7 @@ using Sluice.Scheduling;
 using Sluice.Scheduling.Loading;
 using Sluice.Scheduling.Timing;
 using Sluice.Server.Services;
+using Sluice.Server.WarmUp;
 using Sluice.Tensors;
 
 namespace Sluice.Server.Composition;
@@ -72,15 +73,19 @@ public sealed class ServerHost : IAsyncDisposable
         var started = Stopwatch.GetTimestamp();
         if (_rpc is not null)
             await _rpc.StartAsync(cancellationToken).ConfigureAwait(false);
+        var warming = _options.WarmUp
+            ? new SelfWarmUp(_pool, _timer).RunAsync()
+            : Task.CompletedTask;
         var failures = await _lifecycle.StartAsync(cancellationToken).ConfigureAwait(false);
-        var table = ModelParts.Tabulate(_lifecycle.Index(readyOnly: false));
-        ServerLog.Models(_logger, table);
+        foreach (var row in ModelParts.Tabulate(_lifecycle.Index(readyOnly: false)))
+            ServerLog.Model(_logger, row);
         if (failures.Count > 0 && _options.ExitOnError)
         {
             ServerLog.StartFailed(_logger, failures.Count);
             return false;
         }
 
+        await warming.ConfigureAwait(false);
         _state.MarkWarm();
         var seconds = Stopwatch.GetElapsedTime(started).TotalSeconds;
         ServerLog.Ready(_logger, seconds);

@@ -57,6 +57,7 @@ public static class OptionTable
         new("log-error", "Log errors. Default true.", (o, v) => o with { LogLevel = Bool(v) ? o.LogLevel : LogLevel.None }, true),
         new("log-format", "default, ISO8601 or json. Default default.", (o, v) => o with { LogFormat = Choice<LogFormat>(v) }),
         new("log-file", "File for log lines. Default standard error.", (o, v) => o with { LogFile = v }),
+        new("warm-up", "Compile the request path for speed before being ready, at most 2 s. Default true.", (o, v) => o with { WarmUp = Bool(v) }, true),
         new("access-log", "A log line for every call. Default false.", (o, v) => o with { AccessLog = Bool(v) }, true),
     ];
 

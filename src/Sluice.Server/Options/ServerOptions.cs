@@ -82,6 +82,9 @@ public sealed record ServerOptions
     /// <summary>Where log lines go; empty = standard error.</summary>
     public string LogFile { get; init; } = "";
 
+    /// <summary>Compile the request path for speed before the server is ready.</summary>
+    public bool WarmUp { get; init; } = true;
+
     /// <summary>Write a line for every call.</summary>
     public bool AccessLog { get; init; }
 }
