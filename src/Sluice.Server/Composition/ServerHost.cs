@@ -6,6 +6,7 @@ using Sluice.Models;
 using Sluice.Protocol.Health;
 using Sluice.Protocol.Inference;
 using Sluice.Protocol.Reflection.V1;
+using Sluice.Rest.Kestrel;
 using Sluice.Rpc;
 using Sluice.Rpc.Calls;
 using Sluice.Rpc.Dispatch;
@@ -33,6 +34,8 @@ public sealed class ServerHost : IAsyncDisposable
     private readonly ServerState _state;
     private readonly RpcDispatcher _dispatcher;
     private readonly KestrelRpcServer? _rpc;
+    private readonly RestServer? _rest;
+    private readonly RestServer? _metrics;
 
     /// <summary>Builds the parts; nothing listens and no model loads yet.</summary>
     public ServerHost(ServerOptions options, ILoggerFactory loggers, TimeProvider time)
@@ -52,6 +55,8 @@ public sealed class ServerHost : IAsyncDisposable
         _dispatcher = new RpcDispatcher(Methods, rpc, _pool, loggers.CreateLogger<RpcDispatcher>());
         if (options.Grpc is { } endPoint)
             _rpc = new KestrelRpcServer(new RpcListenOptions { EndPoint = endPoint }, _dispatcher, loggers);
+        _rest = HttpParts.CreateRest(options, Methods, Engine, _pool, loggers);
+        _metrics = HttpParts.CreateMetrics(options, _lifecycle.Table, _pool, loggers);
     }
 
     /// <summary>The core, for front ends within the process.</summary>
@@ -63,6 +68,12 @@ public sealed class ServerHost : IAsyncDisposable
     /// <summary>The gRPC port's address; null when off.</summary>
     public Uri? GrpcAddress => _rpc?.Addresses[0];
 
+    /// <summary>The v2 HTTP port's address; null when off.</summary>
+    public Uri? HttpAddress => _rest?.Addresses[0];
+
+    /// <summary>The metrics port's address; null when off.</summary>
+    public Uri? MetricsAddress => _metrics?.Addresses[0];
+
     /// <summary>Native memory out with requests, bytes; 0 when nothing is under way.</summary>
     public TensorBufferPool Pool => _pool;
 
@@ -73,6 +84,10 @@ public sealed class ServerHost : IAsyncDisposable
         var started = Stopwatch.GetTimestamp();
         if (_rpc is not null)
             await _rpc.StartAsync(cancellationToken).ConfigureAwait(false);
+        if (_rest is not null)
+            await _rest.StartAsync(cancellationToken).ConfigureAwait(false);
+        if (_metrics is not null)
+            await _metrics.StartAsync(cancellationToken).ConfigureAwait(false);
         var warming = _options.WarmUp
             ? new SelfWarmUp(_pool, _timer).RunAsync()
             : Task.CompletedTask;
@@ -98,20 +113,26 @@ public sealed class ServerHost : IAsyncDisposable
     {
         _state.MarkStopping();
         var seconds = _options.ExitTimeout.TotalSeconds;
-        ServerLog.Stopping(_logger, _dispatcher.ActiveCount, seconds);
+        ServerLog.Stopping(_logger, ActiveCount, seconds);
         using var limit = new CancellationTokenSource(_options.ExitTimeout);
-        if (_rpc is not null)
-            await _rpc.StopAsync(limit.Token).ConfigureAwait(false);
+
+        // Both ports drain at once: neither may eat the other's time.
+        await Task.WhenAll(
+            _rpc?.StopAsync(limit.Token) ?? Task.CompletedTask,
+            _rest?.StopAsync(limit.Token) ?? Task.CompletedTask).ConfigureAwait(false);
         try
         {
             await _lifecycle.DisposeAsync().AsTask().WaitAsync(limit.Token).ConfigureAwait(false);
         }
         catch (OperationCanceledException)
         {
-            ServerLog.ExitTimedOut(_logger, _dispatcher.ActiveCount);
+            ServerLog.ExitTimedOut(_logger, ActiveCount);
             return false;
         }
 
+        // Metrics go last, so that the end of the work can still be seen.
+        if (_metrics is not null)
+            await _metrics.StopAsync(limit.Token).ConfigureAwait(false);
         ServerLog.Stopped(_logger);
         return true;
     }
@@ -121,10 +142,16 @@ public sealed class ServerHost : IAsyncDisposable
     {
         if (_rpc is not null)
             await _rpc.DisposeAsync().ConfigureAwait(false);
+        if (_rest is not null)
+            await _rest.DisposeAsync().ConfigureAwait(false);
+        if (_metrics is not null)
+            await _metrics.DisposeAsync().ConfigureAwait(false);
         _timer.Dispose();
         _onnx.Dispose();
         _pool.Dispose();
     }
+
+    private long ActiveCount => _dispatcher.ActiveCount + (_rest?.ActiveCount ?? 0);
 
     private MethodTable CreateMethods()
     {

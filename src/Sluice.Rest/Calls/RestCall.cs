@@ -1,0 +1,209 @@
+using System.Buffers;
+using System.Globalization;
+using System.IO.Compression;
+using Sluice.Inference;
+using Sluice.Rest.Infer;
+using Sluice.Rest.Json;
+using Sluice.Rest.Routing;
+using Sluice.Rest.Transport;
+using Sluice.Tensors;
+
+namespace Sluice.Rest.Calls;
+
+/// <summary>One HTTP request while it is served; kept with its connection and used again for the next.</summary>
+/// <remarks><b>Threads.</b> One handler at a time; <see cref="CancellationToken"/> may fire on any thread.</remarks>
+public sealed class RestCall : ICallLifetime
+{
+    /// <summary>Content type of JSON.</summary>
+    internal const string Json = "application/json";
+
+    // Past this a response is sent piece by piece, so that the transport never holds all of it.
+    private const int LargePiece = 256 * 1024;
+
+    private readonly RestListenOptions _options;
+    private readonly ResponseBuffer _output;
+    private CancellationTokenSource? _cancellation;
+    private CancellationTokenRegistration _abortRegistration;
+    private InferRequest? _request;
+    private string _lastTarget = "";
+    private int _lastHeaderLength = -1;
+    private string _lastHeaderText = "";
+
+    internal RestCall(RestListenOptions options, TensorBufferPool pool)
+    {
+        _options = options with { MaxInputBytes = Math.Min(options.MaxInputBytes, Array.MaxLength - TensorBufferPool.Alignment) };
+        Pool = pool;
+        _output = new ResponseBuffer(pool);
+    }
+
+    /// <summary>Memory for bodies and tensors.</summary>
+    public TensorBufferPool Pool { get; }
+
+    /// <summary>Name of the model in the path; empty when the route has none.</summary>
+    public string Model => Target.Model;
+
+    /// <summary>Version of the model in the path; empty when the path has none.</summary>
+    public string Version => Target.Version;
+
+    /// <summary>Collects the response's body until it is sent.</summary>
+    public IBufferWriter<byte> Output => _output;
+
+    /// <inheritdoc/>
+    public bool IsDeadlineExceeded => false;
+
+    /// <inheritdoc/>
+    public CancellationToken CancellationToken
+    {
+        get
+        {
+            // Only handlers that wait ask for it, so a call that is answered at once pays nothing.
+            if (_cancellation is { } ready && _abortRegistration != default)
+                return ready.Token;
+            _cancellation ??= new CancellationTokenSource();
+            _abortRegistration = Exchange.Aborted.UnsafeRegister(
+                static source => ((CancellationTokenSource)source!).Cancel(), _cancellation);
+            return _cancellation.Token;
+        }
+    }
+
+    internal IRestExchange Exchange { get; private set; } = null!;
+
+    internal RestTarget Target { get; private set; } = RestTarget.Unknown;
+
+    internal ResponseBuffer Buffer => _output;
+
+    /// <summary>The pooled request of inference handlers.</summary>
+    internal InferRequest Request => _request ??= new InferRequest();
+
+    internal void Begin(IRestExchange exchange, RestRouter router)
+    {
+        Exchange = exchange;
+        var target = exchange.Target;
+        if (target == _lastTarget)
+            return;
+        Target = router.Parse(target);
+        _lastTarget = target;
+    }
+
+    internal void End()
+    {
+        _output.Clear();
+        if (_abortRegistration == default)
+            return;
+        _abortRegistration.Dispose();
+        _abortRegistration = default;
+        if (!_cancellation!.TryReset())
+        {
+            _cancellation.Dispose();
+            _cancellation = null;
+        }
+    }
+
+    /// <summary>Reads the whole body.</summary>
+    /// <param name="alignAt">Offset that should lie at a multiple of 64 bytes when the body is large.</param>
+    /// <returns>The caller disposes it.</returns>
+    internal ValueTask<BodyLease> ReadBodyAsync(int alignAt = 0) => BodyReader.ReadAsync(Exchange, _options, Pool, alignAt);
+
+    /// <summary>Sends an answer without a body.</summary>
+    internal void SendEmpty(int status = 200) => Exchange.SetHead(status, null, 0);
+
+    /// <summary>Sends an error: whatever was written before is dropped.</summary>
+    internal void SendError(int status, string message)
+    {
+        if (!Exchange.CanSetStatus)
+            throw new IOException("the response had begun when it failed: " + message);
+        _output.Clear();
+        _output.WriteRaw("{\"error\":"u8);
+        _output.WriteJsonString(message);
+        _output.WriteRaw("}"u8);
+        Exchange.SetHead(status, Json, _output.Length);
+        Exchange.Output.Write(_output.Written);
+    }
+
+    /// <summary>Sends what stands in <see cref="Output"/>, compressed when the client asks for it.</summary>
+    /// <param name="contentType">Its content type.</param>
+    public ValueTask SendAsync(string contentType) => SendAsync(contentType, null, 0, 200);
+
+    internal ValueTask SendAsync(string contentType, int status) => SendAsync(contentType, null, 0, status);
+
+    /// <summary>Sends the JSON part in <see cref="Output"/> and then binary tensors.</summary>
+    internal ValueTask SendBinaryAsync(InferRequest request, long binaryLength)
+    {
+        if (_output.Length != _lastHeaderLength)
+        {
+            _lastHeaderLength = _output.Length;
+            _lastHeaderText = _output.Length.ToString(CultureInfo.InvariantCulture);
+        }
+
+        Exchange.SetHeader(BinaryExtension.HeaderName, _lastHeaderText);
+        return SendAsync("application/octet-stream", request, binaryLength, 200);
+    }
+
+    private ValueTask SendAsync(string contentType, InferRequest? request, long binaryLength, int status)
+    {
+        if (ContentCoding.Negotiate(Exchange.RequestHeader("accept-encoding")) is { } encoding)
+        {
+            Compress(encoding, request);
+            Exchange.SetHeader("Content-Encoding", encoding);
+            request = null;
+            binaryLength = 0;
+        }
+
+        Exchange.SetHead(status, contentType, _output.Length + binaryLength);
+        if (_output.Length + binaryLength > LargePiece)
+            return SendLargeAsync(request);
+        var output = Exchange.Output;
+        output.Write(_output.Written);
+        if (request is null)
+            return ValueTask.CompletedTask;
+        foreach (ref readonly var tensor in request.Outputs)
+        {
+            if (InferOutputs.IsBinary(request, in tensor))
+                output.Write(tensor.Data);
+        }
+
+        return ValueTask.CompletedTask;
+    }
+
+    private async ValueTask SendLargeAsync(InferRequest? request)
+    {
+        await SendPiecesAsync(_output.WrittenMemory).ConfigureAwait(false);
+        for (var i = 0; i < (request?.OutputCount ?? 0); i++)
+        {
+            if (InferOutputs.IsBinary(request!, in request!.Outputs[i]))
+                await SendPiecesAsync(request.Outputs[i].Memory).ConfigureAwait(false);
+        }
+    }
+
+    private void Compress(string encoding, InferRequest? request)
+    {
+        using var target = new MemoryStream(Math.Max(64, _output.Length / 4));
+        using (Stream deflater = encoding == "gzip"
+            ? new GZipStream(target, CompressionLevel.Fastest, leaveOpen: true)
+            : new ZLibStream(target, CompressionLevel.Fastest, leaveOpen: true))
+        {
+            deflater.Write(_output.Written);
+            for (var i = 0; i < (request?.OutputCount ?? 0); i++)
+            {
+                if (InferOutputs.IsBinary(request!, in request!.Outputs[i]))
+                    deflater.Write(request.Outputs[i].Data);
+            }
+        }
+
+        _output.Clear();
+        _output.WriteRaw(target.GetBuffer().AsSpan(0, (int)target.Length));
+    }
+
+    private async ValueTask SendPiecesAsync(ReadOnlyMemory<byte> rest)
+    {
+        while (!rest.IsEmpty)
+        {
+            var piece = rest[..Math.Min(rest.Length, LargePiece)];
+            rest = rest[piece.Length..];
+            Exchange.Output.Write(piece.Span);
+            var flushed = await Exchange.Output.FlushAsync().ConfigureAwait(false);
+            if (flushed.IsCompleted || flushed.IsCanceled)
+                throw new OperationCanceledException("the client is gone");
+        }
+    }
+}

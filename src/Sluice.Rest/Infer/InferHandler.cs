@@ -1,0 +1,68 @@
+using System.Diagnostics;
+using System.Runtime.CompilerServices;
+using Sluice.Inference;
+using Sluice.Protocol.Inference;
+using Sluice.Rest.Calls;
+using Sluice.Rest.V2;
+
+namespace Sluice.Rest.Infer;
+
+/// <summary>Serves <c>POST …/infer</c>: the hot path of HTTP from a call's bytes to its response's bytes.</summary>
+/// <remarks>
+/// <para>Steps: read the body, parse the JSON part, hand out the binary part in place, run, write JSON and then bytes.</para>
+/// <para><b>Ownership.</b> Each connection keeps one <see cref="InferRequest"/>; the body lives until it is reset.</para>
+/// </remarks>
+internal sealed class InferHandler(IInferenceEngine engine, UnaryMethods methods)
+{
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
+    public async ValueTask InferAsync(RestCall call)
+    {
+        var headerLength = BinaryExtension.ReadHeader(call.Exchange);
+        using var body = await call.ReadBodyAsync(Math.Max(headerLength, 0)).ConfigureAwait(false);
+        var request = call.Request;
+        try
+        {
+            request.ReceivedAt = Stopwatch.GetTimestamp();
+            request.Lifetime = call;
+            request.ModelName = request.AddText(call.Target.ModelUtf8);
+            request.ModelVersion = request.AddText(call.Target.VersionUtf8);
+            if (headerLength == 0)
+                await ReadRawAsync(call, body, request).ConfigureAwait(false);
+            else
+                Read(call, in body, headerLength, request);
+            await engine.InferAsync(request).ConfigureAwait(false);
+            if (request.IsOk)
+                await RespondAsync(call, request).ConfigureAwait(false);
+            else
+                call.SendError(request.Status.ToHttpStatus(), request.StatusMessage);
+        }
+        finally
+        {
+            request.Reset();
+        }
+    }
+
+    private static void Read(RestCall call, in BodyLease body, int headerLength, InferRequest request)
+    {
+        var bytes = body.Bytes;
+        if (headerLength > bytes.Length)
+            throw InferenceException.Invalid(
+                $"{BinaryExtension.HeaderName} is {headerLength}, but the body has {bytes.Length} bytes");
+        var json = headerLength < 0 ? bytes : bytes.Slice(0, headerLength);
+        InferJsonReader.Read(in json, request, call.Pool);
+        BinaryExtension.Assign(bytes.Slice(json.End), request);
+    }
+
+    private static ValueTask RespondAsync(RestCall call, InferRequest request)
+    {
+        var binaryLength = InferJsonWriter.Write(call.Buffer, request);
+        return binaryLength < 0 ? call.SendAsync(RestCall.Json) : call.SendBinaryAsync(request, binaryLength);
+    }
+
+    private async ValueTask ReadRawAsync(RestCall call, BodyLease body, InferRequest request)
+    {
+        var response = await methods.InvokeAsync(
+            "ModelConfig", new ModelConfigRequest { Name = call.Model, Version = call.Version }, call).ConfigureAwait(false);
+        RawInput.Apply(body.Bytes, ((ModelConfigResponse)response).Config, request, call.Pool);
+    }
+}

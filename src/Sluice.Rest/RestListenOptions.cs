@@ -1,0 +1,16 @@
+using System.Net;
+
+namespace Sluice.Rest;
+
+/// <summary>Where an HTTP port listens and how much it takes.</summary>
+public sealed record RestListenOptions
+{
+    /// <summary>Address and port; port 0 picks a free one.</summary>
+    public required IPEndPoint EndPoint { get; init; }
+
+    /// <summary>Largest request body, compressed and decompressed. Bytes; default 64 MiB.</summary>
+    public long MaxInputBytes { get; init; } = 64L * 1024 * 1024;
+
+    /// <summary>Bodies up to this size are parsed in the transport's buffer, larger ones in one native buffer. Default 32 KiB.</summary>
+    public int LandingThresholdBytes { get; init; } = 32 * 1024;
+}

@@ -1,0 +1,12 @@
+using Microsoft.Extensions.Logging;
+
+namespace Sluice.Rest;
+
+internal static partial class RestLog
+{
+    [LoggerMessage(EventId = 1100, EventName = "HandlerFailed", Level = LogLevel.Error, Message = "{Method} {Target} failed unexpectedly")]
+    public static partial void HandlerFailed(ILogger logger, string method, string target, Exception error);
+
+    [LoggerMessage(EventId = 1101, EventName = "Listening", Level = LogLevel.Information, Message = "HTTP listens on {Address}")]
+    public static partial void Listening(ILogger logger, Uri address);
+}

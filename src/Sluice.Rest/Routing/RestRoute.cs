@@ -1,0 +1,24 @@
+using Sluice.Rest.Calls;
+
+namespace Sluice.Rest.Routing;
+
+/// <summary>Serves one call: reads its body, sends its response; throws for a status.</summary>
+public delegate ValueTask RestHandler(RestCall call);
+
+/// <summary>One method on one path.</summary>
+/// <param name="Method">Such as <c>GET</c>.</param>
+/// <param name="Pattern">Segments; <c>{model}</c> and <c>{repository}</c> take any segment, <c>{version}</c> digits.</param>
+/// <param name="Handler">Serves it.</param>
+public sealed record RestRoute(string Method, string Pattern, RestHandler Handler)
+{
+    /// <summary>Creates a route that answers GET with text.</summary>
+    /// <param name="pattern">The path.</param>
+    /// <param name="contentType">The response's content type.</param>
+    /// <param name="write">Writes the response's body.</param>
+    public static RestRoute Text(string pattern, string contentType, Action<System.Buffers.IBufferWriter<byte>> write) =>
+        new("GET", pattern, call =>
+        {
+            write(call.Output);
+            return call.SendAsync(contentType);
+        });
+}

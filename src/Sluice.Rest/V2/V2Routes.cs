@@ -1,0 +1,41 @@
+using Sluice.Inference;
+using Sluice.Rest.Infer;
+using Sluice.Rest.Routing;
+using Sluice.Rpc.Dispatch;
+
+namespace Sluice.Rest.V2;
+
+/// <summary>The routes of the v2 HTTP protocol (spec §2.1).</summary>
+public static class V2Routes
+{
+    /// <summary>Creates them.</summary>
+    /// <param name="methods">The methods of gRPC; everything but inference goes to the same handlers.</param>
+    /// <param name="engine">Runs inference.</param>
+    public static IEnumerable<RestRoute> Create(MethodTable methods, IInferenceEngine engine)
+    {
+        var unary = new UnaryMethods(methods);
+        var metadata = new MetadataHandlers(unary);
+        var repository = new RepositoryHandlers(unary);
+        var infer = new InferHandler(engine, unary);
+        yield return new("GET", "/v2", metadata.ServerAsync);
+        yield return new("GET", "/v2/health/live", metadata.LiveAsync);
+        yield return new("GET", "/v2/health/ready", metadata.ReadyAsync);
+        yield return new("GET", "/v2/models/stats", metadata.StatisticsAsync);
+        yield return new("POST", "/v2/repository/index", repository.IndexAsync);
+        yield return new("POST", "/v2/repository/{repository}/index", repository.IndexAsync);
+        foreach (var folder in new[] { "/v2/repository", "/v2/repository/{repository}" })
+        {
+            yield return new("POST", $"{folder}/models/{{model}}/load", repository.LoadAsync);
+            yield return new("POST", $"{folder}/models/{{model}}/unload", repository.UnloadAsync);
+        }
+
+        foreach (var model in new[] { "/v2/models/{model}", "/v2/models/{model}/versions/{version}" })
+        {
+            yield return new("GET", model, metadata.ModelAsync);
+            yield return new("GET", $"{model}/ready", metadata.ModelReadyAsync);
+            yield return new("GET", $"{model}/config", metadata.ConfigAsync);
+            yield return new("GET", $"{model}/stats", metadata.StatisticsAsync);
+            yield return new("POST", $"{model}/infer", infer.InferAsync);
+        }
+    }
+}

@@ -1,0 +1,77 @@
+namespace Sluice.Statistics.Prometheus;
+
+/// <summary>Every metric family that is exposed. Operators' dashboards depend on these names: a test holds the list.</summary>
+/// <remarks>The <c>nv_*</c> ones are those of spec §4; the others are ours, in seconds and bytes.</remarks>
+public static class MetricFamilies
+{
+    internal static readonly MetricFamily RequestSuccess = new(
+        "nv_inference_request_success", "counter", "Inference requests that succeeded, whatever their batch size");
+
+    internal static readonly MetricFamily RequestFailure = new(
+        "nv_inference_request_failure", "counter", "Inference requests that failed, by reason");
+
+    internal static readonly MetricFamily InferenceCount = new(
+        "nv_inference_count", "counter", "Inferences performed: a batch of n counts n");
+
+    internal static readonly MetricFamily ExecutionCount = new(
+        "nv_inference_exec_count", "counter", "Executions of the model: a batch counts 1");
+
+    internal static readonly MetricFamily RequestDuration = new(
+        "nv_inference_request_duration_us", "counter", "Time of requests from receipt to response, microseconds added up");
+
+    internal static readonly MetricFamily QueueDuration = new(
+        "nv_inference_queue_duration_us", "counter", "Time of requests in the queue, microseconds added up");
+
+    internal static readonly MetricFamily InputDuration = new(
+        "nv_inference_compute_input_duration_us", "counter", "Time of gathering inputs, microseconds added up over requests");
+
+    internal static readonly MetricFamily InferDuration = new(
+        "nv_inference_compute_infer_duration_us", "counter", "Time of running the model, microseconds added up over requests");
+
+    internal static readonly MetricFamily OutputDuration = new(
+        "nv_inference_compute_output_duration_us", "counter", "Time of handing out outputs, microseconds added up over requests");
+
+    internal static readonly MetricFamily PendingCount = new(
+        "nv_inference_pending_request_count", "gauge", "Requests received and not yet executing");
+
+    internal static readonly MetricFamily LoadDuration = new(
+        "nv_model_load_duration_secs", "gauge", "Time that the model's last load took, seconds");
+
+    internal static readonly MetricFamily CpuUtilization = new(
+        "nv_cpu_utilization", "gauge", "Share of the machine's CPU time in use, 0 to 1");
+
+    internal static readonly MetricFamily MemoryTotal = new(
+        "nv_cpu_memory_total_bytes", "gauge", "Memory of the machine, bytes");
+
+    internal static readonly MetricFamily MemoryUsed = new(
+        "nv_cpu_memory_used_bytes", "gauge", "Memory of the machine in use, bytes");
+
+    internal static readonly MetricFamily RequestLatency = new(
+        "sluice_request_duration_seconds", "histogram", "Time of each successful request from receipt to response");
+
+    internal static readonly MetricFamily QueueLatency = new(
+        "sluice_queue_duration_seconds", "histogram", "Time of each request in the queue");
+
+    internal static readonly MetricFamily InferLatency = new(
+        "sluice_infer_duration_seconds", "histogram", "Time of each execution of the model");
+
+    internal static readonly MetricFamily BatchCuts = new(
+        "sluice_batch_cut_total", "counter", "Batches closed, by what closed them");
+
+    internal static readonly MetricFamily PoolRented = new(
+        "sluice_tensor_pool_rented_bytes", "gauge", "Native tensor memory in use, bytes");
+
+    internal static readonly MetricFamily PoolPooled = new(
+        "sluice_tensor_pool_pooled_bytes", "gauge", "Native tensor memory lying idle in the pool, bytes");
+
+    internal static readonly MetricFamily PoolRefused = new(
+        "sluice_tensor_pool_refused_total", "counter", "Tensor buffers refused because the pool's limit was reached");
+
+    /// <summary>All families in the order in which they are written.</summary>
+    public static IReadOnlyList<MetricFamily> All { get; } =
+    [
+        RequestSuccess, RequestFailure, InferenceCount, ExecutionCount, RequestDuration, QueueDuration, InputDuration,
+        InferDuration, OutputDuration, PendingCount, LoadDuration, CpuUtilization, MemoryTotal, MemoryUsed,
+        RequestLatency, QueueLatency, InferLatency, BatchCuts, PoolRented, PoolPooled, PoolRefused,
+    ];
+}

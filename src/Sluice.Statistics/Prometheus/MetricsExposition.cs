@@ -1,0 +1,147 @@
+using System.Buffers;
+using System.Runtime.CompilerServices;
+using Sluice.Inference;
+using Sluice.Tensors;
+
+namespace Sluice.Statistics.Prometheus;
+
+/// <summary>Writes all metrics as Prometheus text.</summary>
+/// <remarks>
+/// <para>Nothing is kept between scrapes but labels: counters are read where the hot path counts.</para>
+/// <para><b>Threads.</b> Any number of scrapes at once.</para>
+/// </remarks>
+/// <param name="models">Gives the loaded model versions.</param>
+/// <param name="pool">The server's tensor memory.</param>
+public sealed class MetricsExposition(Func<IEnumerable<IServable>> models, TensorBufferPool pool)
+{
+    /// <summary>The content type of what is written.</summary>
+    public const string ContentType = "text/plain; charset=utf-8";
+
+    private const long NanosecondsPerMicrosecond = 1000;
+
+    private static readonly (FailureReason Reason, byte[] Text)[] FailureReasons =
+    [
+        (FailureReason.Rejected, "REJECTED"u8.ToArray()),
+        (FailureReason.Canceled, "CANCELED"u8.ToArray()),
+        (FailureReason.Backend, "BACKEND"u8.ToArray()),
+        (FailureReason.Other, "OTHER"u8.ToArray()),
+    ];
+
+    private static readonly (BatchCutReason Reason, byte[] Text)[] CutReasons =
+    [
+        (BatchCutReason.SizeReached, "size_reached"u8.ToArray()),
+        (BatchCutReason.DelayReached, "delay_reached"u8.ToArray()),
+        (BatchCutReason.ShapeChanged, "shape_changed"u8.ToArray()),
+        (BatchCutReason.WouldOverflow, "would_overflow"u8.ToArray()),
+        (BatchCutReason.InstanceFree, "instance_free"u8.ToArray()),
+    ];
+
+    private readonly MachineFigures _machine = new();
+
+    // Labels live as long as the settings they were made from.
+    private readonly ConditionalWeakTable<ModelSettings, LabelSet> _labels = [];
+
+    /// <summary>Writes one scrape.</summary>
+    public void Write(IBufferWriter<byte> output)
+    {
+        var writer = new PrometheusWriter(output);
+        var series = models().Select(model => (Labels: _labels.GetValue(model.Settings, LabelSet.Of), model.Statistics)).ToArray();
+        WriteCounters(writer, series);
+        WriteMachine(writer);
+        WriteHistograms(writer, series);
+        WriteCuts(writer, series);
+        WriteGauge(writer, MetricFamilies.PoolRented, pool.RentedBytes);
+        WriteGauge(writer, MetricFamilies.PoolPooled, pool.PooledBytes);
+        WriteGauge(writer, MetricFamilies.PoolRefused, pool.RefusedCount);
+    }
+
+    private static void WriteCounters(PrometheusWriter writer, (LabelSet Labels, ModelStatistics Statistics)[] series)
+    {
+        WriteNumbers(writer, MetricFamilies.RequestSuccess, series, model => model.Success.Count);
+        writer.BeginFamily(MetricFamilies.RequestFailure);
+        foreach (var (labels, statistics) in series)
+        {
+            foreach (var (reason, text) in FailureReasons)
+            {
+                writer.BeginSample(MetricFamilies.RequestFailure.Name, "", labels, "reason", text);
+                writer.EndSample(statistics.FailureCount(reason));
+            }
+        }
+
+        WriteNumbers(writer, MetricFamilies.InferenceCount, series, model => model.InferenceCount);
+        WriteNumbers(writer, MetricFamilies.ExecutionCount, series, model => model.ExecutionCount);
+        WriteNumbers(writer, MetricFamilies.RequestDuration, series, model => Microseconds(model.Success));
+        WriteNumbers(writer, MetricFamilies.QueueDuration, series, model => Microseconds(model.Queue));
+        WriteNumbers(writer, MetricFamilies.InputDuration, series, model => Microseconds(model.ComputeInput));
+        WriteNumbers(writer, MetricFamilies.InferDuration, series, model => Microseconds(model.ComputeInfer));
+        WriteNumbers(writer, MetricFamilies.OutputDuration, series, model => Microseconds(model.ComputeOutput));
+        WriteNumbers(writer, MetricFamilies.PendingCount, series, model => model.PendingCount);
+        writer.BeginFamily(MetricFamilies.LoadDuration);
+        foreach (var (labels, statistics) in series)
+        {
+            writer.BeginSample(MetricFamilies.LoadDuration.Name, "", labels);
+            writer.EndSample(statistics.LoadDuration.TotalSeconds);
+        }
+    }
+
+    private static void WriteHistograms(PrometheusWriter writer, (LabelSet Labels, ModelStatistics Statistics)[] series)
+    {
+        writer.BeginFamily(MetricFamilies.RequestLatency);
+        foreach (var (labels, statistics) in series)
+            HistogramText.Write(writer, MetricFamilies.RequestLatency, labels, statistics.RequestLatency);
+        writer.BeginFamily(MetricFamilies.QueueLatency);
+        foreach (var (labels, statistics) in series)
+            HistogramText.Write(writer, MetricFamilies.QueueLatency, labels, statistics.QueueLatency);
+        writer.BeginFamily(MetricFamilies.InferLatency);
+        foreach (var (labels, statistics) in series)
+            HistogramText.Write(writer, MetricFamilies.InferLatency, labels, statistics.InferLatency);
+    }
+
+    private static void WriteCuts(PrometheusWriter writer, (LabelSet Labels, ModelStatistics Statistics)[] series)
+    {
+        writer.BeginFamily(MetricFamilies.BatchCuts);
+        foreach (var (labels, statistics) in series)
+        {
+            foreach (var (reason, text) in CutReasons)
+            {
+                writer.BeginSample(MetricFamilies.BatchCuts.Name, "", labels, "reason", text);
+                writer.EndSample(statistics.CutCount(reason));
+            }
+        }
+    }
+
+    private static void WriteNumbers(
+        PrometheusWriter writer, MetricFamily family, (LabelSet Labels, ModelStatistics Statistics)[] series,
+        Func<ModelStatistics, long> read)
+    {
+        writer.BeginFamily(family);
+        foreach (var (labels, statistics) in series)
+        {
+            writer.BeginSample(family.Name, "", labels);
+            writer.EndSample(read(statistics));
+        }
+    }
+
+    private static void WriteGauge(PrometheusWriter writer, MetricFamily family, long value)
+    {
+        writer.BeginFamily(family);
+        writer.BeginSample(family.Name, "", LabelSet.Empty);
+        writer.EndSample(value);
+    }
+
+    private static long Microseconds(DurationTotal total) => total.Nanoseconds / NanosecondsPerMicrosecond;
+
+    private void WriteMachine(PrometheusWriter writer)
+    {
+        writer.BeginFamily(MetricFamilies.CpuUtilization);
+        if (_machine.ReadCpuShare() is { } share)
+        {
+            writer.BeginSample(MetricFamilies.CpuUtilization.Name, "", LabelSet.Empty);
+            writer.EndSample(share);
+        }
+
+        var memory = _machine.ReadMemory();
+        WriteGauge(writer, MetricFamilies.MemoryTotal, memory?.Total ?? 0);
+        WriteGauge(writer, MetricFamilies.MemoryUsed, memory?.Used ?? 0);
+    }
+}
