@@ -44,7 +44,7 @@ internal static class TypedContentsReader
         input.Data = new ReadOnlySequence<byte>(buffer.Memory);
     }
 
-    private static int FieldOf(DataType type) => type switch
+    internal static int FieldOf(DataType type) => type switch
     {
         DataType.Bool => 1,
         DataType.Int8 or DataType.Int16 or DataType.Int32 => 2,
