@@ -1,0 +1,77 @@
+using System.Diagnostics;
+using System.Net;
+using Microsoft.Extensions.Logging;
+using Sluice.Server;
+using Sluice.Server.Composition;
+
+namespace Sluice.Functional.Tests.Infrastructure;
+
+/// <summary>The real server, all ports free ones, with every golden ONNX model and those of tests/assets/models.</summary>
+public sealed class ServerFixture : IAsyncLifetime, IDisposable
+{
+    private readonly LogRecorder _log = new();
+    private readonly LoggerFactory _loggers;
+    private readonly DirectoryInfo _repository = Directory.CreateTempSubdirectory("sluice-models-");
+
+    public ServerFixture() => _loggers = new LoggerFactory([_log]);
+
+    /// <summary>How long anything may take before a test gives up waiting for it.</summary>
+    public static TimeSpan Patience => TimeSpan.FromSeconds(30);
+
+    public ServerHost Host { get; private set; } = null!;
+
+    /// <summary>Such as <c>http://127.0.0.1:41234</c>.</summary>
+    public Uri GrpcAddress => Host.GrpcAddress!;
+
+    /// <summary>Buffers that stay rented when nothing is under way.</summary>
+    public int IdleRentedCount { get; private set; }
+
+    public async Task InitializeAsync()
+    {
+        TestModels.CopyTo(_repository.FullName);
+        Host = new ServerHost(
+            new ServerOptions
+            {
+                ModelRepositories = [_repository.FullName],
+                Grpc = new IPEndPoint(IPAddress.Loopback, 0),
+                Http = new IPEndPoint(IPAddress.Loopback, 0),
+                Metrics = new IPEndPoint(IPAddress.Loopback, 0),
+                StrictReadiness = false,
+                ExitTimeout = TimeSpan.FromSeconds(10),
+            },
+            _loggers,
+            TimeProvider.System);
+        Assert.True(await Host.StartAsync(CancellationToken.None));
+
+        // Some golden models are there to be refused at load.
+        _log.TakeErrors();
+        IdleRentedCount = Host.Pool.RentedCount;
+    }
+
+    public async Task DisposeAsync()
+    {
+        var hasDrained = await Host.StopAsync();
+        await Host.DisposeAsync();
+        _repository.Delete(recursive: true);
+        Assert.True(hasDrained, "calls were still running when the server stopped");
+    }
+
+    public void Dispose()
+    {
+        _loggers.Dispose();
+        _log.Dispose();
+    }
+
+    /// <summary>Fails when the server has logged an error since the last look.</summary>
+    public void ExpectNoErrors() => Assert.Empty(_log.TakeErrors());
+
+    /// <summary>Waits until every buffer is back in the pool.</summary>
+    public void ExpectIdlePool()
+    {
+        var began = Stopwatch.GetTimestamp();
+        var wait = default(SpinWait);
+        while (Host.Pool.RentedCount > IdleRentedCount && Stopwatch.GetElapsedTime(began) < Patience)
+            wait.SpinOnce();
+        Assert.Equal(IdleRentedCount, Host.Pool.RentedCount);
+    }
+}
