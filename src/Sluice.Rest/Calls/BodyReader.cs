@@ -112,6 +112,7 @@ internal static class BodyReader
     {
         var start = StartFor(alignAt);
         TensorBuffer? landed = null;
+        var isHeld = true;
         try
         {
             landed = pool.Rent(start + length);
@@ -122,8 +123,9 @@ internal static class BodyReader
                 if (filled == length)
                     return new BodyLease(landed, start, length);
                 body.AdvanceTo(head.End);
-                head = default;
+                isHeld = false;
                 var result = await body.ReadAsync().ConfigureAwait(false);
+                isHeld = true;
                 head = result.Buffer;
                 if (result.IsCompleted && filled + head.Length < length)
                     throw InferenceException.Invalid($"the body ended after {filled + head.Length} of {length} bytes");
@@ -136,7 +138,8 @@ internal static class BodyReader
         }
         finally
         {
-            Release(body, in head);
+            if (isHeld)
+                body.AdvanceTo(head.End);
         }
     }
 
@@ -145,6 +148,7 @@ internal static class BodyReader
     {
         var start = StartFor(alignAt);
         TensorBuffer? landed = null;
+        var isHeld = true;
         try
         {
             landed = pool.Rent(start + (2 * (int)head.Length));
@@ -160,8 +164,9 @@ internal static class BodyReader
                 if (isCompleted)
                     return new BodyLease(landed, start, filled);
                 body.AdvanceTo(head.End);
-                head = default;
+                isHeld = false;
                 var result = await body.ReadAsync().ConfigureAwait(false);
+                isHeld = true;
                 head = result.Buffer;
                 isCompleted = result.IsCompleted;
             }
@@ -173,15 +178,9 @@ internal static class BodyReader
         }
         finally
         {
-            Release(body, in head);
+            if (isHeld)
+                body.AdvanceTo(head.End);
         }
-    }
-
-    /// <summary>Gives back what was read last, unless it has been given back already.</summary>
-    private static void Release(PipeReader body, in ReadOnlySequence<byte> head)
-    {
-        if (head.End.GetObject() is not null)
-            body.AdvanceTo(head.End);
     }
 
     private static TensorBuffer Enlarge(TensorBuffer buffer, int filled, int more, TensorBufferPool pool)

@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Globalization;
 using System.IO.Compression;
+using System.IO.Pipelines;
 using Sluice.Inference;
 using Sluice.Rest.Infer;
 using Sluice.Rest.Json;
@@ -19,6 +20,8 @@ public sealed class RestCall : ICallLifetime
 
     // Past this a response is sent piece by piece, so that the transport never holds all of it.
     private const int LargePiece = 256 * 1024;
+
+    private const int Block = 4096;
 
     private readonly RestListenOptions _options;
     private readonly ResponseBuffer _output;
@@ -117,7 +120,7 @@ public sealed class RestCall : ICallLifetime
         _output.WriteJsonString(message);
         _output.WriteRaw("}"u8);
         Exchange.SetHead(status, Json, _output.Length);
-        Exchange.Output.Write(_output.Written);
+        Write(Exchange.Output, _output.Written);
     }
 
     /// <summary>Sends what stands in <see cref="Output"/>, compressed when the client asks for it.</summary>
@@ -153,16 +156,29 @@ public sealed class RestCall : ICallLifetime
         if (_output.Length + binaryLength > LargePiece)
             return SendLargeAsync(request);
         var output = Exchange.Output;
-        output.Write(_output.Written);
+        Write(output, _output.Written);
         if (request is null)
             return ValueTask.CompletedTask;
         foreach (ref readonly var tensor in request.Outputs)
         {
             if (InferOutputs.IsBinary(request, in tensor))
-                output.Write(tensor.Data);
+                Write(output, tensor.Data);
         }
 
         return ValueTask.CompletedTask;
+    }
+
+    /// <summary>Copies in blocks; asking without a size gives Kestrel the right to answer with nothing when the client is gone.</summary>
+    private static void Write(PipeWriter output, ReadOnlySpan<byte> bytes)
+    {
+        while (!bytes.IsEmpty)
+        {
+            var target = output.GetSpan(Math.Min(bytes.Length, Block));
+            var length = Math.Min(bytes.Length, target.Length);
+            bytes[..length].CopyTo(target);
+            output.Advance(length);
+            bytes = bytes[length..];
+        }
     }
 
     private async ValueTask SendLargeAsync(InferRequest? request)
@@ -200,7 +216,7 @@ public sealed class RestCall : ICallLifetime
         {
             var piece = rest[..Math.Min(rest.Length, LargePiece)];
             rest = rest[piece.Length..];
-            Exchange.Output.Write(piece.Span);
+            Write(Exchange.Output, piece.Span);
             var flushed = await Exchange.Output.FlushAsync().ConfigureAwait(false);
             if (flushed.IsCompleted || flushed.IsCanceled)
                 throw new OperationCanceledException("the client is gone");

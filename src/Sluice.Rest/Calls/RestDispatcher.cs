@@ -34,13 +34,13 @@ internal sealed class RestDispatcher(RestRouter router, ILogger logger)
             if (!running.IsCompletedSuccessfully)
                 return AwaitAsync(running, call);
             running.GetAwaiter().GetResult();
+            Finish(call);
+            return ValueTask.CompletedTask;
         }
-        catch (Exception error) when (Report(error, call))
+        catch (Exception error)
         {
+            return AwaitAsync(ValueTask.FromException(error), call);
         }
-
-        Finish(call);
-        return ValueTask.CompletedTask;
     }
 
     private static void Refuse(RestCall call, IRestExchange exchange)
@@ -61,11 +61,16 @@ internal sealed class RestDispatcher(RestRouter router, ILogger logger)
         {
             await running.ConfigureAwait(false);
         }
-        catch (Exception error) when (Report(error, call))
+        catch (Exception error)
         {
+            if (!TryReport(error, call))
+                throw;
         }
-
-        Finish(call);
+        finally
+        {
+            Interlocked.Decrement(ref _activeCount);
+            call.End();
+        }
     }
 
     private void Finish(RestCall call)
@@ -76,17 +81,14 @@ internal sealed class RestDispatcher(RestRouter router, ILogger logger)
 
     /// <summary>Answers whatever was thrown.</summary>
     /// <returns>False when the response had begun: the exception goes on to the transport, which cuts the connection.</returns>
-    private bool Report(Exception error, RestCall call)
+    private bool TryReport(Exception error, RestCall call)
     {
         var exchange = call.Exchange;
         var fault = RpcFault.From(error);
         if (fault.IsUnexpected)
             RestLog.HandlerFailed(logger, exchange.Method, exchange.Target, error);
         if (!exchange.CanSetStatus)
-        {
-            Finish(call);
             return false;
-        }
 
         var status = exchange.StatusOf(error);
         if (status != 0)

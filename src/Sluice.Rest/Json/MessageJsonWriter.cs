@@ -13,12 +13,17 @@ namespace Sluice.Rest.Json;
 /// </remarks>
 internal static class MessageJsonWriter
 {
-    public static void Write(Utf8JsonWriter writer, IMessage message)
+    /// <summary>Prints one message.</summary>
+    /// <param name="writer">Where it goes.</param>
+    /// <param name="message">The message.</param>
+    /// <param name="omitEmpty">A map of it that is left out when empty, because the original does not know it.</param>
+    public static void Write(Utf8JsonWriter writer, IMessage message, string omitEmpty = "")
     {
         writer.WriteStartObject();
         foreach (var field in message.Descriptor.Fields.InDeclarationOrder())
         {
-            if (!IsShown(message, field))
+            if (!IsShown(message, field) ||
+                (field.Name == omitEmpty && field.Accessor.GetValue(message) is ICollection { Count: 0 }))
                 continue;
             writer.WritePropertyName(field.Name);
             WriteField(writer, field, field.Accessor.GetValue(message));

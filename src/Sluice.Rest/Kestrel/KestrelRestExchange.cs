@@ -50,6 +50,11 @@ internal sealed class KestrelRestExchange(RestCall call) : IRestExchange
         _response.Headers.ContentLength = contentLength;
         if (contentType is not null)
             _response.Headers.ContentType = new StringValues(contentType);
+
+        // Starting now lets the body go straight behind the head; before the start Kestrel collects it elsewhere and copies
+        // it. Nothing is sent by it, and it never waits because no callback is registered.
+        if (contentLength > 0)
+            _features.Get<IHttpResponseBodyFeature>()!.StartAsync().GetAwaiter().GetResult();
     }
 
     public void SetHeader(string name, string value) => _response.Headers[name] = new StringValues(value);

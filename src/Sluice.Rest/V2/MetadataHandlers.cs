@@ -63,7 +63,7 @@ internal sealed class MetadataHandlers(UnaryMethods methods)
     private static ValueTask SendAsync(RestCall call, IMessage message)
     {
         using (var writer = new Utf8JsonWriter(call.Output))
-            MessageJsonWriter.Write(writer, message);
+            MessageJsonWriter.Write(writer, message, omitEmpty: "properties");
         return call.SendAsync(RestCall.Json);
     }
 }
