@@ -175,6 +175,39 @@ public sealed class InferJsonTests(RestFixture server) : IClassFixture<RestFixtu
         Assert.Equal(0, pool.RentedBytes);
     }
 
+    [Fact]
+    public void Read_TextDamagedAnywhere_IsReadOrRefused()
+    {
+        var text = Encoding.UTF8.GetBytes(
+            """{"id":"a","parameters":{"priority":1,"x":"y"},"inputs":[{"name":"A","shape":[3],"datatype":"INT16","data":[1,[2],3]},{"name":"B","shape":[1],"datatype":"BYTES","data":["q\u00e9"]},{"name":"C","shape":[2],"datatype":"FP64","parameters":{"binary_data_size":16}}],"outputs":[{"name":"O","parameters":{"binary_data":false}}]}""");
+        using var pool = new TensorBufferPool(new TensorBufferPoolOptions { Debug = true, MaxBytes = 1 << 20 });
+        var random = new Random(7);
+        var request = new InferRequest();
+        var readCount = 0;
+        for (var round = 0; round < 3_000; round++)
+        {
+            var damaged = (byte[])text.Clone();
+            for (var i = random.Next(1, 4); i > 0; i--)
+                damaged[random.Next(damaged.Length)] = (byte)(random.Next(2) == 0 ? "0123456789[]{}\",:-.e\\"[random.Next(21)] : random.Next(256));
+            if (random.Next(4) == 0)
+                damaged = damaged[..random.Next(damaged.Length)];
+            try
+            {
+                InferJsonReader.Read(Split([.. damaged, (byte)' '], random.Next(1, damaged.Length + 1)), request, pool);
+                readCount++;
+            }
+            catch (InferenceException)
+            {
+                // Refused, which is as good; anything else fails the test.
+            }
+
+            request.Reset();
+        }
+
+        Assert.NotEqual(0, readCount);
+        Assert.Equal(0, pool.RentedBytes);
+    }
+
     private static string Describe(ReadOnlySequence<byte> json, TensorBufferPool pool)
     {
         var request = new InferRequest();
