@@ -57,6 +57,15 @@ internal static class TypedContentsReader
         _ => 0,
     };
 
+    /// <summary>Tells elements from unknown fields that only share their number, as the generated code does.</summary>
+    private static bool IsElement(int field, WireType type) => type == WireType.LengthDelimited || type == field switch
+    {
+        6 => WireType.Fixed32,
+        7 => WireType.Fixed64,
+        8 => WireType.LengthDelimited,
+        _ => WireType.Varint,
+    };
+
     /// <summary>Counts the bytes of the raw form; <paramref name="whole"/> is the last packed list.</summary>
     private static long Measure(
         in ReadOnlySequence<byte> contents, InferRequest request, in InputTensor input, int expected,
@@ -68,23 +77,20 @@ internal static class TypedContentsReader
         var reader = new WireReader(in contents);
         while (reader.TryReadTag(out var field, out var type))
         {
-            if (field is < 1 or > 8)
+            if (field is < 1 or > 8 || !IsElement(field, type))
             {
                 reader.Skip(type);
                 continue;
             }
 
-            if (field == 8 && type == WireType.LengthDelimited)
+            if (field == 8)
             {
                 CheckField(field, expected, request, in input);
                 var length = reader.ReadLength();
                 byteLength += sizeof(uint) + length;
                 reader.Advance(length);
-                continue;
             }
-
-            var isPacked = type == WireType.LengthDelimited;
-            if (isPacked)
+            else if (type == WireType.LengthDelimited)
             {
                 var list = reader.ReadBytes();
                 if (list.Length > 0)
@@ -127,11 +133,11 @@ internal static class TypedContentsReader
         var reader = new WireReader(in contents);
         while (reader.TryReadTag(out var field, out var wireType))
         {
-            if (field != expected)
+            if (field != expected || !IsElement(field, wireType))
             {
                 reader.Skip(wireType);
             }
-            else if (field == 8 && wireType == WireType.LengthDelimited)
+            else if (field == 8)
             {
                 var length = reader.ReadLength();
                 BinaryPrimitives.WriteInt32LittleEndian(destination, length);
