@@ -62,6 +62,10 @@ public static class GrpcTimeout
     }
 
     /// <summary>Returns the moment a time-out from now, on the clock of <see cref="Stopwatch"/>.</summary>
-    public static long ToDeadline(TimeSpan timeout) =>
-        Stopwatch.GetTimestamp() + (long)(timeout.TotalSeconds * Stopwatch.Frequency);
+    /// <remarks>Clients that mean "never" send hundreds of years, more than the clock can count: those end at its end.</remarks>
+    public static long ToDeadline(TimeSpan timeout)
+    {
+        var now = Stopwatch.GetTimestamp();
+        return now + (long)Math.Min(timeout.TotalSeconds * Stopwatch.Frequency, long.MaxValue - now - 1024);
+    }
 }
