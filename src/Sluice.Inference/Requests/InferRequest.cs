@@ -13,7 +13,12 @@ namespace Sluice.Inference;
 /// </remarks>
 public sealed class InferRequest : IValueTaskSource
 {
+    /// <summary>Most inputs, requested outputs, raw contents or parameters of one request, each.</summary>
+    /// <remarks>Two bytes of message make an entry of a hundred or more, so the count is bounded apart from the message.</remarks>
+    public const int MaxItems = 4096;
+
     private const int KeptTextBytes = 16 * 1024;
+    private const int KeptItems = 64;
 
     private byte[] _text = new byte[256];
     private int _textLength;
@@ -167,7 +172,7 @@ public sealed class InferRequest : IValueTaskSource
     public ref InputTensor AddInput()
     {
         if (InputCount == _inputs.Length)
-            Array.Resize(ref _inputs, _inputs.Length * 2);
+            Grow(ref _inputs, "inputs");
         ref var input = ref _inputs[InputCount++];
         input = default;
         input.Index = -1;
@@ -179,7 +184,7 @@ public sealed class InferRequest : IValueTaskSource
     public void AddBlob(in ReadOnlySequence<byte> blob)
     {
         if (BlobCount == _blobs.Length)
-            Array.Resize(ref _blobs, _blobs.Length * 2);
+            Grow(ref _blobs, "raw contents");
         _blobs[BlobCount++] = blob;
     }
 
@@ -187,7 +192,7 @@ public sealed class InferRequest : IValueTaskSource
     public ref RequestedOutput AddRequestedOutput()
     {
         if (RequestedOutputCount == _requested.Length)
-            Array.Resize(ref _requested, _requested.Length * 2);
+            Grow(ref _requested, "requested outputs");
         ref var output = ref _requested[RequestedOutputCount++];
         output = default;
         output.Index = -1;
@@ -198,7 +203,7 @@ public sealed class InferRequest : IValueTaskSource
     public ref RequestParameter AddParameter()
     {
         if (ParameterCount == _parameters.Length)
-            Array.Resize(ref _parameters, Math.Max(4, _parameters.Length * 2));
+            Grow(ref _parameters, "parameters");
         ref var parameter = ref _parameters[ParameterCount++];
         parameter = default;
         return ref parameter;
@@ -277,6 +282,8 @@ public sealed class InferRequest : IValueTaskSource
         ClearOutputs();
         if (_text.Length > KeptTextBytes)
             _text = new byte[256];
+        if (Math.Max(_inputs.Length, _blobs.Length) > KeptItems || Math.Max(_requested.Length, _parameters.Length) > KeptItems)
+            DropLargeArrays();
         _textLength = 0;
         InputCount = 0;
         RequestedOutputCount = 0;
@@ -292,6 +299,22 @@ public sealed class InferRequest : IValueTaskSource
         RowCount = 0;
         Status = InferenceCode.Ok;
         StatusMessage = "";
+    }
+
+    private static void Grow<T>(ref T[] items, string what)
+    {
+        if (items.Length >= MaxItems)
+            throw InferenceException.Invalid($"a request has more than {MaxItems} {what}");
+        Array.Resize(ref items, Math.Max(4, items.Length * 2));
+    }
+
+    /// <summary>One odd request must not make a pooled one large for ever.</summary>
+    private void DropLargeArrays()
+    {
+        _inputs = new InputTensor[4];
+        _blobs = new ReadOnlySequence<byte>[4];
+        _requested = new RequestedOutput[4];
+        _parameters = [];
     }
 
     void IValueTaskSource.GetResult(short token) => _completion.GetResult(token);
