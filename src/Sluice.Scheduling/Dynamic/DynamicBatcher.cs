@@ -68,6 +68,9 @@ public sealed class DynamicBatcher : IServable, ITimerTarget
 
     long ITimerTarget.DueAt { get; set; } = long.MaxValue;
 
+    /// <summary>The one clock of this scheduler, ticks of <see cref="Stopwatch"/>.</summary>
+    internal long Now => _timer.Now;
+
     internal ILogger Logger { get; }
 
     internal bool CanBatch { get; }
@@ -79,7 +82,7 @@ public sealed class DynamicBatcher : IServable, ITimerTarget
     /// <inheritdoc/>
     public ValueTask ExecuteAsync(InferRequest request)
     {
-        var now = Stopwatch.GetTimestamp();
+        var now = Now;
         request.QueuedAt = now;
         if (request.ReceivedAt == 0)
             request.ReceivedAt = now;
@@ -103,8 +106,8 @@ public sealed class DynamicBatcher : IServable, ITimerTarget
         List<InferRequest>? expired;
         lock (_gate)
         {
-            expired = SweepTimeouts(_timer.Now);
-            runner = TakeToStart(_timer.Now);
+            expired = SweepTimeouts(Now);
+            runner = TakeToStart(Now);
         }
 
         RejectExpired(expired);
@@ -122,7 +125,7 @@ public sealed class DynamicBatcher : IServable, ITimerTarget
     /// <returns>False when it became idle.</returns>
     internal bool TryCut(InstanceRunner runner, bool isStarting)
     {
-        var now = Stopwatch.GetTimestamp();
+        var now = Now;
         BatchDecision decision;
         List<InferRequest>? expired;
         InstanceRunner? helper = null;
@@ -269,7 +272,7 @@ public sealed class DynamicBatcher : IServable, ITimerTarget
         }
 
         FailCancelled(request);
-        Statistics.RecordFailure(FailureReason.Canceled, Stopwatch.GetTimestamp() - request.ReceivedAt);
+        Statistics.RecordFailure(FailureReason.Canceled, Now - request.ReceivedAt);
         request.Complete();
     }
 
@@ -281,7 +284,7 @@ public sealed class DynamicBatcher : IServable, ITimerTarget
         {
             request.QueueCancellation.Dispose();
             request.Fail(InferenceCode.Unavailable, "Request timeout expired");
-            Statistics.RecordFailure(FailureReason.Rejected, Stopwatch.GetTimestamp() - request.ReceivedAt);
+            Statistics.RecordFailure(FailureReason.Rejected, Now - request.ReceivedAt);
             request.Complete();
         }
     }

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using Sluice.Inference;
 using Sluice.Tensors;
@@ -163,14 +162,14 @@ internal sealed class InstanceRunner : IThreadPoolWorkItem, IDisposable
     {
         if (!DropDead(ref start, ref count))
             return;
-        var startedAt = Stopwatch.GetTimestamp();
+        var startedAt = _owner.Now;
         var batch = _owner.RentBatch(RowsOf(start, count));
         try
         {
             BatchAssembler.Assemble(batch, _requests.AsSpan(start, count));
-            var gatheredAt = Stopwatch.GetTimestamp();
+            var gatheredAt = _owner.Now;
             await _instance.ExecuteAsync(batch).ConfigureAwait(false);
-            var inferredAt = Stopwatch.GetTimestamp();
+            var inferredAt = _owner.Now;
             BatchSplitter.Split(batch, _requests.AsSpan(start, count));
             Succeed(start, count, batch.RowCount, startedAt, gatheredAt, inferredAt);
             return;
@@ -195,7 +194,7 @@ internal sealed class InstanceRunner : IThreadPoolWorkItem, IDisposable
     /// <summary>Fails requests that nobody waits for, and closes the gaps; false when none is left.</summary>
     private bool DropDead(ref int start, ref int count)
     {
-        var now = Stopwatch.GetTimestamp();
+        var now = _owner.Now;
         var kept = 0;
         for (var i = 0; i < count; i++)
         {
@@ -232,7 +231,7 @@ internal sealed class InstanceRunner : IThreadPoolWorkItem, IDisposable
 
     private void Succeed(int start, int count, int rows, long startedAt, long gatheredAt, long inferredAt)
     {
-        var now = Stopwatch.GetTimestamp();
+        var now = _owner.Now;
         var statistics = _owner.Statistics;
         var timing = new ExecutionTiming(gatheredAt - startedAt, inferredAt - gatheredAt, now - inferredAt);
         long requestTicks = 0, queueTicks = 0;
@@ -272,7 +271,7 @@ internal sealed class InstanceRunner : IThreadPoolWorkItem, IDisposable
         var reason = request.Status is InferenceCode.Cancelled or InferenceCode.DeadlineExceeded
             ? FailureReason.Canceled
             : FailureReason.Backend;
-        _owner.Statistics.RecordFailure(reason, Stopwatch.GetTimestamp() - request.ReceivedAt);
+        _owner.Statistics.RecordFailure(reason, _owner.Now - request.ReceivedAt);
     }
 
     /// <summary>Completes requests on the pool.</summary>
