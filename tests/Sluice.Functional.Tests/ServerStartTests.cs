@@ -9,6 +9,5 @@ public sealed class ServerStartTests(ServerFixture server)
     public void Start_WithModelsThatCannotLoad_StillListens()
     {
         Assert.NotEqual(0, server.GrpcAddress.Port);
-        server.ExpectIdlePool();
     }
 }
