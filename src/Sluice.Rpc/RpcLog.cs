@@ -7,6 +7,10 @@ internal static partial class RpcLog
     [LoggerMessage(EventId = 1000, EventName = "HandlerFailed", Level = LogLevel.Error, Message = "{Path} failed unexpectedly")]
     public static partial void HandlerFailed(ILogger logger, string path, Exception error);
 
+    [LoggerMessage(
+        EventId = 1002, EventName = "Access", Level = LogLevel.Information, Message = "{Path} {Status} {Microseconds} us")]
+    public static partial void Access(ILogger logger, string path, string status, long microseconds);
+
     [LoggerMessage(EventId = 1001, EventName = "Listening", Level = LogLevel.Information, Message = "gRPC listens on {Address}")]
     public static partial void Listening(ILogger logger, Uri address);
 }

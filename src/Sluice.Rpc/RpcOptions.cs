@@ -17,6 +17,9 @@ public sealed record RpcOptions
     /// <summary>Messages longer than this are landed in one native buffer as they arrive. Default 64 KiB.</summary>
     public int LandingThresholdBytes { get; init; } = 64 * 1024;
 
+    /// <summary>Write a log line for every call. Default false.</summary>
+    public bool AccessLog { get; init; }
+
     /// <summary>Most requests of one stream that may be unanswered; past it the stream is not read. Default 1,024.</summary>
     public int MaxInFlightPerStream { get; init; } = 1024;
 }

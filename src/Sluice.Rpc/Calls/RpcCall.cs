@@ -41,6 +41,9 @@ public sealed class RpcCall : ICallLifetime
     /// <summary>The layer's options.</summary>
     public RpcOptions Options => _options;
 
+    /// <summary>When the call began, same clock as <see cref="DeadlineAt"/>; kept only for the access log.</summary>
+    public long BeganAt { get; private set; }
+
     /// <summary>When the deadline passes, on the clock of <see cref="Stopwatch"/>; 0 = never.</summary>
     public long DeadlineAt { get; private set; }
 
@@ -83,6 +86,8 @@ public sealed class RpcCall : ICallLifetime
         Reader.Begin(stream);
         Writer.Begin(stream);
         DeadlineAt = 0;
+        if (_options.AccessLog)
+            BeganAt = Stopwatch.GetTimestamp();
         var timeout = stream.RequestHeader("grpc-timeout");
         if (timeout is null)
             return;

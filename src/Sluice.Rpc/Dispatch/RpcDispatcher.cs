@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Microsoft.Extensions.Logging;
 using Sluice.Inference;
 using Sluice.Rpc.Calls;
@@ -77,10 +78,19 @@ public sealed class RpcDispatcher
         return ValueTask.CompletedTask;
     }
 
-    private static void Finish(RpcCall call)
+    private void Finish(RpcCall call)
     {
         call.End();
+        if (Options.AccessLog)
+            LogAccess(call);
         call.Release();
+    }
+
+    private void LogAccess(RpcCall call)
+    {
+        var status = call.Status.ToName();
+        var microseconds = (long)Stopwatch.GetElapsedTime(call.BeganAt).TotalMicroseconds;
+        RpcLog.Access(_logger, call.Stream.Path, status, microseconds);
     }
 
     private async ValueTask AwaitAsync(ValueTask running, RpcCall call, RpcMethod method)

@@ -60,7 +60,8 @@ public sealed class KestrelRpcServer : IAsyncDisposable
 
     private static void Configure(KestrelServerLimits limits, RpcListenOptions options)
     {
-        // The body limit and the data rates are for browsers: an idle stream and a 2 GiB message are both normal here.
+        // These limits are for browsers: an idle connection, an idle stream and a 2 GiB message are all normal here.
+        limits.KeepAliveTimeout = Timeout.InfiniteTimeSpan;
         limits.MaxRequestBodySize = null;
         limits.MinRequestBodyDataRate = null;
         limits.MinResponseDataRate = null;

@@ -51,7 +51,11 @@ public sealed class ServerHost : IAsyncDisposable
         _state = new ServerState(_lifecycle, options, time);
         Engine = new InferenceEngine(_lifecycle.Table);
         Methods = CreateMethods();
-        var rpc = new RpcOptions { ResponseCompression = options.GrpcResponseCompression };
+        var rpc = new RpcOptions
+        {
+            ResponseCompression = options.GrpcResponseCompression,
+            AccessLog = options.AccessLog,
+        };
         _dispatcher = new RpcDispatcher(Methods, rpc, _pool, loggers.CreateLogger<RpcDispatcher>());
         if (options.Grpc is { } endPoint)
             _rpc = new KestrelRpcServer(new RpcListenOptions { EndPoint = endPoint }, _dispatcher, loggers);
