@@ -93,7 +93,7 @@ public sealed class ServerHost : IAsyncDisposable
         if (_metrics is not null)
             await _metrics.StartAsync(cancellationToken).ConfigureAwait(false);
         var warming = _options.WarmUp
-            ? new SelfWarmUp(_pool, _timer).RunAsync()
+            ? new SelfWarmUp(Methods, _pool, _timer).RunAsync()
             : Task.CompletedTask;
         var failures = await _lifecycle.StartAsync(cancellationToken).ConfigureAwait(false);
         foreach (var row in ModelParts.Tabulate(_lifecycle.Index(readyOnly: false)))

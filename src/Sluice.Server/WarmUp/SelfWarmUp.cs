@@ -3,6 +3,10 @@ using System.Net;
 using System.Runtime;
 using Microsoft.Extensions.Logging.Abstractions;
 using Sluice.Inference;
+using Sluice.Rest;
+using Sluice.Rest.Kestrel;
+using Sluice.Rest.Routing;
+using Sluice.Rest.V2;
 using Sluice.Rpc;
 using Sluice.Rpc.Dispatch;
 using Sluice.Rpc.Kestrel;
@@ -14,12 +18,15 @@ using Sluice.Tensors;
 
 namespace Sluice.Server.WarmUp;
 
-/// <summary>Drives the request path over a loopback port of its own until the runtime has compiled it for speed.</summary>
+/// <summary>Drives the request path over loopback ports of its own until the runtime has compiled it for speed.</summary>
 /// <remarks>
 /// The first clients of a fresh process would otherwise pay several times the steady cost for seconds, more on few cores,
 /// where the compiler competes with them. Nothing of it shows in statistics: the calls run a model of their own.
 /// </remarks>
-internal sealed class SelfWarmUp(TensorBufferPool pool, IDelayTimer timer)
+/// <param name="methods">The served methods, for the HTTP front end.</param>
+/// <param name="pool">The server's memory.</param>
+/// <param name="timer">The server's timer.</param>
+internal sealed class SelfWarmUp(MethodTable methods, TensorBufferPool pool, IDelayTimer timer)
 {
     private const int Streams = 16;
     private static readonly TimeSpan Budget = TimeSpan.FromSeconds(2);
@@ -28,31 +35,41 @@ internal sealed class SelfWarmUp(TensorBufferPool pool, IDelayTimer timer)
     public async Task RunAsync()
     {
         await using var model = new DynamicBatcher(
-            EchoModel.Settings, new EchoModel(), [new EchoModel()], pool, new SchedulerOptions(), timer,
-            NullLogger.Instance);
+            EchoModel.Settings, new EchoModel(), [new EchoModel()], pool, new SchedulerOptions(), timer, NullLogger.Instance);
+        var engine = new EchoEngine(model);
+        var loopback = new IPEndPoint(IPAddress.Loopback, 0);
         var dispatcher = new RpcDispatcher(
-            new MethodTable(new InferenceService(new EchoEngine(model)).Methods), new RpcOptions(), pool,
-            NullLogger<RpcDispatcher>.Instance);
-        var options = new RpcListenOptions { EndPoint = new IPEndPoint(IPAddress.Loopback, 0) };
-        await using var server = new KestrelRpcServer(options, dispatcher, NullLoggerFactory.Instance);
-        await server.StartAsync(CancellationToken.None).ConfigureAwait(false);
-        using var client = new WarmUpClient();
-        await client.ConnectAsync(new IPEndPoint(IPAddress.Loopback, server.Addresses[0].Port)).ConfigureAwait(false);
+            new MethodTable(new InferenceService(engine).Methods), new RpcOptions(), pool, NullLogger<RpcDispatcher>.Instance);
+        await using var rpc = new KestrelRpcServer(
+            new RpcListenOptions { EndPoint = loopback }, dispatcher, NullLoggerFactory.Instance);
+        await using var rest = new RestServer(
+            new RestListenOptions { EndPoint = loopback }, new RestRouter(V2Routes.Create(methods, engine)), pool,
+            NullLoggerFactory.Instance);
+        await rpc.StartAsync(CancellationToken.None).ConfigureAwait(false);
+        await rest.StartAsync(CancellationToken.None).ConfigureAwait(false);
+        await CallUntilCompiledAsync(rpc.Addresses[0].Port, rest.Addresses[0].Port).ConfigureAwait(false);
+        using var patience = new CancellationTokenSource(Quiet);
+        await Task.WhenAll(rpc.StopAsync(patience.Token), rest.StopAsync(patience.Token)).ConfigureAwait(false);
+    }
+
+    private static async Task CallUntilCompiledAsync(int grpcPort, int httpPort)
+    {
+        using var grpc = new GrpcWarmUpClient();
+        using var http = new HttpWarmUpClient();
+        await grpc.ConnectAsync(new IPEndPoint(IPAddress.Loopback, grpcPort)).ConfigureAwait(false);
+        await http.ConnectAsync(new IPEndPoint(IPAddress.Loopback, httpPort)).ConfigureAwait(false);
         var (started, lastCompiled, compiled) = (Stopwatch.GetTimestamp(), Stopwatch.GetTimestamp(), 0L);
         while (Stopwatch.GetElapsedTime(started) < Budget && Stopwatch.GetElapsedTime(lastCompiled) < Quiet)
         {
-            await client.CallAsync(1).ConfigureAwait(false);
-            await client.CallAsync(Streams).ConfigureAwait(false);
+            await grpc.CallAsync(1).ConfigureAwait(false);
+            await grpc.CallAsync(Streams).ConfigureAwait(false);
+            await http.CallAsync().ConfigureAwait(false);
             var now = JitInfo.GetCompiledMethodCount();
             if (now == compiled)
                 continue;
             compiled = now;
             lastCompiled = Stopwatch.GetTimestamp();
         }
-
-        client.Dispose();
-        using var patience = new CancellationTokenSource(Quiet);
-        await server.StopAsync(patience.Token).ConfigureAwait(false);
     }
 
     /// <summary>The engine without a table of models.</summary>

@@ -8,7 +8,7 @@ using Sluice.Server.Services;
 namespace Sluice.Server.WarmUp;
 
 /// <summary>Sends the same gRPC call again and again with prepared HTTP/2 frames; knows no more HTTP/2 than that takes.</summary>
-internal sealed class WarmUpClient : IDisposable
+internal sealed class GrpcWarmUpClient : IDisposable
 {
     private const byte Data = 0;
     private const byte Headers = 1;
@@ -24,7 +24,7 @@ internal sealed class WarmUpClient : IDisposable
     private int _receivedLength;
     private int _nextStream = 1;
 
-    public WarmUpClient()
+    public GrpcWarmUpClient()
     {
         var headers = HeaderBlock();
         var message = Message();
