@@ -24,7 +24,6 @@ public sealed class DynamicBatcher : IServable, ITimerTarget
     private readonly IDelayTimer _timer;
     private readonly BatchPool _batches;
     private readonly Action<InferRequest> _onCancelled;
-    private readonly long _delayTicks;
     private int _startingCount;
 
     /// <summary>Creates the scheduler of one model version.</summary>
@@ -47,8 +46,8 @@ public sealed class DynamicBatcher : IServable, ITimerTarget
         _model = model;
         _timer = timer;
         _queue = new RequestQueue(settings.DynamicBatching, options.MaxQueuedRequests);
-        _delayTicks = (batching?.MaxQueueDelayMicroseconds ?? 0) * Stopwatch.Frequency / 1_000_000;
-        _policy = new BatchPolicy(settings.MaxBatchSize, batching?.PreferredBatchSizes ?? [], _delayTicks);
+        var delayTicks = (batching?.MaxQueueDelayMicroseconds ?? 0) * Stopwatch.Frequency / 1_000_000;
+        _policy = new BatchPolicy(settings.MaxBatchSize, batching?.PreferredBatchSizes ?? [], delayTicks);
         _shapes = new ShapeGroup(settings);
         _batches = new BatchPool(settings, pool);
         _onCancelled = OnCancelled;
@@ -158,19 +157,15 @@ public sealed class DynamicBatcher : IServable, ITimerTarget
     /// <summary>Ends an inline run: the instance goes on with what has come meanwhile, elsewhere.</summary>
     internal void FinishInline(InstanceRunner runner)
     {
+        InstanceRunner? next;
         lock (_gate)
         {
             runner.IsExecuting = false;
-            if (_queue.Count == 0 || (_policy.HasDelay && _queue.RowCount < _policy.SmallestPreferred))
-            {
-                _idle.Push(runner);
-                return;
-            }
-
-            _startingCount++;
+            _idle.Push(runner);
+            next = _queue.Count == 0 ? null : TakeToStart(_timer.Now);
         }
 
-        runner.Start();
+        next?.Start();
     }
 
     /// <summary>After this no cancellation of the runner's requests reaches its instance.</summary>
@@ -218,9 +213,7 @@ public sealed class DynamicBatcher : IServable, ITimerTarget
                 Statistics.AddPending(1);
                 runner = TakeToStart(now);
                 if (_queue.HasTimeouts)
-                    _timer.Schedule(this, NextTimeout(now));
-                if (runner is null && _policy.HasDelay && _queue.Count == 1)
-                    _timer.Schedule(this, now + _delayTicks);
+                    _timer.Schedule(this, RequestQueue.ExpiryOf(request));
             }
         }
 
@@ -301,7 +294,6 @@ public sealed class DynamicBatcher : IServable, ITimerTarget
         return expired;
     }
 
-    private long NextTimeout(long now) => _queue.SweepTimeouts(now, []) is var next && next > now ? next : now;
 
     /// <summary>Picks an idle instance when there is work that no starting one will take.</summary>
     private InstanceRunner? TakeToStart(long now)
@@ -313,8 +305,12 @@ public sealed class DynamicBatcher : IServable, ITimerTarget
             : _queue.Count;
         if (_startingCount >= batches)
             return null;
-        if (_policy.HasDelay && _queue.RowCount < _policy.SmallestPreferred && now - _queue.First!.QueuedAt < _delayTicks)
+        if (_policy.HasDelay && _queue.RowCount < _policy.SmallestPreferred && Decide(now) is { Take: 0 } wait)
+        {
+            _timer.Schedule(this, wait.WaitUntil);
             return null;
+        }
+
         _startingCount++;
         return _idle.Pop();
     }
