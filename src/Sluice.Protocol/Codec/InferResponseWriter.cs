@@ -44,7 +44,7 @@ public static class InferResponseWriter
         foreach (ref readonly var output in request.Outputs)
         {
             WriteRawHead(destination, output.Length);
-            destination.Write(output.Data);
+            WriteRaw(destination, output.Data);
         }
     }
 
@@ -67,6 +67,15 @@ public static class InferResponseWriter
         var writer = new WireWriter(destination, 16);
         writer.WriteByte(TagRawContent);
         writer.WriteVarint((ulong)length);
+        writer.Flush();
+    }
+
+    /// <summary>Writes a piece of an output's raw bytes.</summary>
+    /// <remarks>Always asks for room: asked for none, a transport whose peer is gone may give none for ever.</remarks>
+    public static void WriteRaw(IBufferWriter<byte> destination, ReadOnlySpan<byte> piece)
+    {
+        var writer = new WireWriter(destination);
+        writer.WriteRaw(piece);
         writer.Flush();
     }
 

@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using Sluice.Inference;
@@ -83,7 +82,7 @@ public sealed class InferenceService(IInferenceEngine engine)
             {
                 var piece = rest[..Math.Min(rest.Length, LargeResponse)];
                 rest = rest[piece.Length..];
-                output.Write(piece.Span);
+                InferResponseWriter.WriteRaw(output, piece.Span);
                 if (!await call.FlushAsync().ConfigureAwait(false))
                     throw new OperationCanceledException();
             }
