@@ -1,0 +1,122 @@
+using System.Buffers;
+using System.Collections.Immutable;
+using System.Globalization;
+using System.Text;
+using Sluice.Inference;
+using Sluice.Statistics.Prometheus;
+using Sluice.Tensors;
+
+namespace Sluice.Statistics.Tests;
+
+public sealed class MetricsExpositionTests
+{
+    [Fact]
+    public void Write_Families_HaveOneHelpAndOneTypeBeforeTheirSamples()
+    {
+        var lines = Write(Model("a"), Model("b")).Split('\n', StringSplitOptions.RemoveEmptyEntries);
+
+        var family = "";
+        var seen = new List<string>();
+        foreach (var line in lines)
+        {
+            if (line.StartsWith("# HELP ", StringComparison.Ordinal))
+                seen.Add(family = line.Split(' ')[2]);
+            else
+                Assert.StartsWith(line.StartsWith('#') ? $"# TYPE {family} " : family, line);
+        }
+
+        Assert.Equal(MetricFamilies.All.Select(f => f.Name), seen);
+    }
+
+    [Fact]
+    public void Write_TagsAndOddNames_AreOrderedAndEscaped()
+    {
+        var text = Write(Model("a\"b\\c\nd", ("zone", "x"), ("my-tag", "é")));
+
+        const string tags = "_my_tag=\"é\",_zone=\"x\"";
+        const string model = "model=\"a\\\"b\\\\c\\nd\"";
+        Assert.Contains($"nv_inference_count{{{tags},{model},version=\"2\"}} 0\n", text);
+        Assert.Contains($"nv_inference_request_failure{{{tags},{model},reason=\"REJECTED\",version=\"2\"}} 0\n", text);
+        Assert.Contains($"sluice_queue_duration_seconds_bucket{{{tags},le=\"+Inf\",{model},version=\"2\"}} 0\n", text);
+    }
+
+    [Fact]
+    public void Write_LargeCounts_HaveNoExponent()
+    {
+        var model = Model("m");
+        model.Statistics.RecordSuccess(2_000_000_000, 2_000_000_000, 0, 0, default);
+
+        Assert.Contains("nv_inference_count{model=\"m\",version=\"2\"} 2000000000\n", Write(model));
+    }
+
+    [Fact]
+    public void Write_Histogram_CountsExactlyUpToItsBounds()
+    {
+        var model = Model("m");
+        long[] values = [0, 16_383, 16_384, 1_000_000, 1L << 40];
+        foreach (var value in values)
+            model.Statistics.QueueLatency.Record(value);
+
+        var text = Write(model);
+        foreach (var line in text.Split('\n').Where(l => l.StartsWith("sluice_queue_duration_seconds_bucket", StringComparison.Ordinal)))
+        {
+            var bound = line.Split('"')[1];
+            var expected = bound == "+Inf"
+                ? values.Length
+                : values.Count(value => value <= decimal.Parse(bound, CultureInfo.InvariantCulture) * 1_000_000_000);
+            Assert.EndsWith($" {expected}", line);
+        }
+
+        Assert.Contains("sluice_queue_duration_seconds_count{model=\"m\",version=\"2\"} 5\n", text);
+        Assert.Contains("sluice_queue_duration_seconds_sum{model=\"m\",version=\"2\"} 1099.51266", text);
+    }
+
+    [Fact]
+    public void MachineFigures_KernelFiles_AreRead()
+    {
+        var folder = Directory.CreateTempSubdirectory("sluice-proc-");
+        File.WriteAllText(Path.Combine(folder.FullName, "meminfo"), "MemTotal:  100 kB\nMemFree: 1 kB\nMemAvailable:   40 kB\n");
+        File.WriteAllText(Path.Combine(folder.FullName, "stat"), "cpu  10 0 10 60 20 0 0 0 5 0\ncpu0 1 1 1 1 1 1 1 1 1 1\n");
+        var figures = new MachineFigures(folder.FullName);
+
+        var first = figures.ReadCpuShare();
+        File.WriteAllText(Path.Combine(folder.FullName, "stat"), "cpu  85 0 10 85 20 0 0 0 5 0\n");
+        var second = figures.ReadCpuShare();
+        var memory = figures.ReadMemory();
+        folder.Delete(recursive: true);
+
+        Assert.Equal((0.2, 0.75), (first, second));
+        Assert.Equal((100 * 1024, 60 * 1024), memory);
+        Assert.Null(figures.ReadMemory());
+    }
+
+    private static string Write(params IServable[] models)
+    {
+        using var pool = new TensorBufferPool(new TensorBufferPoolOptions());
+        var output = new ArrayBufferWriter<byte>();
+        new MetricsExposition(() => models, pool).Write(output);
+        return Encoding.UTF8.GetString(output.WrittenSpan);
+    }
+
+    private static FakeServable Model(string name, params (string Key, string Value)[] tags) => new(new ModelSettings
+    {
+        Name = name,
+        Version = "2",
+        Backend = "fake",
+        ModelFolder = "",
+        VersionFolder = "",
+        ModelFilename = "",
+        MetricTags = tags.ToImmutableDictionary(tag => tag.Key, tag => tag.Value),
+    });
+
+    private sealed class FakeServable(ModelSettings settings) : IServable
+    {
+        public ModelSettings Settings { get; } = settings;
+
+        public ModelStatistics Statistics { get; } = new(1);
+
+        public ValueTask ExecuteAsync(InferRequest request) => throw new NotSupportedException();
+
+        public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+    }
+}
