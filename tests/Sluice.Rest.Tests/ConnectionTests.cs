@@ -102,6 +102,25 @@ public sealed class ConnectionTests(RestFixture server) : IClassFixture<RestFixt
     }
 
     [Fact]
+    public async Task Client_GoneMidAnswer_LeavesNothingBehind()
+    {
+        const int count = 900_000;
+        var json = $"{{\"inputs\":[{{\"name\":\"IN_UINT8\",\"shape\":[{count}],\"datatype\":\"UINT8\"," +
+            $"\"parameters\":{{\"binary_data_size\":{count}}}}}]}}";
+        var stream = await server.ConnectAsync();
+        var head = Head(json.Length + count).Replace(
+            "Host: x", $"Host: x\r\nInference-Header-Content-Length: {json.Length}", StringComparison.Ordinal);
+        await stream.WriteAsync(Encoding.ASCII.GetBytes(head + json + new string('\0', count)));
+        await stream.ReadExactlyAsync(new byte[1000]);
+
+        stream.Socket.LingerState = new LingerOption(true, 0);
+        await stream.DisposeAsync();
+
+        RestFixture.WaitUntil(() => server.ActiveCount == 0);
+        Assert.Equal(0, server.RentedBytes);
+    }
+
+    [Fact]
     public async Task Post_WithoutALength_HasAnEmptyBody()
     {
         await using var stream = await server.ConnectAsync();

@@ -68,15 +68,14 @@ internal sealed class RestDispatcher(RestRouter router, ILogger logger)
         }
         finally
         {
-            Interlocked.Decrement(ref _activeCount);
-            call.End();
+            Finish(call);
         }
     }
 
     private void Finish(RestCall call)
     {
-        Interlocked.Decrement(ref _activeCount);
         call.End();
+        Interlocked.Decrement(ref _activeCount);
     }
 
     /// <summary>Answers whatever was thrown.</summary>
