@@ -10,7 +10,7 @@ internal readonly record struct BatchDecision(int Take, BatchCutReason Reason, l
 
 /// <summary>Decides which waiting requests make the next batch (spec §3.5). A pure function over a walk of the queue.</summary>
 /// <remarks>
-/// A batch grows while requests fit in size and shape. It is closed when it is full, when the next request does not fit,
+/// A batch grows while requests fit in size and shape. It is closed when it is full or has exactly the largest preferred size, when the next request does not fit,
 /// when it has exactly a preferred size, or when its oldest request has waited for the allowed delay. With no delay
 /// whatever is there goes at once.
 /// </remarks>
@@ -18,6 +18,7 @@ internal sealed class BatchPolicy
 {
     private readonly int _maxRows;
     private readonly int[] _preferred;
+    private readonly int _largestPreferred;
     private readonly long _delayTicks;
 
     /// <summary>Creates a policy.</summary>
@@ -28,6 +29,7 @@ internal sealed class BatchPolicy
     {
         _maxRows = maxRows;
         _preferred = [.. preferredSizes.Where(size => size <= maxRows).Order()];
+        _largestPreferred = _preferred.Length > 0 ? _preferred[^1] : maxRows;
         _delayTicks = delayTicks;
         SmallestPreferred = _preferred.Length > 0 ? _preferred[0] : maxRows;
     }
@@ -56,7 +58,7 @@ internal sealed class BatchPolicy
             rows += next.Rows;
             count++;
             oldest = Math.Min(oldest, next.QueuedAt);
-            if (rows >= _maxRows)
+            if (rows >= _maxRows || rows == _largestPreferred)
                 return new BatchDecision(count, BatchCutReason.SizeReached, 0);
             if (Array.BinarySearch(_preferred, rows) >= 0)
                 preferredCount = count;
