@@ -145,14 +145,15 @@ internal sealed class InstanceRunner : IThreadPoolWorkItem, IDisposable
         {
             _owner.Order.Complete(_ticket, Requests);
         }
-        else if (_owner.Estimate.IsCheap)
+        else if (_owner.Estimate.IsCheap && Thread.CurrentThread != _thread)
         {
             foreach (var request in Requests)
                 request.Complete();
         }
         else
         {
-            // The instance goes on with its next batch while these are answered.
+            // The instance goes on with its next batch while these are answered. Its own thread never runs a waiter, who
+            // might dispose the model and so wait for that very thread.
             ThreadPool.UnsafeQueueUserWorkItem(new Completion(Requests.ToArray()), preferLocal: false);
         }
     }
