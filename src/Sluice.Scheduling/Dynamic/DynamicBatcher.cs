@@ -162,7 +162,7 @@ public sealed class DynamicBatcher : IServable, ITimerTarget
         {
             runner.IsExecuting = false;
             _idle.Push(runner);
-            next = _queue.Count == 0 ? null : TakeToStart(_timer.Now);
+            next = _queue.Count == 0 ? null : TakeToStart(Now);
         }
 
         next?.Start();
@@ -293,7 +293,6 @@ public sealed class DynamicBatcher : IServable, ITimerTarget
             _timer.Schedule(this, next);
         return expired;
     }
-
 
     /// <summary>Picks an idle instance when there is work that no starting one will take.</summary>
     private InstanceRunner? TakeToStart(long now)

@@ -53,6 +53,10 @@ internal sealed class RequestQueue
         }
     }
 
+    /// <summary>When a waiting request's time in the queue is over; <see cref="long.MaxValue"/> = never.</summary>
+    public static long ExpiryOf(InferRequest request) =>
+        request.QueueOwner is Level level ? level.ExpiryOf(request) : long.MaxValue;
+
     /// <summary>Adds a request behind the others of its level.</summary>
     /// <returns>False when a bound is reached.</returns>
     public bool TryEnqueue(InferRequest request)
@@ -142,7 +146,7 @@ internal sealed class RequestQueue
     /// <summary>A doubly linked list through the requests themselves.</summary>
     private sealed class Level(QueuePolicySettings policy)
     {
-        private readonly long _defaultTicks = policy.DefaultTimeoutMicroseconds * Stopwatch.Frequency / 1_000_000;
+        private readonly long _defaultTicks = Ticks(policy.DefaultTimeoutMicroseconds);
         private InferRequest? _last;
         private int _count;
 
@@ -160,9 +164,14 @@ internal sealed class RequestQueue
                 return long.MaxValue;
             var ticks = _defaultTicks > 0 ? _defaultTicks : long.MaxValue;
             if (policy.AllowTimeoutOverride && request.TimeoutMicroseconds > 0)
-                ticks = Math.Min(ticks, request.TimeoutMicroseconds * Stopwatch.Frequency / 1_000_000);
-            return ticks == long.MaxValue ? long.MaxValue : request.QueuedAt + ticks;
+                ticks = Math.Min(ticks, Ticks(request.TimeoutMicroseconds));
+            return ticks > long.MaxValue - request.QueuedAt ? long.MaxValue : request.QueuedAt + ticks;
         }
+
+        /// <summary>Clients say "never" by huge numbers, which end at the clock's end.</summary>
+        private static long Ticks(long microseconds) => microseconds <= long.MaxValue / Stopwatch.Frequency
+            ? microseconds * Stopwatch.Frequency / 1_000_000
+            : (long)Math.Min(microseconds / 1e6 * Stopwatch.Frequency, long.MaxValue);
 
         /// <summary>Lets all others pass; the request does not run out again.</summary>
         public void MoveBehind(InferRequest request)
