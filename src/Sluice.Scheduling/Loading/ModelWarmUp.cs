@@ -20,9 +20,9 @@ internal sealed class ModelWarmUp(DynamicBatcher scheduler, ILogger logger)
 
     public async Task RunAsync(CancellationToken cancellationToken)
     {
-        var started = Stopwatch.GetTimestamp();
+        var started = scheduler.Now;
         var request = new InferRequest();
-        for (var i = 0; i < MostRuns && Stopwatch.GetElapsedTime(started) < Budget; i++)
+        for (var i = 0; i < MostRuns && Stopwatch.GetElapsedTime(started, scheduler.Now) < Budget; i++)
         {
             cancellationToken.ThrowIfCancellationRequested();
             var isServed = await TryRunAsync(request, firstRow: i % 2, rowCount: 1).ConfigureAwait(false);
@@ -31,7 +31,7 @@ internal sealed class ModelWarmUp(DynamicBatcher scheduler, ILogger logger)
                 break;
         }
 
-        if (scheduler.CanBatch && Stopwatch.GetElapsedTime(started) < Budget * 10)
+        if (scheduler.CanBatch && Stopwatch.GetElapsedTime(started, scheduler.Now) < Budget * 10)
             await CheckBatchAsync().ConfigureAwait(false);
         scheduler.ForgetWarmUp();
     }
