@@ -10,9 +10,9 @@ internal readonly record struct BatchDecision(int Take, BatchCutReason Reason, l
 
 /// <summary>Decides which waiting requests make the next batch (spec §3.5). A pure function over a walk of the queue.</summary>
 /// <remarks>
-/// A batch grows while requests fit in size and shape. It is closed when it is full or has exactly the largest preferred size, when the next request does not fit,
-/// when it has exactly a preferred size, or when its oldest request has waited for the allowed delay. With no delay
-/// whatever is there goes at once.
+/// A batch grows while requests fit in size and shape. It is closed when it is full or has exactly the largest preferred
+/// size, when the next request does not fit, when it has exactly a preferred size, or when its oldest request has waited
+/// for the allowed delay. With no delay whatever is there goes at once.
 /// </remarks>
 internal sealed class BatchPolicy
 {

@@ -71,9 +71,6 @@ internal sealed class RequestQueue
         return true;
     }
 
-    /// <summary>Returns when a waiting request's time in the queue is over; <see cref="long.MaxValue"/> = never.</summary>
-    public static long ExpiryOf(InferRequest request) => ((Level)request.QueueOwner!).ExpiryOf(request);
-
     /// <summary>Takes a request out, wherever it stands.</summary>
     /// <returns>False when it was taken before.</returns>
     public bool TryRemove(InferRequest request)
