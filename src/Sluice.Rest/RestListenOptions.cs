@@ -11,6 +11,9 @@ public sealed record RestListenOptions
     /// <summary>Largest request body, compressed and decompressed. Bytes; default 64 MiB.</summary>
     public long MaxInputBytes { get; init; } = 64L * 1024 * 1024;
 
+    /// <summary>Write a log line for every request. Default false.</summary>
+    public bool AccessLog { get; init; }
+
     /// <summary>Bodies up to this size are parsed in the transport's buffer, larger ones in one native buffer. Default 32 KiB.</summary>
     public int LandingThresholdBytes { get; init; } = 32 * 1024;
 }

@@ -9,4 +9,9 @@ internal static partial class RestLog
 
     [LoggerMessage(EventId = 1101, EventName = "Listening", Level = LogLevel.Information, Message = "HTTP listens on {Address}")]
     public static partial void Listening(ILogger logger, Uri address);
+
+    [LoggerMessage(
+        EventId = 1102, EventName = "Access", Level = LogLevel.Information,
+        Message = "{Method} {Target} {Status} {Microseconds} us")]
+    public static partial void Access(ILogger logger, string method, string target, int status, long microseconds);
 }

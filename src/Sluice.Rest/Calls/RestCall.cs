@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Diagnostics;
 using System.Globalization;
 using System.IO.Compression;
 using System.IO.Pipelines;
@@ -69,6 +70,9 @@ public sealed class RestCall : ICallLifetime
         }
     }
 
+    /// <summary>When the request began, ticks of <see cref="Stopwatch"/>; kept only for the access log.</summary>
+    internal long BeganAt { get; private set; }
+
     internal IRestExchange Exchange { get; private set; } = null!;
 
     internal RestTarget Target { get; private set; } = RestTarget.Unknown;
@@ -81,6 +85,8 @@ public sealed class RestCall : ICallLifetime
     internal void Begin(IRestExchange exchange, RestRouter router)
     {
         Exchange = exchange;
+        if (_options.AccessLog)
+            BeganAt = Stopwatch.GetTimestamp();
         var target = exchange.Target;
         if (target == _lastTarget)
             return;

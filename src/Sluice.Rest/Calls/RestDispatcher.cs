@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Microsoft.Extensions.Logging;
 using Sluice.Inference;
 using Sluice.Rest.Routing;
@@ -8,7 +9,7 @@ namespace Sluice.Rest.Calls;
 
 /// <summary>Takes a transport's request through a call: route, handler, errors as JSON.</summary>
 /// <remarks><b>Threads.</b> Any number of requests at once.</remarks>
-internal sealed class RestDispatcher(RestRouter router, ILogger logger)
+internal sealed class RestDispatcher(RestRouter router, ILogger logger, bool logsAccess)
 {
     private long _activeCount;
 
@@ -23,7 +24,7 @@ internal sealed class RestDispatcher(RestRouter router, ILogger logger)
         if (route is null)
         {
             Refuse(call, exchange);
-            call.End();
+            End(call);
             return ValueTask.CompletedTask;
         }
 
@@ -74,8 +75,20 @@ internal sealed class RestDispatcher(RestRouter router, ILogger logger)
 
     private void Finish(RestCall call)
     {
-        call.End();
+        End(call);
         Interlocked.Decrement(ref _activeCount);
+    }
+
+    private void End(RestCall call)
+    {
+        if (logsAccess)
+        {
+            var exchange = call.Exchange;
+            var microseconds = (long)Stopwatch.GetElapsedTime(call.BeganAt).TotalMicroseconds;
+            RestLog.Access(logger, exchange.Method, exchange.Target, exchange.Status, microseconds);
+        }
+
+        call.End();
     }
 
     /// <summary>Answers whatever was thrown.</summary>

@@ -29,6 +29,8 @@ internal sealed class KestrelRestExchange(RestCall call) : IRestExchange
 
     public CancellationToken Aborted => _features.Get<IHttpRequestLifetimeFeature>()!.RequestAborted;
 
+    public int Status => _response.StatusCode;
+
     public bool CanSetStatus => !_response.HasStarted;
 
     public void Begin(IFeatureCollection features)

@@ -31,7 +31,7 @@ public sealed class RestServer : IAsyncDisposable
         _options = options;
         _pool = pool;
         _logger = loggers.CreateLogger<RestServer>();
-        _dispatcher = new RestDispatcher(router, _logger);
+        _dispatcher = new RestDispatcher(router, _logger, options.AccessLog);
         var kestrel = new KestrelServerOptions { AddServerHeader = false };
 
         // Our own limit answers in the protocol's words; Kestrel's would not.

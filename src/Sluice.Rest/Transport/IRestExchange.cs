@@ -24,6 +24,9 @@ internal interface IRestExchange
     /// <summary>Cancelled when the connection is lost. Asking for it may cost something.</summary>
     CancellationToken Aborted { get; }
 
+    /// <summary>The response's status so far.</summary>
+    int Status { get; }
+
     /// <summary>The status may still be set.</summary>
     bool CanSetStatus { get; }
 

@@ -19,7 +19,12 @@ internal static class HttpParts
     {
         if (options.Http is not { } endPoint)
             return null;
-        var listen = new RestListenOptions { EndPoint = endPoint, MaxInputBytes = options.HttpMaxInputBytes };
+        var listen = new RestListenOptions
+        {
+            EndPoint = endPoint,
+            MaxInputBytes = options.HttpMaxInputBytes,
+            AccessLog = options.AccessLog,
+        };
         return new RestServer(listen, new RestRouter(V2Routes.Create(methods, engine)), pool, loggers);
     }
 
