@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Runtime.CompilerServices;
 using Microsoft.Extensions.Logging;
 using Sluice.Inference;
 using Sluice.Rpc.Calls;
@@ -93,6 +94,7 @@ public sealed class RpcDispatcher
         RpcLog.Access(_logger, call.Stream.Path, status, microseconds);
     }
 
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
     private async ValueTask AwaitAsync(ValueTask running, RpcCall call, RpcMethod method)
     {
         try
