@@ -15,6 +15,7 @@ public sealed class RpcCall : ICallLifetime
     private readonly RpcOptions _options;
     private CancellationTokenSource? _cancellation;
     private CancellationTokenRegistration _abortRegistration;
+    private bool _isWatched;
     private bool _hasOutput;
 
     /// <summary>Creates a call to be used for one stream after the other.</summary>
@@ -65,8 +66,9 @@ public sealed class RpcCall : ICallLifetime
         get
         {
             // Only handlers that wait ask for it, so a call that is answered at once pays nothing.
-            if (_cancellation is { } ready && _abortRegistration != default)
-                return ready.Token;
+            if (_isWatched)
+                return _cancellation!.Token;
+            _isWatched = true;
             _cancellation ??= new CancellationTokenSource();
             _abortRegistration = Stream.Aborted.UnsafeRegister(
                 static source => ((CancellationTokenSource)source!).Cancel(), _cancellation);
@@ -149,8 +151,11 @@ public sealed class RpcCall : ICallLifetime
     /// <summary>Releases what was made for this call; the object stays for the next.</summary>
     public void Release()
     {
-        if (_abortRegistration == default)
+        if (!_isWatched)
             return;
+        _isWatched = false;
+
+        // The registration is empty when the peer had gone before; the source is cancelled then and must go too.
         _abortRegistration.Dispose();
         _abortRegistration = default;
         if (!_cancellation!.TryReset())
@@ -166,6 +171,8 @@ public sealed class RpcCall : ICallLifetime
         var left = Stopwatch.GetElapsedTime(Stopwatch.GetTimestamp(), DeadlineAt);
         if (left > TimeSpan.FromDays(24))
             return Timeout.InfiniteTimeSpan;
-        return left < TimeSpan.Zero ? TimeSpan.Zero : left;
+
+        // Timers count whole milliseconds and may come one early, which would look like a cancellation by the peer.
+        return left < TimeSpan.Zero ? TimeSpan.Zero : left + TimeSpan.FromMilliseconds(2);
     }
 }
