@@ -13,6 +13,9 @@ public static class MessageCompression
 
     private const int FirstGuess = 4;
 
+    // Without it, .NET's streams take data that is cut off for its end.
+    static MessageCompression() => AppContext.SetSwitch("System.IO.Compression.UseStrictValidation", true);
+
     /// <summary>Decompresses a message into a pooled buffer that grows as bytes really come out.</summary>
     /// <param name="payload">The compressed bytes.</param>
     /// <param name="encoding">Value of <c>grpc-encoding</c>.</param>
@@ -33,6 +36,10 @@ public static class MessageCompression
             _ => throw new InferenceException(
                 InferenceCode.Unimplemented, $"grpc-encoding '{encoding}' is not supported; use one of: {Accepted}"),
         };
+
+        // .NET's own clients compress an empty message to nothing at all, not even a header.
+        if (payload.IsEmpty)
+            return pool.Rent(0);
         var buffer = pool.Rent((int)Math.Min(maxBytes, Math.Max(4096, payload.Length * FirstGuess)));
         try
         {

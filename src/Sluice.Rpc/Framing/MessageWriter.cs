@@ -50,7 +50,8 @@ public sealed class MessageWriter
     /// <exception cref="InferenceException">The message is larger than gRPC can carry.</exception>
     public void Write<T>(T message, long length, Body<T> body)
     {
-        if (_encoding is not null)
+        // Nothing compresses to nothing, which other libraries take for data that is cut off.
+        if (_encoding is not null && length > 0)
         {
             CheckLength(length);
             WriteCompressed(message, (int)length, body);
