@@ -2,9 +2,9 @@ using System.Numerics;
 
 namespace Sluice.Inference;
 
-/// <summary>Counts durations in log-linear buckets: eight per power of two, so any quantile is right to about 6 %.</summary>
+/// <summary>Counts durations in log-linear buckets: eight per power of two, so no quantile is more than an eighth too large.</summary>
 /// <remarks>
-/// <para><b>Units.</b> Nanoseconds; everything past about 78 hours falls into the last bucket.</para>
+/// <para><b>Units.</b> Nanoseconds; everything past about 146 hours falls into the last bucket.</para>
 /// <para><b>Threads.</b> Any number of writers and readers; one interlocked add per value, no allocation.</para>
 /// <para>The layout follows HdrHistogram's idea (Gil Tene): a linear scale within each power of two.</para>
 /// </remarks>
