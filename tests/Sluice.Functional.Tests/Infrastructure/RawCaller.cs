@@ -32,7 +32,7 @@ internal sealed class RawCaller(Uri address) : IDisposable
 
     public async Task<RawAnswer> SendAsync(
         string path, HttpContent? content, HttpMethod? method = null, string contentType = "application/grpc",
-        CancellationToken cancellationToken = default)
+        string? timeout = null, CancellationToken cancellationToken = default)
     {
         using var request = new HttpRequestMessage(method ?? HttpMethod.Post, new Uri(address, path))
         {
@@ -40,6 +40,8 @@ internal sealed class RawCaller(Uri address) : IDisposable
             VersionPolicy = HttpVersionPolicy.RequestVersionExact,
             Content = content,
         };
+        if (timeout is not null)
+            request.Headers.TryAddWithoutValidation("grpc-timeout", timeout);
         if (content is not null)
             content.Headers.ContentType = contentType.Length == 0 ? null : MediaTypeHeaderValue.Parse(contentType);
         using var response = await _invoker.SendAsync(request, cancellationToken);
