@@ -61,7 +61,8 @@ public sealed class KestrelRpcServer : IAsyncDisposable
     private static void Configure(KestrelServerLimits limits, RpcListenOptions options)
     {
         // These limits are for browsers: an idle connection, an idle stream and a 2 GiB message are all normal here.
-        limits.KeepAliveTimeout = Timeout.InfiniteTimeSpan;
+        // Not infinite: Kestrel adds it to its clock, which overflows, and drops what is idle within a second.
+        limits.KeepAliveTimeout = TimeSpan.FromDays(365);
         limits.MaxRequestBodySize = null;
         limits.MinRequestBodyDataRate = null;
         limits.MinResponseDataRate = null;
