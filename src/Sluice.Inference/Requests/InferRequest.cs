@@ -118,6 +118,9 @@ public sealed class InferRequest : IValueTaskSource
     /// <summary>Nobody waits for the answer any more; for the scheduler alone.</summary>
     public bool IsCancelled { get; set; }
 
+    /// <summary>The end of its <see cref="Lifetime"/> will be noticed; for the scheduler alone.</summary>
+    public bool IsWatched { get; set; }
+
     /// <summary>Called with the request when its <see cref="Lifetime"/> ends; for the scheduler alone.</summary>
     public Action<InferRequest>? OnCancelled { get; set; }
 
@@ -292,7 +295,7 @@ public sealed class InferRequest : IValueTaskSource
         Priority = 0;
         TimeoutMicroseconds = 0;
         SequenceId = 0;
-        IsCancelled = IsDelayed = IsSequenceStart = IsSequenceEnd = WantsEmptyFinal = PrefersBinaryOutput = false;
+        IsWatched = IsCancelled = IsDelayed = IsSequenceStart = IsSequenceEnd = WantsEmptyFinal = PrefersBinaryOutput = false;
         ReceivedAt = QueuedAt = DeadlineAt = 0;
         Lifetime = null;
         Settings = null;

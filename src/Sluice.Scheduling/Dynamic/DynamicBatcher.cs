@@ -25,6 +25,7 @@ public sealed class DynamicBatcher : IServable, ITimerTarget
     private readonly BatchPool _batches;
     private readonly Action<InferRequest> _onCancelled;
     private int _startingCount;
+    private volatile bool _isDisposed;
 
     /// <summary>Creates the scheduler of one model version.</summary>
     /// <param name="settings">Completed settings.</param>
@@ -92,6 +93,7 @@ public sealed class DynamicBatcher : IServable, ITimerTarget
     /// <inheritdoc/>
     public ValueTask DisposeAsync()
     {
+        _isDisposed = true;
         foreach (var runner in _runners)
             runner.Dispose();
         _model.Dispose();
@@ -161,11 +163,41 @@ public sealed class DynamicBatcher : IServable, ITimerTarget
         lock (_gate)
         {
             runner.IsExecuting = false;
+            runner.Clear();
             _idle.Push(runner);
             next = _queue.Count == 0 ? null : TakeToStart(Now);
         }
 
         next?.Start();
+    }
+
+    /// <summary>Begins to notice the end of callers of a model that takes unusually long.</summary>
+    /// <param name="executingSince">Executions that began before are taken as stalled; clock ticks.</param>
+    /// <returns>False when the model is gone.</returns>
+    internal bool WatchStalled(long executingSince)
+    {
+        lock (_gate)
+        {
+            var isStalled = false;
+            foreach (var runner in _runners)
+            {
+                if (!runner.IsExecuting || runner.StartedAt > executingSince)
+                    continue;
+                isStalled = true;
+                foreach (var request in runner.Requests)
+                    WatchNow(request);
+            }
+
+            for (var request = _queue.First; isStalled && request is not null;)
+            {
+                // Its callback may take it out of the queue at once.
+                var next = _queue.After(request);
+                WatchNow(request);
+                request = next;
+            }
+
+            return !_isDisposed;
+        }
     }
 
     /// <summary>After this no cancellation of the runner's requests reaches its instance.</summary>
@@ -194,6 +226,9 @@ public sealed class DynamicBatcher : IServable, ITimerTarget
         {
             if (_queue.Count > 0 || !_idle.TryPop(out var runner))
                 return null;
+            runner.Clear();
+            runner.Add(request);
+            runner.StartedAt = now;
             runner.IsExecuting = true;
             return runner;
         }
@@ -243,8 +278,16 @@ public sealed class DynamicBatcher : IServable, ITimerTarget
     private void Watch(InferRequest request)
     {
         // A cheap model's queue is empty again before a cancellation could arrive; its batches check deadlines themselves.
-        if (request.Lifetime is null || (Estimate.IsCheap && !_policy.HasDelay))
+        // Should the model stall all the same, StallWatch comes round.
+        if (!Estimate.IsCheap || _policy.HasDelay)
+            WatchNow(request);
+    }
+
+    private void WatchNow(InferRequest request)
+    {
+        if (request.Lifetime is null || request.IsWatched)
             return;
+        request.IsWatched = true;
         request.OnCancelled = _onCancelled;
         request.QueueCancellation = request.Lifetime.CancellationToken.UnsafeRegister(
             static state => ((InferRequest)state!).OnCancelled!((InferRequest)state!), request);
@@ -329,11 +372,11 @@ public sealed class DynamicBatcher : IServable, ITimerTarget
         {
             var request = _queue.First!;
             _queue.TryRemove(request);
-            request.QueueOwner = runner;
             runner.Add(request);
         }
 
         Statistics.AddPending(-runner.Count);
+        runner.StartedAt = Now;
         runner.IsExecuting = true;
     }
 

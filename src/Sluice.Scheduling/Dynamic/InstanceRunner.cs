@@ -33,8 +33,13 @@ internal sealed class InstanceRunner : IThreadPoolWorkItem, IDisposable
     /// <summary>Guarded by the owner's lock.</summary>
     public bool IsExecuting { get; set; }
 
-    private ReadOnlySpan<InferRequest> Requests => _requests.AsSpan(0, Count);
+    /// <summary>When the running batch was taken, clock ticks; guarded by the owner's lock.</summary>
+    public long StartedAt { get; set; }
 
+    /// <summary>The batch being run; read by others under the owner's lock while <see cref="IsExecuting"/>.</summary>
+    public ReadOnlySpan<InferRequest> Requests => _requests.AsSpan(0, Count);
+
+    /// <summary>Forgets the last batch; the caller holds the owner's lock.</summary>
     public void Clear()
     {
         _requests.AsSpan(0, Count).Clear();
@@ -42,8 +47,10 @@ internal sealed class InstanceRunner : IThreadPoolWorkItem, IDisposable
         _ticket = _owner.Order?.TakeTicket() ?? 0;
     }
 
+    /// <summary>Adds to the next batch; the caller holds the owner's lock.</summary>
     public void Add(InferRequest request)
     {
+        request.QueueOwner = this;
         if (Count == _requests.Length)
             Array.Resize(ref _requests, Count * 2);
         _requests[Count++] = request;
@@ -82,15 +89,14 @@ internal sealed class InstanceRunner : IThreadPoolWorkItem, IDisposable
         _wake!.Release();
     }
 
-    /// <summary>Runs one request on the calling thread.</summary>
+    /// <summary>Runs the one request that was taken, on the calling thread.</summary>
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
     public async ValueTask RunInlineAsync(InferRequest request)
     {
-        Clear();
-        Add(request);
         await RunAsync(0, 1).ConfigureAwait(false);
-        Clear();
         _owner.FinishInline(this);
+        request.QueueCancellation.Dispose();
+        request.QueueOwner = null;
     }
 
     void IThreadPoolWorkItem.Execute() => Drain();

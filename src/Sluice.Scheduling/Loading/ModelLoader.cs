@@ -10,12 +10,13 @@ namespace Sluice.Scheduling.Loading;
 
 /// <summary>Makes a model version servable: opens its file, creates its instances, puts a scheduler before them, warms it.</summary>
 /// <remarks><b>Threads.</b> Loads run in parallel, each on a thread that may block.</remarks>
-public sealed class ModelLoader : IModelLoader
+public sealed class ModelLoader : IModelLoader, IDisposable
 {
     private readonly ImmutableDictionary<string, IBackend> _backends;
     private readonly TensorBufferPool _pool;
     private readonly SchedulerOptions _options;
     private readonly IDelayTimer _timer;
+    private readonly StallWatch _stalls;
     private readonly ILogger _logger;
 
     /// <summary>Creates a loader.</summary>
@@ -32,8 +33,12 @@ public sealed class ModelLoader : IModelLoader
         _pool = pool;
         _options = options;
         _timer = timer;
+        _stalls = new StallWatch(TimeProvider.System, timer);
         _logger = logger;
     }
+
+    /// <summary>Stops looking after the models it made.</summary>
+    public void Dispose() => _stalls.Dispose();
 
     /// <inheritdoc/>
     public async Task<IServable> LoadAsync(ModelLoadPlan plan, CancellationToken cancellationToken)
@@ -56,6 +61,7 @@ public sealed class ModelLoader : IModelLoader
 
             var scheduler = new DynamicBatcher(settings, model, instances, _pool, _options, _timer, _logger);
             await new ModelWarmUp(scheduler, _logger).RunAsync(cancellationToken).ConfigureAwait(false);
+            _stalls.Add(scheduler);
             return scheduler;
         }
         catch

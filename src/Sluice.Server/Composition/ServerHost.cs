@@ -30,6 +30,7 @@ public sealed class ServerHost : IAsyncDisposable
     private readonly TensorBufferPool _pool;
     private readonly PrecisionTimer _timer = new();
     private readonly OnnxRuntimeBackend _onnx;
+    private readonly ModelLoader _loader;
     private readonly ModelLifecycle _lifecycle;
     private readonly ServerState _state;
     private readonly RpcDispatcher _dispatcher;
@@ -44,10 +45,10 @@ public sealed class ServerHost : IAsyncDisposable
         _logger = loggers.CreateLogger<ServerHost>();
         _pool = new TensorBufferPool(new TensorBufferPoolOptions { MaxBytes = options.TensorMemoryBytes }, time);
         _onnx = new OnnxRuntimeBackend(loggers);
-        var loader = new ModelLoader(
+        _loader = new ModelLoader(
             [_onnx], _pool, new SchedulerOptions { MaxQueuedRequests = options.MaxQueuedRequests }, _timer,
             loggers.CreateLogger<ModelLoader>());
-        _lifecycle = ModelParts.CreateLifecycle(options, loader, loggers, time);
+        _lifecycle = ModelParts.CreateLifecycle(options, _loader, loggers, time);
         _state = new ServerState(_lifecycle, options, time);
         Engine = new InferenceEngine(_lifecycle.Table);
         Methods = CreateMethods();
@@ -150,6 +151,7 @@ public sealed class ServerHost : IAsyncDisposable
             await _rest.DisposeAsync().ConfigureAwait(false);
         if (_metrics is not null)
             await _metrics.DisposeAsync().ConfigureAwait(false);
+        _loader.Dispose();
         _timer.Dispose();
         _onnx.Dispose();
         _pool.Dispose();
