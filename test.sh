@@ -118,6 +118,7 @@ must 'build C++' cmake --build build --parallel
 run_ctest
 must 'build C#' dotnet build Server.sln -c Release --nologo -nodeReuse:false -v quiet
 run_dotnet_tests
+check 'the hot path keeps its budgets' timeout 60 dotnet artifacts/bin/Sluice.Benchmarks/release/Sluice.Benchmarks.dll --budget
 check 'the demo model has its recorded accuracy' examples/digits/train.py --check
 check 'the demo runs' demo_once
 # Too short to be a figure; it shows that every way of measuring works and no request fails.
