@@ -108,7 +108,6 @@ public sealed class GrpcClientTests(ServerFixture server) : IDisposable
     [InlineData(true)]
     public async Task Timeout_OfARunningModel_IsDeadlineExceededAndFreesIt(bool isOnStream)
     {
-        await TeachSlowAsync();
         var options = new CallOptions { Timeout = TimeSpan.FromMilliseconds(200) };
         SluiceException failure;
         if (isOnStream)
@@ -129,7 +128,6 @@ public sealed class GrpcClientTests(ServerFixture server) : IDisposable
     [Fact]
     public async Task Cancel_OfARunningModel_ThrowsAndFreesIt()
     {
-        await TeachSlowAsync();
         using var stop = new CancellationTokenSource();
         var running = _client.InferAsync(Slow(TestModels.EndlessSteps), cancellationToken: stop.Token);
         var other = await _client.IsServerLiveAsync();
@@ -200,13 +198,6 @@ public sealed class GrpcClientTests(ServerFixture server) : IDisposable
 
     private static InferRequestMessage Slow(long steps) =>
         new() { ModelName = "slow", Inputs = [InferInput.Create<long>("STEPS", [steps])] };
-
-    /// <summary>
-    /// Lets the server see that the model takes long. A model whose runs have been short runs on the caller's thread, where
-    /// nobody watches for its end.
-    /// </summary>
-    private async Task TeachSlowAsync() =>
-        (await _client.InferAsync(Slow(100_000), new CallOptions { Timeout = ServerFixture.Patience })).Dispose();
 
     /// <summary>As many requests as a model can have instances get through, so none is still busy.</summary>
     private async Task ExpectSlowIsFreeAsync()

@@ -107,6 +107,19 @@ public sealed class BodyTests(RestFixture server) : IClassFixture<RestFixture>
     }
 
     [Theory]
+    [InlineData("GET", "/v2/models/echo")]
+    [InlineData("GET", "/v2/models/echo/config")]
+    public async Task Metadata_AcceptedEncoding_IsNotUsed(string method, string path)
+    {
+        using var request = new HttpRequestMessage(new HttpMethod(method), path);
+        request.Headers.TryAddWithoutValidation("Accept-Encoding", "gzip, deflate");
+        using var response = await server.Client.SendAsync(request);
+
+        Assert.Equal(200, (int)response.StatusCode);
+        Assert.Empty(response.Content.Headers.ContentEncoding);
+    }
+
+    [Theory]
     [InlineData(null, null)]
     [InlineData("", null)]
     [InlineData("identity", null)]

@@ -131,9 +131,11 @@ public sealed class RestCall : ICallLifetime
 
     /// <summary>Sends what stands in <see cref="Output"/>, compressed when the client asks for it.</summary>
     /// <param name="contentType">Its content type.</param>
-    public ValueTask SendAsync(string contentType) => SendAsync(contentType, null, 0, 200);
+    public ValueTask SendAsync(string contentType) => SendAsync(contentType, null, 0, mayCompress: true);
 
-    internal ValueTask SendAsync(string contentType, int status) => SendAsync(contentType, null, 0, status);
+    /// <summary>Sends the JSON in <see cref="Output"/> as it stands, whatever the client accepts.</summary>
+    /// <remarks>Only inference is compressed: the ecosystem's asyncio client accepts gzip on every call and reads it on that one.</remarks>
+    internal ValueTask SendPlainJsonAsync() => SendAsync(Json, null, 0, mayCompress: false);
 
     /// <summary>Sends the JSON part in <see cref="Output"/> and then binary tensors.</summary>
     internal ValueTask SendBinaryAsync(InferRequest request, long binaryLength)
@@ -145,12 +147,12 @@ public sealed class RestCall : ICallLifetime
         }
 
         Exchange.SetHeader(BinaryExtension.HeaderName, _lastHeaderText);
-        return SendAsync("application/octet-stream", request, binaryLength, 200);
+        return SendAsync("application/octet-stream", request, binaryLength, mayCompress: true);
     }
 
-    private ValueTask SendAsync(string contentType, InferRequest? request, long binaryLength, int status)
+    private ValueTask SendAsync(string contentType, InferRequest? request, long binaryLength, bool mayCompress)
     {
-        if (ContentCoding.Negotiate(Exchange.RequestHeader("accept-encoding")) is { } encoding)
+        if (mayCompress && ContentCoding.Negotiate(Exchange.RequestHeader("accept-encoding")) is { } encoding)
         {
             Compress(encoding, request);
             Exchange.SetHeader("Content-Encoding", encoding);
@@ -158,7 +160,7 @@ public sealed class RestCall : ICallLifetime
             binaryLength = 0;
         }
 
-        Exchange.SetHead(status, contentType, _output.Length + binaryLength);
+        Exchange.SetHead(200, contentType, _output.Length + binaryLength);
         if (_output.Length + binaryLength > LargePiece)
             return SendLargeAsync(request);
         var output = Exchange.Output;

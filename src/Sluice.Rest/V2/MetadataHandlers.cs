@@ -64,6 +64,6 @@ internal sealed class MetadataHandlers(UnaryMethods methods)
     {
         using (var writer = new Utf8JsonWriter(call.Output))
             MessageJsonWriter.Write(writer, message, omitEmpty: "properties");
-        return call.SendAsync(RestCall.Json);
+        return call.SendPlainJsonAsync();
     }
 }

@@ -25,7 +25,7 @@ internal sealed class RepositoryHandlers(UnaryMethods methods)
         var index = (RepositoryIndexResponse)await methods.InvokeAsync("RepositoryIndex", request, call).ConfigureAwait(false);
         using (var writer = new Utf8JsonWriter(call.Output))
             Write(writer, index);
-        await call.SendAsync(RestCall.Json).ConfigureAwait(false);
+        await call.SendPlainJsonAsync().ConfigureAwait(false);
     }
 
     public async ValueTask LoadAsync(RestCall call)

@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Buffers.Binary;
+using System.Diagnostics.CodeAnalysis;
 using System.IO.Pipelines;
 using System.Runtime.CompilerServices;
 using Sluice.Inference;
@@ -24,6 +25,8 @@ public delegate int BulkOffset(in ReadOnlySequence<byte> head);
 public sealed class MessageReader
 {
     private const int PrefixLength = 5;
+    private const int SmallestLanding = 1024 * 1024;
+    private const int LandingGrowth = 16;
 
     private readonly TensorBufferPool _pool;
     private readonly RpcOptions _options;
@@ -181,31 +184,36 @@ public sealed class MessageReader
         return (int)length;
     }
 
+    /// <summary>Collects a message in one native buffer.</summary>
+    /// <remarks>The buffer grows sixteenfold as bytes really arrive, so a peer can reserve no more than sixteen times what it
+    /// has sent; a message up to 1 MiB gets its buffer at once.</remarks>
     private async ValueTask<MessageLease> LandAsync(ReadOnlySequence<byte> buffer, int length, BulkOffset? bulkOffset)
     {
         var head = buffer.Slice(PrefixLength);
         if (head.Length > length)
             head = head.Slice(0, length);
-        var bulk = bulkOffset?.Invoke(in head) ?? 0;
-        var start = -bulk & (TensorBufferPool.Alignment - 1);
-        if (length > int.MaxValue - TensorBufferPool.Alignment || !_pool.TryRent(start + length, out var landed))
+        var start = -(bulkOffset?.Invoke(in head) ?? 0) & (TensorBufferPool.Alignment - 1);
+        var arrived = (int)head.Length;
+        if (!TryRentLanding(start, length, arrived, out var landed))
         {
             _body.AdvanceTo(buffer.End);
-            throw new InferenceException(
-                InferenceCode.ResourceExhausted,
-                $"the message of {length} bytes does not fit the server's tensor memory now: {_pool.RentedBytes} of " +
-                $"{_pool.MaxBytes} bytes are in use");
+            throw DoesNotFit(length);
         }
 
         try
         {
             head.CopyTo(landed.GetSpan()[start..]);
-            var landedBytes = (int)head.Length;
             _body.AdvanceTo(head.End);
-            if (landedBytes < length &&
-                !await _stream.FillAsync(landed.Memory[(start + landedBytes)..]).ConfigureAwait(false))
-                throw new InferenceException(
-                    InferenceCode.InvalidArgument, $"the stream ended within a message of {length} bytes");
+            while (arrived < length)
+            {
+                if (start + arrived == landed.Length)
+                    landed = GrowLanding(landed, start, length, arrived);
+                if (!await _stream.FillAsync(landed.Memory[(start + arrived)..]).ConfigureAwait(false))
+                    throw new InferenceException(
+                        InferenceCode.InvalidArgument, $"the stream ended within a message of {length} bytes");
+                arrived = landed.Length - start;
+            }
+
             return new MessageLease(landed, start, length);
         }
         catch
@@ -214,6 +222,27 @@ public sealed class MessageReader
             throw;
         }
     }
+
+    private TensorBuffer GrowLanding(TensorBuffer landed, int start, int length, int arrived)
+    {
+        if (!TryRentLanding(start, length, arrived, out var larger))
+            throw DoesNotFit(length);
+        landed.GetSpan().CopyTo(larger.GetSpan());
+        landed.Dispose();
+        return larger;
+    }
+
+    private bool TryRentLanding(int start, int length, int arrived, [NotNullWhen(true)] out TensorBuffer? landed)
+    {
+        landed = null;
+        var capacity = Math.Min(length, Math.Max(SmallestLanding, (long)arrived * LandingGrowth));
+        return start + capacity <= int.MaxValue && _pool.TryRent((int)(start + capacity), out landed);
+    }
+
+    private InferenceException DoesNotFit(int length) => new(
+        InferenceCode.ResourceExhausted,
+        $"the message of {length} bytes does not fit the server's tensor memory now: {_pool.RentedBytes} of " +
+        $"{_pool.MaxBytes} bytes are in use");
 
     private MessageLease Decompress(ReadOnlySequence<byte> payload)
     {

@@ -24,6 +24,7 @@ public sealed class DynamicBatcher : IServable, ITimerTarget
     private readonly IDelayTimer _timer;
     private readonly BatchPool _batches;
     private readonly Action<InferRequest> _onCancelled;
+    private readonly RequestEndings _endings;
     private int _startingCount;
     private volatile bool _isDisposed;
 
@@ -52,6 +53,7 @@ public sealed class DynamicBatcher : IServable, ITimerTarget
         _shapes = new ShapeGroup(settings);
         _batches = new BatchPool(settings, pool);
         _onCancelled = OnCancelled;
+        _endings = new RequestEndings(this);
         Estimate = new RunTimeEstimate(options, CanBatch);
         var keepsOrder = settings.DynamicBatching?.PreserveOrdering == true && instances.Count > 1;
         Order = keepsOrder ? new OrderedCompletion() : null;
@@ -70,6 +72,9 @@ public sealed class DynamicBatcher : IServable, ITimerTarget
 
     /// <summary>The one clock of this scheduler, ticks of <see cref="Stopwatch"/>.</summary>
     internal long Now => _timer.Now;
+
+    /// <summary>Guards the queue, the idle instances and what each instance has taken.</summary>
+    internal object Gate => _gate;
 
     internal ILogger Logger { get; }
 
@@ -111,7 +116,10 @@ public sealed class DynamicBatcher : IServable, ITimerTarget
             runner = TakeToStart(Now);
         }
 
-        RejectExpired(expired);
+        // Their waiters may do anything; the timer's thread is for waking only.
+        if (expired is { Count: > 0 })
+            ThreadPool.UnsafeQueueUserWorkItem(
+                static work => work.Endings.RejectExpired(work.Expired), (Endings: _endings, Expired: expired), preferLocal: false);
         runner?.Start();
     }
 
@@ -149,7 +157,7 @@ public sealed class DynamicBatcher : IServable, ITimerTarget
             }
         }
 
-        RejectExpired(expired);
+        _endings.RejectExpired(expired);
         helper?.Start();
         if (decision.Take > 0 && CanBatch)
             Statistics.RecordCut(decision.Reason);
@@ -210,13 +218,6 @@ public sealed class DynamicBatcher : IServable, ITimerTarget
     /// <summary>Starts the statistics from zero; before the first client's request.</summary>
     internal void ForgetWarmUp() => Statistics = new ModelStatistics(Settings.MaxBatchSize);
 
-    /// <summary>Records how a cancelled request ends.</summary>
-    internal static void FailCancelled(InferRequest request) => request.Fail(
-        request.Lifetime?.IsDeadlineExceeded == true ? InferenceCode.DeadlineExceeded : InferenceCode.Cancelled,
-        request.Lifetime?.IsDeadlineExceeded == true
-            ? $"the deadline passed before model '{request.Settings?.Name}' could run the request"
-            : "Request was cancelled");
-
     private InstanceRunner? TryTakeInline(InferRequest request, long now)
     {
         if (!Estimate.PrefersInline(now) || Order is not null ||
@@ -262,7 +263,7 @@ public sealed class DynamicBatcher : IServable, ITimerTarget
         request.QueueCancellation.Dispose();
         if (request.IsCancelled)
         {
-            FailCancelled(request);
+            RequestEndings.FailCancelled(request);
             Statistics.RecordFailure(FailureReason.Canceled, 0);
         }
         else
@@ -307,22 +308,9 @@ public sealed class DynamicBatcher : IServable, ITimerTarget
             Statistics.AddPending(-1);
         }
 
-        FailCancelled(request);
+        RequestEndings.FailCancelled(request);
         Statistics.RecordFailure(FailureReason.Canceled, Now - request.ReceivedAt);
         request.Complete();
-    }
-
-    private void RejectExpired(List<InferRequest>? expired)
-    {
-        if (expired is null)
-            return;
-        foreach (var request in expired)
-        {
-            request.QueueCancellation.Dispose();
-            request.Fail(InferenceCode.Unavailable, "Request timeout expired");
-            Statistics.RecordFailure(FailureReason.Rejected, Now - request.ReceivedAt);
-            request.Complete();
-        }
     }
 
     private List<InferRequest>? SweepTimeouts(long now)
@@ -361,7 +349,7 @@ public sealed class DynamicBatcher : IServable, ITimerTarget
     {
         if (!CanBatch)
             return new BatchDecision(Math.Min(1, _queue.Count), BatchCutReason.InstanceFree, long.MaxValue);
-        var walk = new Walk(_queue, _shapes);
+        var walk = new QueueWalk(_queue, _shapes);
         return _policy.Decide(ref walk, now);
     }
 
@@ -378,20 +366,5 @@ public sealed class DynamicBatcher : IServable, ITimerTarget
         Statistics.AddPending(-runner.Count);
         runner.StartedAt = Now;
         runner.IsExecuting = true;
-    }
-
-    private struct Walk(RequestQueue queue, ShapeGroup shapes) : IQueueWalk
-    {
-        private readonly InferRequest? _first = queue.First;
-        private InferRequest? _current;
-
-        public bool TryNext(out WaitingRequest next)
-        {
-            _current = _current is null ? _first : queue.After(_current);
-            next = _current is null
-                ? default
-                : new WaitingRequest(_current.RowCount, _current.QueuedAt, shapes.AreEqual(_first!, _current));
-            return _current is not null;
-        }
     }
 }

@@ -202,28 +202,45 @@ internal sealed class InstanceRunner : IThreadPoolWorkItem, IDisposable
     private bool DropDead(ref int start, ref int count)
     {
         var now = _owner.Now;
-        var kept = 0;
-        for (var i = 0; i < count; i++)
+        var isAnyDead = false;
+        foreach (var request in _requests.AsSpan(start, count))
+            isAnyDead |= IsDead(request, now);
+        if (isAnyDead)
         {
-            var request = _requests[start + i];
-            if (request.IsCancelled || (request.DeadlineAt != 0 && now >= request.DeadlineAt))
+            // Others look at the batch under the lock, to see whether anybody still waits for it.
+            lock (_owner.Gate)
+                count = MoveDeadBehind(start, count, now);
+        }
+
+        return count > 0;
+    }
+
+    private static bool IsDead(InferRequest request, long now) =>
+        request.IsCancelled || (request.DeadlineAt != 0 && now >= request.DeadlineAt);
+
+    private int MoveDeadBehind(int start, int count, long now)
+    {
+        var kept = 0;
+        for (var i = start; i < start + count; i++)
+        {
+            var request = _requests[i];
+            if (!IsDead(request, now))
             {
-                request.Fail(
-                    request.IsCancelled ? InferenceCode.Cancelled : InferenceCode.DeadlineExceeded,
-                    request.IsCancelled
-                        ? "Request was cancelled"
-                        : $"the deadline passed before model '{_owner.Settings.Name}' could run the request");
-                _owner.Statistics.RecordFailure(FailureReason.Canceled, now - request.ReceivedAt);
+                // Dead ones change places with live ones: they stay in the batch to be completed with it.
+                (_requests[start + kept], _requests[i]) = (request, _requests[start + kept]);
+                kept++;
                 continue;
             }
 
-            // Dead ones change places with live ones: they stay in the batch to be completed with it.
-            (_requests[start + kept], _requests[start + i]) = (request, _requests[start + kept]);
-            kept++;
+            request.Fail(
+                request.IsCancelled ? InferenceCode.Cancelled : InferenceCode.DeadlineExceeded,
+                request.IsCancelled
+                    ? "Request was cancelled"
+                    : $"the deadline passed before model '{_owner.Settings.Name}' could run the request");
+            _owner.Statistics.RecordFailure(FailureReason.Canceled, now - request.ReceivedAt);
         }
 
-        count = kept;
-        return kept > 0;
+        return kept;
     }
 
     private int RowsOf(int start, int count)
@@ -261,7 +278,7 @@ internal sealed class InstanceRunner : IThreadPoolWorkItem, IDisposable
         switch (error)
         {
             case InferenceException { Code: InferenceCode.Cancelled }:
-                DynamicBatcher.FailCancelled(request);
+                RequestEndings.FailCancelled(request);
                 break;
             case InferenceException known:
                 request.Fail(known.Code, known.Message);
