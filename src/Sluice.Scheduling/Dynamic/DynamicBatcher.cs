@@ -330,8 +330,9 @@ public sealed class DynamicBatcher : IServable, ITimerTarget
     {
         if (_queue.Count == 0 || _idle.Count == 0)
             return null;
+        // Requests of zero rows need a run as well.
         var batches = CanBatch
-            ? (_queue.RowCount + Settings.MaxBatchSize - 1) / Settings.MaxBatchSize
+            ? Math.Max(1, (_queue.RowCount + Settings.MaxBatchSize - 1) / Settings.MaxBatchSize)
             : _queue.Count;
         if (_startingCount >= batches)
             return null;

@@ -54,6 +54,17 @@ public sealed class BatchingTests
     }
 
     [Fact]
+    public async Task Execute_NoRows_IsRunToo()
+    {
+        await using var fixture = new BatcherFixture(TestRequests.Settings(NoDelay));
+        var (request, done, run) = await fixture.SendAndStart();
+        run.Finish();
+        await done;
+        Assert.True(request.IsOk, request.StatusMessage);
+        Assert.Empty(TestRequests.RowsOf(request));
+    }
+
+    [Fact]
     public async Task Execute_MoreThanABatchWaits_IsCutAtTheMaximum()
     {
         await using var fixture = new BatcherFixture(TestRequests.Settings(NoDelay, maxBatchSize: 3));
