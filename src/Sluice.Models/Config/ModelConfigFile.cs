@@ -45,7 +45,7 @@ public static class ModelConfigFile
         catch (IOException e)
         {
             throw new InferenceException(
-                InferenceCode.InvalidArgument, $"failed to parse config override of model '{model}': {e.Message}", e);
+                InferenceCode.InvalidArgument, $"failed to load '{model}', its config override is wrong: {e.Message}", e);
         }
     }
 }

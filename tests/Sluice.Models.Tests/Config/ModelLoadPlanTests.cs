@@ -268,10 +268,13 @@ public sealed class ModelLoadPlanTests : IDisposable
     [InlineData("{ \"max_batch_size\": 1e40 }")]
     [InlineData("{ \"input\": [ null ] }")]
     [InlineData("{ \"input\": { } } }")]
-    public void ReadJson_ThatIsNoConfiguration_IsInvalid(string json) =>
-        Assert.Equal(
-            InferenceCode.InvalidArgument,
-            Assert.Throws<InferenceException>(() => ModelConfigFile.ReadJson("m", json)).Code);
+    public void ReadJson_ThatIsNoConfiguration_IsInvalid(string json)
+    {
+        var error = Assert.Throws<InferenceException>(() => ModelConfigFile.ReadJson("m", json));
+
+        Assert.Equal(InferenceCode.InvalidArgument, error.Code);
+        Assert.StartsWith("failed to load 'm', ", error.Message);
+    }
 
     private const string Full =
         "max_batch_size: 8 input { name: 'x' data_type: TYPE_FP32 dims: 4 } output { name: 'y' data_type: TYPE_FP32 dims: 2 }";
