@@ -2,7 +2,9 @@
 # Measures the server's CPU time per request beside a bare C++ gRPC echo server, in one run on one machine, and prints
 # one table. Server on one core, client on another; the two servers take turns, round by round; figures are medians.
 #
-#   perf/compare.sh [--rounds 3] [--seconds 3] [--only TEXT] [--servers "echo sluice"]
+#   perf/compare.sh [--rounds 3] [--seconds 3] [--settle 8] [--only TEXT] [--servers "echo sluice"]
+#
+# --settle is how long a fresh server is driven before it is measured: on one core the runtime compiles for some seconds.
 #
 # --only TEXT keeps the cases whose name holds TEXT. SERVER_CPU and CLIENT_CPU choose the cores (0 and 1).
 set -euo pipefail
@@ -31,12 +33,13 @@ cases=(
   "HTTP binary, add_sub, 16 | http_binary | add_sub  | -c 16                        | -"
 )
 
-rounds=3 seconds=3 only='' servers='echo sluice'
+rounds=3 seconds=3 settle=8 only='' servers='echo sluice'
 while (($# > 0)); do
   (($# > 1)) || die "$1 needs a value"
   case $1 in
     --rounds) rounds=$2 ;;
     --seconds) seconds=$2 ;;
+    --settle) settle=$2 ;;
     --only) only=$2 ;;
     --servers) servers=$2 ;;
     *) die "unknown argument '$1'" "The top of ${BASH_SOURCE[0]} lists them." ;;
@@ -44,7 +47,8 @@ while (($# > 0)); do
   shift 2
 done
 
-[[ $rounds =~ ^[1-9][0-9]*$ && $seconds =~ ^[1-9][0-9]*$ ]] || die "--rounds and --seconds take whole numbers."
+[[ $rounds =~ ^[1-9][0-9]*$ && $seconds =~ ^[1-9][0-9]*$ && $settle =~ ^[0-9]+$ ]] ||
+  die "--rounds, --seconds and --settle take whole numbers."
 
 server_cpu=${SERVER_CPU:-0}
 client_cpu=${CLIENT_CPU:-1}
@@ -111,6 +115,17 @@ print(*(s.getsockname()[1] for s in sockets))')
       ;;
     *) die "unknown server '$server_name'" ;;
   esac
+}
+
+# Drives a fresh server until it has compiled what it will need.
+settle_server() {
+  ((settle > 0)) || return 0
+  local model
+  for model in 'add_sub --input INPUT0:INT32:1,16 --input INPUT1:INT32:1,16' 'mlp --input INPUT0:FP32:1,64'; do
+    # shellcheck disable=SC2086
+    taskset -c "$client_cpu" "$reference/grpc_load" --address "127.0.0.1:$grpc_port" --model $model --in-flight 32 \
+      --seconds "$settle" --warmup 0 >/dev/null || die "$server_name fails while it is warmed up."
+  done
 }
 
 # User plus system time of the server so far, in µs; its name in the second field holds no blank.
@@ -211,6 +226,7 @@ for ((round = 1; round <= rounds; round++)); do
   for name in $servers; do
     say "round $round of $rounds: $name"
     start_server "$name"
+    settle_server
     run_round
     stop_server
   done

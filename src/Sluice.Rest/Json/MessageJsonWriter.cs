@@ -1,5 +1,6 @@
 using System.Collections;
 using System.Globalization;
+using System.Text.Encodings.Web;
 using System.Text.Json;
 using Google.Protobuf;
 using Google.Protobuf.Reflection;
@@ -13,6 +14,9 @@ namespace Sluice.Rest.Json;
 /// </remarks>
 internal static class MessageJsonWriter
 {
+    /// <summary>Leaves quotes and the like as they are: people and scripts read these texts, no browser executes them.</summary>
+    public static JsonWriterOptions Options { get; } = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
     /// <summary>Prints one message.</summary>
     /// <param name="writer">Where it goes.</param>
     /// <param name="message">The message.</param>

@@ -62,7 +62,7 @@ internal sealed class MetadataHandlers(UnaryMethods methods)
 
     private static ValueTask SendAsync(RestCall call, IMessage message)
     {
-        using (var writer = new Utf8JsonWriter(call.Output))
+        using (var writer = new Utf8JsonWriter(call.Output, MessageJsonWriter.Options))
             MessageJsonWriter.Write(writer, message, omitEmpty: "properties");
         return call.SendPlainJsonAsync();
     }

@@ -23,7 +23,7 @@ internal sealed class RepositoryHandlers(UnaryMethods methods)
         }
 
         var index = (RepositoryIndexResponse)await methods.InvokeAsync("RepositoryIndex", request, call).ConfigureAwait(false);
-        using (var writer = new Utf8JsonWriter(call.Output))
+        using (var writer = new Utf8JsonWriter(call.Output, MessageJsonWriter.Options))
             Write(writer, index);
         await call.SendPlainJsonAsync().ConfigureAwait(false);
     }

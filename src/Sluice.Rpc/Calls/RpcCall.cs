@@ -17,6 +17,7 @@ public sealed class RpcCall : ICallLifetime
     private CancellationTokenRegistration _abortRegistration;
     private bool _isWatched;
     private bool _hasOutput;
+    private volatile bool _isAborted;
 
     /// <summary>Creates a call to be used for one stream after the other.</summary>
     public RpcCall(RpcOptions options, TensorBufferPool pool)
@@ -58,7 +59,8 @@ public sealed class RpcCall : ICallLifetime
     public string StatusMessage { get; private set; } = "";
 
     /// <inheritdoc/>
-    public bool IsDeadlineExceeded => DeadlineAt != 0 && Stopwatch.GetTimestamp() >= DeadlineAt;
+    public bool IsDeadlineExceeded => DeadlineAt != 0 &&
+        (Stopwatch.GetTimestamp() >= DeadlineAt || (_isWatched && !_isAborted && _cancellation!.IsCancellationRequested));
 
     /// <inheritdoc/>
     public CancellationToken CancellationToken
@@ -70,8 +72,7 @@ public sealed class RpcCall : ICallLifetime
                 return _cancellation!.Token;
             _isWatched = true;
             _cancellation ??= new CancellationTokenSource();
-            _abortRegistration = Stream.Aborted.UnsafeRegister(
-                static source => ((CancellationTokenSource)source!).Cancel(), _cancellation);
+            _abortRegistration = Stream.Aborted.UnsafeRegister(static call => ((RpcCall)call!).OnAborted(), this);
             if (DeadlineAt != 0)
                 _cancellation.CancelAfter(TimeLeft());
             return _cancellation.Token;
@@ -85,6 +86,7 @@ public sealed class RpcCall : ICallLifetime
         Status = InferenceCode.Ok;
         StatusMessage = "";
         _hasOutput = false;
+        _isAborted = false;
         Reader.Begin(stream);
         Writer.Begin(stream);
         DeadlineAt = 0;
@@ -165,6 +167,12 @@ public sealed class RpcCall : ICallLifetime
         }
     }
 
+    private void OnAborted()
+    {
+        _isAborted = true;
+        _cancellation!.Cancel();
+    }
+
     private TimeSpan TimeLeft()
     {
         // A CancellationTokenSource takes at most about 24 days; later deadlines need no timer.
@@ -172,7 +180,7 @@ public sealed class RpcCall : ICallLifetime
         if (left > TimeSpan.FromDays(24))
             return Timeout.InfiniteTimeSpan;
 
-        // Timers count whole milliseconds and may come one early, which would look like a cancellation by the peer.
-        return left < TimeSpan.Zero ? TimeSpan.Zero : left + TimeSpan.FromMilliseconds(2);
+        // The runtime's timers follow a coarse clock and may come some milliseconds early; that it was the timer is enough.
+        return left < TimeSpan.Zero ? TimeSpan.Zero : left;
     }
 }

@@ -232,11 +232,11 @@ internal sealed class InstanceRunner : IThreadPoolWorkItem, IDisposable
                 continue;
             }
 
+            if (request.IsCancelled)
+                RequestEndings.FailCancelled(request);
             request.Fail(
-                request.IsCancelled ? InferenceCode.Cancelled : InferenceCode.DeadlineExceeded,
-                request.IsCancelled
-                    ? "Request was cancelled"
-                    : $"the deadline passed before model '{_owner.Settings.Name}' could run the request");
+                InferenceCode.DeadlineExceeded,
+                $"the deadline passed before model '{_owner.Settings.Name}' could run the request");
             _owner.Statistics.RecordFailure(FailureReason.Canceled, now - request.ReceivedAt);
         }
 

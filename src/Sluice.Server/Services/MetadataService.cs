@@ -17,7 +17,7 @@ public sealed class MetadataService(ModelTable models, ServerState state, Server
     /// <summary>The service's methods.</summary>
     public IEnumerable<RpcMethod> Methods =>
     [
-        Method("ServerLive", ServerLiveRequest.Parser, _ => new ServerLiveResponse { Live = true }),
+        Method("ServerLive", ServerLiveRequest.Parser, _ => ServerLive()),
         Method("ServerReady", ServerReadyRequest.Parser, _ => new ServerReadyResponse { Ready = state.IsReady }),
         Method("ModelReady", ModelReadyRequest.Parser, ModelReady),
         Method("ServerMetadata", ServerMetadataRequest.Parser, _ => ServerMetadata()),
@@ -31,6 +31,10 @@ public sealed class MetadataService(ModelTable models, ServerState state, Server
         where TRequest : class, Google.Protobuf.IMessage<TRequest>, new()
         where TResponse : class, Google.Protobuf.IMessage<TResponse> =>
         new(InferenceService.Name, name, parser, (request, _) => ValueTask.FromResult(answer(request)));
+
+    private ServerLiveResponse ServerLive() => state.IsStopping
+        ? throw new InferenceException(InferenceCode.Unavailable, "Server exiting")
+        : new ServerLiveResponse { Live = true };
 
     private ModelReadyResponse ModelReady(ModelReadyRequest request)
     {
