@@ -24,7 +24,7 @@ public sealed partial class ReadmeTests
         Assert.Contains(path, RepositoryFiles.All);
         var lines = RepositoryFiles.Lines(path);
         Assert.Equal(Headings, lines.Where(line => Headings.Contains(line)));
-        Assert.InRange(lines.Length, 8, 60);
+        Assert.InRange(lines.Length, 8, 120);
     }
 
     [Fact]
