@@ -12,6 +12,7 @@ public sealed class ProjectTests
         ["Sluice.Inference"] = ["Sluice.Tensors"],
         ["Sluice.Protocol"] = ["Sluice.Inference"],
         ["Sluice.Rpc"] = ["Sluice.Protocol"],
+        ["Sluice.Http2"] = ["Sluice.Rpc"],
         ["Sluice.Rest"] = ["Sluice.Rpc"],
         ["Sluice.Models"] = ["Sluice.Inference", "Sluice.Protocol"],
         ["Sluice.Scheduling"] = ["Sluice.Models"],
@@ -20,7 +21,7 @@ public sealed class ProjectTests
         ["Sluice.Client"] = ["Sluice.Protocol"],
         ["Sluice.Server"] =
         [
-            "Sluice.Rest", "Sluice.Scheduling", "Sluice.Statistics", "Sluice.Backends.OnnxRuntime", "Sluice.Client",
+            "Sluice.Http2", "Sluice.Rest", "Sluice.Scheduling", "Sluice.Statistics", "Sluice.Backends.OnnxRuntime", "Sluice.Client",
         ],
     };
 

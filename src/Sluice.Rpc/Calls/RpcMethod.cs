@@ -23,6 +23,9 @@ public abstract class RpcMethod
     /// <summary>Path of the method's requests.</summary>
     public string Path { get; }
 
+    /// <summary>Never blocks its thread, so that it may run on one that serves other connections too. Default false.</summary>
+    public virtual bool NeverBlocks => false;
+
     /// <summary>Serves one call: reads its messages, writes its responses, sets its status when it fails.</summary>
     public abstract ValueTask InvokeAsync(RpcCall call);
 }

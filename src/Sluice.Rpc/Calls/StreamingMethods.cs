@@ -97,12 +97,15 @@ public sealed class DuplexMethod<TRequest, TResponse>(
     }
 }
 
-/// <summary>A method that reads and writes its own bytes; the hot ones do.</summary>
+/// <summary>A method that reads and writes its own bytes and never blocks; the hot ones do.</summary>
 /// <param name="service">Full name of the service.</param>
 /// <param name="name">Name of the method.</param>
 /// <param name="handler">Serves one call.</param>
 public sealed class RawMethod(string service, string name, Func<RpcCall, ValueTask> handler) : RpcMethod(service, name)
 {
+    /// <inheritdoc/>
+    public override bool NeverBlocks => true;
+
     /// <inheritdoc/>
     public override ValueTask InvokeAsync(RpcCall call) => handler(call);
 }

@@ -65,7 +65,9 @@ public sealed class RpcDispatcher
         Interlocked.Increment(ref _activeCount);
         try
         {
-            var running = method!.InvokeAsync(call);
+            var running = stream.IsOnSharedThread && !method!.NeverBlocks
+                ? InvokeElsewhereAsync(method, call)
+                : method!.InvokeAsync(call);
             if (!running.IsCompletedSuccessfully)
                 return AwaitAsync(running, call, method);
             running.GetAwaiter().GetResult();
@@ -92,6 +94,13 @@ public sealed class RpcDispatcher
         var status = call.Status.ToName();
         var microseconds = (long)Stopwatch.GetElapsedTime(call.BeganAt).TotalMicroseconds;
         RpcLog.Access(_logger, call.Stream.Path, status, microseconds);
+    }
+
+    private static async ValueTask InvokeElsewhereAsync(RpcMethod method, RpcCall call)
+    {
+        call.Stream.LeaveSharedThread();
+        await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
+        await method.InvokeAsync(call).ConfigureAwait(false);
     }
 
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]

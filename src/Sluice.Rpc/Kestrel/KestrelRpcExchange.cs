@@ -11,6 +11,9 @@ namespace Sluice.Rpc.Kestrel;
 /// <summary>An HTTP/2 stream of Kestrel, without HttpContext; kept with Kestrel's own pooled stream.</summary>
 internal sealed class KestrelRpcExchange : IRpcExchange
 {
+    // The transport holds no more than this of a large response at a time.
+    private const int SendPieceBytes = 256 * 1024;
+
     private IFeatureCollection _features = null!;
     private IHttpRequestFeature _request = null!;
     private IHttpResponseFeature _response = null!;
@@ -29,6 +32,10 @@ internal sealed class KestrelRpcExchange : IRpcExchange
     public PipeReader Body { get; private set; } = null!;
 
     public PipeWriter Output { get; private set; } = null!;
+
+    public bool IsOnSharedThread => false;
+
+    public int DirectSendBytes => SendPieceBytes;
 
     public CancellationToken Aborted => _features.Get<IHttpRequestLifetimeFeature>()!.RequestAborted;
 
@@ -73,6 +80,25 @@ internal sealed class KestrelRpcExchange : IRpcExchange
             destination = destination[(int)buffer.Length..];
             Body.AdvanceTo(buffer.End);
             if (result.IsCompleted && !destination.IsEmpty)
+                return false;
+        }
+
+        return true;
+    }
+
+    public void LeaveSharedThread()
+    {
+    }
+
+    public async ValueTask<bool> SendAsync(ReadOnlyMemory<byte> memory)
+    {
+        while (!memory.IsEmpty)
+        {
+            var piece = memory[..Math.Min(memory.Length, SendPieceBytes)];
+            memory = memory[piece.Length..];
+            Output.Write(piece.Span);
+            var result = await Output.FlushAsync().ConfigureAwait(false);
+            if (result.IsCompleted || result.IsCanceled)
                 return false;
         }
 

@@ -8,11 +8,12 @@ using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using Sluice.Rpc.Calls;
 using Sluice.Rpc.Dispatch;
+using Sluice.Rpc.Transport;
 
 namespace Sluice.Rpc.Kestrel;
 
 /// <summary>Serves gRPC over Kestrel's HTTP/2, on the bare server: no HttpContext, no middleware.</summary>
-public sealed class KestrelRpcServer : IAsyncDisposable
+public sealed class KestrelRpcServer : IRpcServer
 {
     private readonly KestrelServer _server;
     private readonly RpcDispatcher _dispatcher;
@@ -30,12 +31,11 @@ public sealed class KestrelRpcServer : IAsyncDisposable
         _server = new KestrelServer(Options.Create(kestrel), sockets, loggers);
     }
 
-    /// <summary>Addresses that are listened on, once started.</summary>
+    /// <inheritdoc/>
     public IReadOnlyList<Uri> Addresses =>
         [.. _server.Features.Get<IServerAddressesFeature>()!.Addresses.Select(address => new Uri(address))];
 
-    /// <summary>Begins to listen.</summary>
-    /// <exception cref="IOException">The port is taken.</exception>
+    /// <inheritdoc/>
     public async Task StartAsync(CancellationToken cancellationToken)
     {
         await _server.StartAsync(new Application(_dispatcher), cancellationToken).ConfigureAwait(false);
@@ -43,8 +43,7 @@ public sealed class KestrelRpcServer : IAsyncDisposable
             RpcLog.Listening(_logger, address);
     }
 
-    /// <summary>Refuses new calls, lets running ones end, closes connections.</summary>
-    /// <param name="cancellationToken">Ends the waiting: what still runs is aborted.</param>
+    /// <inheritdoc/>
     public Task StopAsync(CancellationToken cancellationToken)
     {
         _dispatcher.StopAccepting();

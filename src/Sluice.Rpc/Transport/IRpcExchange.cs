@@ -46,6 +46,20 @@ public interface IRpcExchange
     /// <returns>False when the body ends before the memory is full.</returns>
     ValueTask<bool> FillAsync(Memory<byte> destination);
 
+    /// <summary>True when the thread that serves the call also serves other connections: it must not block.</summary>
+    bool IsOnSharedThread { get; }
+
+    /// <summary>Lets the call's waits end on the thread pool from now on, for handlers that may block.</summary>
+    void LeaveSharedThread();
+
+    /// <summary>From this length on memory had better be sent by <see cref="SendAsync"/> than be copied to <see cref="Output"/>.</summary>
+    int DirectSendBytes { get; }
+
+    /// <summary>Sends memory behind what was written to <see cref="Output"/>, as directly as the transport can.</summary>
+    /// <remarks><b>Ownership.</b> The memory is lent until the task ends.</remarks>
+    /// <returns>False when the peer is gone.</returns>
+    ValueTask<bool> SendAsync(ReadOnlyMemory<byte> memory);
+
     /// <summary>Resets the stream with an HTTP/2 error code.</summary>
     void Abort(int http2ErrorCode);
 }

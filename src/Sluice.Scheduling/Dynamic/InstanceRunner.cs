@@ -75,7 +75,9 @@ internal sealed class InstanceRunner : IThreadPoolWorkItem, IDisposable
     {
         if (_owner.Estimate.IsCheap)
         {
-            ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
+            // All requests that the same read brought are in the queue by the end of the thread's turn.
+            if (!ThreadTurn.TryDefer(this))
+                ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
             return;
         }
 

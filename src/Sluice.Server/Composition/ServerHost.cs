@@ -11,8 +11,8 @@ using Sluice.Rpc;
 using Sluice.Rpc.Calls;
 using Sluice.Rpc.Dispatch;
 using Sluice.Rpc.Health;
-using Sluice.Rpc.Kestrel;
 using Sluice.Rpc.Reflection;
+using Sluice.Rpc.Transport;
 using Sluice.Scheduling;
 using Sluice.Scheduling.Loading;
 using Sluice.Scheduling.Timing;
@@ -34,7 +34,7 @@ public sealed class ServerHost : IAsyncDisposable
     private readonly ModelLifecycle _lifecycle;
     private readonly ServerState _state;
     private readonly RpcDispatcher _dispatcher;
-    private readonly KestrelRpcServer? _rpc;
+    private readonly IRpcServer? _rpc;
     private readonly RestServer? _rest;
     private readonly RestServer? _metrics;
 
@@ -58,8 +58,7 @@ public sealed class ServerHost : IAsyncDisposable
             AccessLog = options.AccessLog,
         };
         _dispatcher = new RpcDispatcher(Methods, rpc, _pool, loggers.CreateLogger<RpcDispatcher>());
-        if (options.Grpc is { } endPoint)
-            _rpc = new KestrelRpcServer(new RpcListenOptions { EndPoint = endPoint }, _dispatcher, loggers);
+        _rpc = RpcParts.Create(options, _dispatcher, loggers, time);
         _rest = HttpParts.CreateRest(options, Methods, Engine, _pool, loggers);
         _metrics = HttpParts.CreateMetrics(options, _lifecycle.Table, _pool, loggers);
     }

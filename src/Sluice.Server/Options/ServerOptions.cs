@@ -61,6 +61,12 @@ public sealed record ServerOptions
     /// <summary>The gRPC port; null = off.</summary>
     public IPEndPoint? Grpc { get; init; } = new(IPAddress.Any, 8001);
 
+    /// <summary>What moves gRPC's bytes.</summary>
+    public GrpcTransport GrpcTransport { get; init; } = GrpcTransport.Auto;
+
+    /// <summary>Threads of the native transport.</summary>
+    public int GrpcLoopCount { get; init; } = Environment.ProcessorCount;
+
     /// <summary>Compression of inference responses; null = none.</summary>
     public CompressionLevel? GrpcResponseCompression { get; init; }
 

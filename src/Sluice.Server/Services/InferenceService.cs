@@ -17,9 +17,6 @@ public sealed class InferenceService(IInferenceEngine engine)
     /// <summary>Full name of the gRPC service.</summary>
     public const string Name = "inference.GRPCInferenceService";
 
-    // Past this a response is sent piece by piece, so that the transport never holds all of it.
-    private const int LargeResponse = 256 * 1024;
-
     private static readonly BulkOffset FindBulk = InferRequestReader.FindBulkOffset;
 
     /// <summary>The service's methods.</summary>
@@ -63,12 +60,13 @@ public sealed class InferenceService(IInferenceEngine engine)
     {
         call.Writer.EnableCompression();
         var length = InferResponseWriter.Measure(request);
-        if (length > LargeResponse && !call.Writer.IsCompressing)
+        if (length >= call.Stream.DirectSendBytes && !call.Writer.IsCompressing)
             return RespondLargeAsync(call, request, length);
         call.Write(request, length, static (output, response) => InferResponseWriter.Write(output, response));
         return ValueTask.CompletedTask;
     }
 
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
     private static async ValueTask RespondLargeAsync(RpcCall call, InferRequest request, long length)
     {
         var output = call.Stream.Output;
@@ -76,16 +74,10 @@ public sealed class InferenceService(IInferenceEngine engine)
         InferResponseWriter.WriteHead(output, request);
         for (var i = 0; i < request.OutputCount; i++)
         {
-            var rest = request.Outputs[i].Memory;
-            InferResponseWriter.WriteRawHead(output, rest.Length);
-            while (!rest.IsEmpty)
-            {
-                var piece = rest[..Math.Min(rest.Length, LargeResponse)];
-                rest = rest[piece.Length..];
-                InferResponseWriter.WriteRaw(output, piece.Span);
-                if (!await call.FlushAsync().ConfigureAwait(false))
-                    throw new OperationCanceledException();
-            }
+            var memory = request.Outputs[i].Memory;
+            InferResponseWriter.WriteRawHead(output, memory.Length);
+            if (!await call.Stream.SendAsync(memory).ConfigureAwait(false))
+                throw new OperationCanceledException();
         }
     }
 }

@@ -124,5 +124,19 @@ internal sealed class FakeExchange : IRpcExchange
         return isWhole;
     }
 
+    public bool IsOnSharedThread => false;
+
+    public int DirectSendBytes => int.MaxValue;
+
+    public void LeaveSharedThread()
+    {
+    }
+
+    public async ValueTask<bool> SendAsync(ReadOnlyMemory<byte> memory)
+    {
+        await Output.WriteAsync(memory);
+        return true;
+    }
+
     public void Abort(int http2ErrorCode) => AbortSource.Cancel();
 }

@@ -1,0 +1,39 @@
+namespace Sluice.Http2.Connection;
+
+/// <summary>Knows what a peer keeps waiting for too long: slow handshakes, half header blocks, windows that stay shut.</summary>
+internal sealed class Patience(Http2Limits limits, TimeProvider time)
+{
+    private readonly long _openedAt = time.GetTimestamp();
+    private long _blockSince;
+    private long _sendSince;
+
+    /// <summary>The peer has taken some bytes.</summary>
+    public void HasSent() => _sendSince = 0;
+
+    /// <summary>The handshake takes too long.</summary>
+    public bool IsHandshakeOver(bool isComplete) => !isComplete && IsOver(_openedAt, limits.HandshakeTimeout);
+
+    /// <summary>A header block takes too long.</summary>
+    public bool IsHeaderBlockOver(bool isUnderWay) => IsOver(ref _blockSince, isUnderWay, limits.HeaderBlockTimeout);
+
+    /// <summary>The peer has taken nothing of what waits for the connection.</summary>
+    public bool IsSendOver(bool isWaiting) => IsOver(ref _sendSince, isWaiting, limits.SendStallTimeout);
+
+    /// <summary>The peer has taken nothing of what waits for a stream's window.</summary>
+    public bool IsStreamOver(Http2Stream stream)
+    {
+        var isBlocked = stream.SendWindow <= 0 && stream.Pending.Published > 0;
+        var since = stream.BlockedSince;
+        var isOver = IsOver(ref since, isBlocked, limits.SendStallTimeout);
+        stream.BlockedSince = since;
+        return isOver;
+    }
+
+    private bool IsOver(ref long since, bool isWaiting, TimeSpan limit)
+    {
+        since = !isWaiting ? 0 : since == 0 ? time.GetTimestamp() : since;
+        return isWaiting && IsOver(since, limit);
+    }
+
+    private bool IsOver(long since, TimeSpan limit) => time.GetElapsedTime(since) > limit;
+}

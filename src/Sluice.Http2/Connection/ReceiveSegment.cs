@@ -1,0 +1,30 @@
+using Sluice.Tensors;
+
+namespace Sluice.Http2.Connection;
+
+/// <summary>Memory into which a connection receives; calls keep parts of it while they read them in place.</summary>
+/// <remarks><b>Ownership.</b> Counted: the connection holds one reference, each part that a body keeps another. The last
+/// one returns the memory. <b>Threads.</b> Any may release; only the connection's turn adds.</remarks>
+internal sealed class ReceiveSegment(TensorBuffer buffer)
+{
+    private int _references = 1;
+
+    /// <summary>All of its memory.</summary>
+    public Memory<byte> Memory => buffer.Memory;
+
+    /// <summary>Bytes that the connection has received into it.</summary>
+    public int Filled { get; set; }
+
+    /// <summary>Nobody but the connection uses it; its bytes may be moved and overwritten.</summary>
+    public bool IsUnshared => Volatile.Read(ref _references) == 1;
+
+    /// <summary>Keeps the memory for one more user.</summary>
+    public void AddReference() => Interlocked.Increment(ref _references);
+
+    /// <summary>Ends one use.</summary>
+    public void Release()
+    {
+        if (Interlocked.Decrement(ref _references) == 0)
+            buffer.Dispose();
+    }
+}

@@ -1,0 +1,16 @@
+namespace Sluice.Rpc.Transport;
+
+/// <summary>A transport that listens and serves calls by the dispatcher that it was made with.</summary>
+public interface IRpcServer : IAsyncDisposable
+{
+    /// <summary>Addresses that are listened on, once started.</summary>
+    IReadOnlyList<Uri> Addresses { get; }
+
+    /// <summary>Begins to listen.</summary>
+    /// <exception cref="IOException">The address is taken.</exception>
+    Task StartAsync(CancellationToken cancellationToken);
+
+    /// <summary>Refuses new calls, lets running ones end, closes connections.</summary>
+    /// <param name="cancellationToken">Ends the waiting: what still runs is aborted.</param>
+    Task StopAsync(CancellationToken cancellationToken);
+}
