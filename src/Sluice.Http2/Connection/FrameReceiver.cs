@@ -8,7 +8,7 @@ namespace Sluice.Http2.Connection;
 /// <para>DATA is handed on piece by piece as it arrives, in place. Every other frame is small and waits until it is whole.</para>
 /// <para><b>Threads.</b> The connection's turn.</para>
 /// </remarks>
-internal sealed class FrameReceiver(Http2Connection connection, TensorBufferPool pool)
+internal sealed class FrameReceiver(Http2Connection connection, FrameHandler handler, TensorBufferPool pool)
 {
     private const int SegmentBytes = 64 * 1024;
     private const int SmallestRoom = 4 * 1024;
@@ -18,6 +18,7 @@ internal sealed class FrameReceiver(Http2Connection connection, TensorBufferPool
     private static readonly byte[] Preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"u8.ToArray();
 
     private readonly Http2Limits _limits = connection.Limits;
+    private readonly HeaderBlock _block = new(connection.Limits);
     private ReceiveSegment? _segment;
     private int _parsed;
     private bool _hasPreface;
@@ -31,19 +32,13 @@ internal sealed class FrameReceiver(Http2Connection connection, TensorBufferPool
     private bool _dataEnds;
     private bool _isInData;
 
-    // The header block that is under way.
-    private byte[] _block = [];
-    private int _blockLength;
-    private int _blockStream;
-    private int _continuations;
-    private bool _blockEnds;
     private int _landing;
 
     /// <summary>The preface and the first SETTINGS have come.</summary>
     public bool IsOpen => _hasSettings;
 
     /// <summary>A header block has begun and not ended.</summary>
-    public bool IsInHeaderBlock => _blockStream != 0;
+    public bool IsInHeaderBlock => _block.StreamId != 0;
 
     /// <summary>Says where the next bytes go.</summary>
     /// <param name="canLand">The bytes are received before anything else happens to the connection.</param>
@@ -86,17 +81,15 @@ internal sealed class FrameReceiver(Http2Connection connection, TensorBufferPool
     public void Relax()
     {
         if (_segment is not null && _parsed == _segment.Filled)
-            Drop();
+            ReleaseSegment();
     }
 
     /// <summary>Gives the receive memory back; nothing will be received any more.</summary>
     public void Drop()
     {
-        _segment?.Release();
-        _segment = null;
+        ReleaseSegment();
         _dataStream = null;
         _isInData = false;
-        _parsed = 0;
     }
 
     /// <summary>Forgets a stream that has ended while its DATA frame is under way.</summary>
@@ -104,6 +97,13 @@ internal sealed class FrameReceiver(Http2Connection connection, TensorBufferPool
     {
         if (_dataStream == stream)
             _dataStream = null;
+    }
+
+    private void ReleaseSegment()
+    {
+        _segment?.Release();
+        _segment = null;
+        _parsed = 0;
     }
 
     private void MakeRoom()
@@ -180,7 +180,7 @@ internal sealed class FrameReceiver(Http2Connection connection, TensorBufferPool
             return BeginData(header);
         if (header.Type > FrameType.Continuation)
         {
-            connection.SpendIdleFrame();
+            handler.SpendIdleFrame();
             _parsed += FrameHeader.Size;
             _skip = header.Length;
             return true;
@@ -199,9 +199,7 @@ internal sealed class FrameReceiver(Http2Connection connection, TensorBufferPool
         if (header.Length > _limits.MaxFrameBytes)
             throw new Http2ConnectionException(
                 Http2ErrorCode.FrameSizeError, $"a frame of {header.Length} bytes is above the limit of {_limits.MaxFrameBytes}");
-        if (_blockStream != 0 && (header.Type != FrameType.Continuation || header.StreamId != _blockStream))
-            throw new Http2ConnectionException(
-                Http2ErrorCode.ProtocolError, $"a {header.Type} frame stands within the header block of stream {_blockStream}");
+        _block.Check(header);
         if (!_hasSettings && header.Type != FrameType.Settings)
             throw new Http2ConnectionException(Http2ErrorCode.ProtocolError, "the first frame is not SETTINGS");
         var most = header.Type switch
@@ -231,36 +229,39 @@ internal sealed class FrameReceiver(Http2Connection connection, TensorBufferPool
         switch (header.Type)
         {
             case FrameType.Headers:
-                BeginBlock(header, payload);
+                RequireStream(header);
+                if (_block.Begin(header, payload, out var whole))
+                    handler.OnHeaders(header.StreamId, whole, header.Has(FrameFlags.EndStream));
                 break;
             case FrameType.Continuation:
-                ContinueBlock(header, payload);
+                if (_block.Continue(header, payload, out whole, out var endsStream))
+                    handler.OnHeaders(header.StreamId, whole, endsStream);
                 break;
             case FrameType.Settings:
                 RequireNoStream(header);
                 _hasSettings = true;
-                connection.OnSettings(header, payload);
+                handler.OnSettings(header, payload);
                 break;
             case FrameType.Priority:
                 RequireStream(header);
-                connection.SpendIdleFrame();
+                handler.SpendIdleFrame();
                 break;
             case FrameType.RstStream:
                 RequireStream(header);
-                connection.OnReset(header.StreamId);
+                handler.OnReset(header.StreamId);
                 break;
             case FrameType.Ping:
                 RequireNoStream(header);
-                connection.OnPing(header, payload);
+                handler.OnPing(header, payload);
                 break;
             case FrameType.GoAway:
                 RequireNoStream(header);
                 if (payload.Length < 8)
                     throw new Http2ConnectionException(Http2ErrorCode.FrameSizeError, "a GOAWAY frame is too short");
-                connection.OnGoAway();
+                handler.OnGoAway();
                 break;
             case FrameType.WindowUpdate:
-                connection.OnWindowUpdate(header.StreamId, BinaryPrimitives.ReadInt32BigEndian(payload) & 0x7fffffff);
+                handler.OnWindowUpdate(header.StreamId, BinaryPrimitives.ReadInt32BigEndian(payload) & 0x7fffffff);
                 break;
             default:
                 throw new Http2ConnectionException(Http2ErrorCode.ProtocolError, $"a client may not send {header.Type}");
@@ -289,8 +290,8 @@ internal sealed class FrameReceiver(Http2Connection connection, TensorBufferPool
         _dataEnds = header.Has(FrameFlags.EndStream);
         _isInData = true;
         if (header.Length == 0 && !_dataEnds)
-            connection.SpendIdleFrame();
-        _dataStream = connection.OnData(header.StreamId, header.Length, _dataLeft);
+            handler.SpendIdleFrame();
+        _dataStream = handler.OnData(header.StreamId, header.Length, _dataLeft);
         return true;
     }
 
@@ -306,7 +307,7 @@ internal sealed class FrameReceiver(Http2Connection connection, TensorBufferPool
             _parsed += part;
             _dataLeft -= part;
             if (_dataStream is null)
-                connection.OnIgnoredData(part);
+                handler.OnIgnoredData(part);
             else
                 _dataStream.Receive(_segment, _segment.Memory.Slice(start, part));
         }
@@ -334,70 +335,7 @@ internal sealed class FrameReceiver(Http2Connection connection, TensorBufferPool
         var stream = _dataStream;
         _dataStream = null;
         if (stream is not null && _dataEnds)
-            connection.OnRemoteEnd(stream);
-    }
-
-    private void BeginBlock(FrameHeader header, Span<byte> payload)
-    {
-        RequireStream(header);
-        var pad = 0;
-        if (header.Has(FrameFlags.Padded))
-        {
-            if (payload.IsEmpty)
-                throw new Http2ConnectionException(Http2ErrorCode.FrameSizeError, "a padded HEADERS frame has no pad length");
-            pad = payload[0];
-            payload = payload[1..];
-        }
-
-        if (header.Has(FrameFlags.Priority))
-        {
-            if (payload.Length < 5)
-                throw new Http2ConnectionException(Http2ErrorCode.FrameSizeError, "a HEADERS frame is too short for its priority");
-            payload = payload[5..];
-        }
-
-        if (pad > payload.Length)
-            throw new Http2ConnectionException(Http2ErrorCode.ProtocolError, "a HEADERS frame is all padding");
-        payload = payload[..^pad];
-        _blockEnds = header.Has(FrameFlags.EndStream);
-        if (header.Has(FrameFlags.EndHeaders))
-        {
-            connection.OnHeaders(header.StreamId, payload, _blockEnds);
-            return;
-        }
-
-        _blockStream = header.StreamId;
-        _blockLength = 0;
-        _continuations = 0;
-        Append(payload);
-    }
-
-    private void ContinueBlock(FrameHeader header, Span<byte> payload)
-    {
-        if (_blockStream == 0)
-            throw new Http2ConnectionException(Http2ErrorCode.ProtocolError, "a CONTINUATION frame continues nothing");
-        if (++_continuations > _limits.MaxContinuations)
-            throw new Http2ConnectionException(
-                Http2ErrorCode.EnhanceYourCalm, $"a header block has more than {_limits.MaxContinuations} CONTINUATION frames");
-        Append(payload);
-        if (!header.Has(FrameFlags.EndHeaders))
-            return;
-        var stream = _blockStream;
-        _blockStream = 0;
-        connection.OnHeaders(stream, _block.AsSpan(0, _blockLength), _blockEnds);
-        _block = [];
-    }
-
-    private void Append(ReadOnlySpan<byte> fragment)
-    {
-        var length = _blockLength + fragment.Length;
-        if (length > _limits.MaxHeaderListBytes)
-            throw new Http2ConnectionException(
-                Http2ErrorCode.EnhanceYourCalm, $"a header block is above the limit of {_limits.MaxHeaderListBytes} bytes");
-        if (length > _block.Length)
-            Array.Resize(ref _block, Math.Max(length, Math.Min(_limits.MaxHeaderListBytes, _block.Length * 2)));
-        fragment.CopyTo(_block.AsSpan(_blockLength));
-        _blockLength = length;
+            handler.OnRemoteEnd(stream);
     }
 
     private static void RequireStream(FrameHeader header)

@@ -24,15 +24,10 @@ internal sealed class Http2Connection
     private readonly FrameSender _sender;
     private readonly StreamTable _streams;
     private readonly ReceiveWindows _windows;
-    private readonly FrameBudget _budget;
     private readonly Patience _patience;
-    private readonly HpackDecoder _decoder = new(4096);
-    private readonly HeaderBlockCache _blocks = new();
-    private readonly List<Http2Stream> _unstarted = [];
+    private readonly FrameHandler _handler;
     private Http2Stream? _needy;
     private Http2Stream? _posted;
-    private bool _isDraining;
-    private bool _hasSaidLast;
     private bool _isLost;
 
     public Http2Connection(
@@ -44,11 +39,12 @@ internal sealed class Http2Connection
         _logger = logger;
         Limits = limits;
         Output = new SendBatch(memory);
-        _receiver = new FrameReceiver(this, memory);
         _sender = new FrameSender(this);
         _streams = new StreamTable(this, dispatcher);
         _windows = new ReceiveWindows(limits, _sender);
-        _budget = new FrameBudget(limits.IdleFramesPerSecond, time);
+        _handler = new FrameHandler(
+            this, _sender, _streams, _windows, counters, new FrameBudget(limits.IdleFramesPerSecond, time));
+        _receiver = new FrameReceiver(this, _handler, memory);
         _patience = new Patience(limits, time);
         PeerSettings.Announce(_sender, limits);
         _windows.Announce();
@@ -59,6 +55,12 @@ internal sealed class Http2Connection
 
     /// <summary>The next bytes for the peer.</summary>
     public SendBatch Output { get; }
+
+    /// <summary>The connection ends when its calls have ended.</summary>
+    public bool IsDraining { get; private set; }
+
+    /// <summary>The peer knows which stream is the last to be served.</summary>
+    public bool HasSaidLast { get; private set; }
 
     /// <summary>The connection takes no more bytes; once <see cref="Output"/> is sent it is to be closed.</summary>
     public bool IsFinished { get; private set; }
@@ -86,7 +88,7 @@ internal sealed class Http2Connection
         try
         {
             _receiver.Received(count);
-            StartUnended();
+            _handler.StartUnended();
         }
         catch (Http2ConnectionException error)
         {
@@ -112,7 +114,7 @@ internal sealed class Http2Connection
             _windows.CreditConnection(_streams.Open);
             if (_isLost)
                 return;
-            if (_isDraining && _hasSaidLast && _streams.BusyCount == 0)
+            if (IsDraining && HasSaidLast && _streams.BusyCount == 0)
                 IsFinished = true;
             if (Output.IsEmpty)
                 _sender.Fill(Output);
@@ -171,12 +173,20 @@ internal sealed class Http2Connection
         _receiver.Drop();
     }
 
+    /// <summary>The peer opens no more streams.</summary>
+    public void PeerDrains()
+    {
+        IsDraining = true;
+        if (!HasSaidLast)
+            SayLast();
+    }
+
     /// <summary>Ends the connection when its calls have ended: says so to the peer first, later which call was the last.</summary>
     public void Drain()
     {
-        if (_isDraining || IsFinished)
+        if (IsDraining || IsFinished)
             return;
-        _isDraining = true;
+        IsDraining = true;
         SendGoAway(int.MaxValue, Http2ErrorCode.NoError);
         _sender.Control(FrameType.Ping, FrameFlags.None, 0, "draining"u8);
     }
@@ -203,154 +213,12 @@ internal sealed class Http2Connection
             Reset(stream, Http2ErrorCode.Cancel);
         }
 
-        if (_isDraining && !_hasSaidLast)
+        if (IsDraining && !HasSaidLast)
             SayLast();
     }
 
     /// <summary>Logs a fault of ours that a handler let through.</summary>
     public void ReportFault(Exception error) => Http2Log.HandlerFault(_logger, error);
-
-    /// <summary>Counts a frame that carries no work.</summary>
-    public void SpendIdleFrame()
-    {
-        if (!_budget.TrySpend())
-            throw new Http2ConnectionException(Http2ErrorCode.EnhanceYourCalm, "the client sends too many frames without work");
-    }
-
-    /// <summary>A header block is complete.</summary>
-    public void OnHeaders(int id, ReadOnlySpan<byte> block, bool endsStream)
-    {
-        var headers = Decode(block);
-        if (_streams.TryGet(id, out var open))
-            OnTrailers(open, headers, endsStream);
-        else if ((id & 1) == 0)
-            throw new Http2ConnectionException(Http2ErrorCode.ProtocolError, $"a client may not open stream {id}");
-        else if (id > _streams.LastId)
-            OnRequest(id, headers, endsStream);
-        else if (!_streams.WasReset(id))
-            throw new Http2ConnectionException(Http2ErrorCode.StreamClosed, $"stream {id} has ended");
-    }
-
-    /// <summary>A DATA frame begins.</summary>
-    /// <param name="id">Its stream.</param>
-    /// <param name="length">Bytes that count against the windows.</param>
-    /// <param name="dataLength">Those of them that are no padding.</param>
-    /// <returns>Who takes the data; null when nobody does.</returns>
-    public Http2Stream? OnData(int id, int length, int dataLength)
-    {
-        _windows.Spend(length);
-        _windows.Dropped(length - dataLength);
-        if (!_streams.TryGet(id, out var stream))
-        {
-            RequireUsed(id);
-            if (!_streams.WasReset(id))
-                SendReset(id, Http2ErrorCode.StreamClosed);
-            return null;
-        }
-
-        if (stream.IsRemoteClosed || length > stream.ReceiveWindow)
-        {
-            Reset(stream, stream.IsRemoteClosed ? Http2ErrorCode.StreamClosed : Http2ErrorCode.FlowControlError);
-            return null;
-        }
-
-        stream.ReceiveWindow -= length;
-        stream.ReceivedBytes += dataLength;
-        return stream;
-    }
-
-    /// <summary>Data that nobody takes has been dropped.</summary>
-    public void OnIgnoredData(int length) => _windows.Dropped(length);
-
-    /// <summary>The last frame of a request has come.</summary>
-    public void OnRemoteEnd(Http2Stream stream)
-    {
-        if (!stream.HasRightLength)
-        {
-            Reset(stream, Http2ErrorCode.ProtocolError);
-            return;
-        }
-
-        stream.CloseRemote();
-        if (!stream.IsStarted)
-            stream.Start();
-        Settle(stream);
-    }
-
-    /// <summary>RST_STREAM (§6.4).</summary>
-    public void OnReset(int id)
-    {
-        RequireUsed(id);
-        SpendIdleFrame();
-        if (!_streams.TryGet(id, out var stream))
-            return;
-        _counters.ResetStream();
-        AbortStream(stream);
-    }
-
-    /// <summary>SETTINGS (§6.5).</summary>
-    public void OnSettings(FrameHeader header, ReadOnlySpan<byte> payload)
-    {
-        if (header.Has(FrameFlags.Ack))
-        {
-            if (payload.Length != 0)
-                throw new Http2ConnectionException(Http2ErrorCode.FrameSizeError, "an acknowledgement of SETTINGS has a payload");
-            return;
-        }
-
-        SpendIdleFrame();
-        PeerSettings.Apply(payload, _sender, _streams.Open);
-        Answer(FrameType.Settings, []);
-    }
-
-    /// <summary>PING (§6.7).</summary>
-    public void OnPing(FrameHeader header, ReadOnlySpan<byte> payload)
-    {
-        if (!header.Has(FrameFlags.Ack))
-        {
-            SpendIdleFrame();
-            Answer(FrameType.Ping, payload);
-        }
-        else if (_isDraining && !_hasSaidLast)
-        {
-            SayLast();
-        }
-    }
-
-    /// <summary>GOAWAY: the peer opens no more streams.</summary>
-    public void OnGoAway()
-    {
-        _isDraining = true;
-        if (!_hasSaidLast)
-            SayLast();
-    }
-
-    /// <summary>WINDOW_UPDATE (§6.9).</summary>
-    public void OnWindowUpdate(int id, int increment)
-    {
-        if (id == 0)
-        {
-            if (increment == 0)
-                throw new Http2ConnectionException(Http2ErrorCode.ProtocolError, "a window update of 0");
-            if (!_sender.TryAddWindow(increment))
-                throw new Http2ConnectionException(Http2ErrorCode.FlowControlError, "the connection's window overflows");
-            return;
-        }
-
-        if (!_streams.TryGet(id, out var stream))
-        {
-            RequireUsed(id);
-            return;
-        }
-
-        stream.SendWindow += increment;
-        if (increment == 0)
-            Reset(stream, Http2ErrorCode.ProtocolError);
-        else if (stream.SendWindow > int.MaxValue)
-            Reset(stream, Http2ErrorCode.FlowControlError);
-        else
-            _sender.Enqueue(stream);
-    }
 
     /// <summary>We have ended our side of a stream.</summary>
     public void LocalEnded(Http2Stream stream)
@@ -374,71 +242,6 @@ internal sealed class Http2Connection
         _windows.Dropped(stream.TakeConsumed() + stream.DiscardBody());
         stream.Recycle();
         _streams.Keep(stream);
-    }
-
-    private HeaderList Decode(ReadOnlySpan<byte> block)
-    {
-        var generation = _decoder.Generation;
-        if (_blocks.Find(block, generation) is { } known)
-            return known;
-        var headers = new HeaderList(Limits.MaxHeaderListBytes);
-        _decoder.Decode(block, headers);
-        if (generation == _decoder.Generation)
-            _blocks.Add(block, generation, headers);
-        return headers;
-    }
-
-    private void OnRequest(int id, HeaderList headers, bool endsStream)
-    {
-        _streams.Use(id);
-        if (_hasSaidLast)
-            return;
-        headers.CompleteRequest();
-        if (headers.IsTooLarge)
-        {
-            SpendIdleFrame();
-            _sender.Answer(id, 431);
-            if (!endsStream)
-                SendReset(id, Http2ErrorCode.NoError);
-            return;
-        }
-
-        if (_streams.BusyCount >= Limits.MaxStreams || headers.Fault is not null)
-        {
-            SpendIdleFrame();
-            SendReset(id, headers.Fault is null ? Http2ErrorCode.RefusedStream : Http2ErrorCode.ProtocolError);
-            return;
-        }
-
-        _counters.OpenedStream();
-        var stream = _streams.Add(id);
-        stream.Open(id, headers, Limits.StreamWindowBytes, _sender.InitialWindow);
-        if (endsStream)
-            OnRemoteEnd(stream);
-        else
-            _unstarted.Add(stream);
-    }
-
-    private void OnTrailers(Http2Stream stream, HeaderList headers, bool endsStream)
-    {
-        if (stream.IsRemoteClosed)
-            Reset(stream, Http2ErrorCode.StreamClosed);
-        else if (!endsStream || headers.HasPseudoField || headers.Fault is not null || headers.IsTooLarge)
-            Reset(stream, Http2ErrorCode.ProtocolError);
-        else
-            OnRemoteEnd(stream);
-    }
-
-    /// <summary>Starts calls whose request has not ended with what has been received: streams, and large messages.</summary>
-    private void StartUnended()
-    {
-        foreach (var stream in _unstarted)
-        {
-            if (!stream.IsStarted && !stream.IsReset && _streams.Contains(stream))
-                stream.Start();
-        }
-
-        _unstarted.Clear();
     }
 
     private bool AttendAll()
@@ -470,20 +273,23 @@ internal sealed class Http2Connection
         }
     }
 
-    private void Reset(Http2Stream stream, Http2ErrorCode code)
+    /// <summary>Ends a stream with an error code.</summary>
+    public void Reset(Http2Stream stream, Http2ErrorCode code)
     {
         SendReset(stream.Id, code);
         AbortStream(stream);
     }
 
-    private void SendReset(int id, Http2ErrorCode code)
+    /// <summary>Says that a stream has ended.</summary>
+    public void SendReset(int id, Http2ErrorCode code)
     {
         _streams.NoteReset(id);
         CheckControl();
         _sender.Control(FrameType.RstStream, id, (int)code);
     }
 
-    private void AbortStream(Http2Stream stream)
+    /// <summary>Ends a stream here; the handler hears of it.</summary>
+    public void AbortStream(Http2Stream stream)
     {
         _receiver.Forget(stream);
         _streams.Remove(stream);
@@ -495,12 +301,6 @@ internal sealed class Http2Connection
     {
         foreach (var stream in _streams.Open.ToArray())
             AbortStream(stream);
-    }
-
-    private void RequireUsed(int id)
-    {
-        if (id > _streams.LastId)
-            throw new Http2ConnectionException(Http2ErrorCode.ProtocolError, $"stream {id} is not open");
     }
 
     private void Fail(Http2ErrorCode code, string reason)
@@ -516,9 +316,10 @@ internal sealed class Http2Connection
         _owner.RequestTurn();
     }
 
-    private void SayLast()
+    /// <summary>Tells the peer which stream was the last to be served.</summary>
+    public void SayLast()
     {
-        _hasSaidLast = true;
+        HasSaidLast = true;
         SendGoAway(_streams.LastId, Http2ErrorCode.NoError);
     }
 
@@ -530,13 +331,8 @@ internal sealed class Http2Connection
         _sender.Control(FrameType.GoAway, FrameFlags.None, 0, payload);
     }
 
-    private void Answer(FrameType type, ReadOnlySpan<byte> payload)
-    {
-        CheckControl();
-        _sender.Control(type, FrameFlags.Ack, 0, payload);
-    }
-
-    private void CheckControl()
+    /// <summary>Bounds the answers that wait for a peer that does not read.</summary>
+    public void CheckControl()
     {
         if (_sender.ControlBytes > Limits.MaxControlBytes && !IsFinished)
             throw new Http2ConnectionException(
