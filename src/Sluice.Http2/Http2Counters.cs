@@ -1,5 +1,3 @@
-using Sluice.Http2.Connection;
-
 namespace Sluice.Http2;
 
 /// <summary>Counts what the transport has seen, attacks included.</summary>
@@ -29,7 +27,7 @@ public sealed class Http2Counters
     public long Stalls => Interlocked.Read(ref _stalls);
 
     /// <summary>Connections ended because the client broke a rule, by HTTP/2 error code.</summary>
-    public long Failures(int http2ErrorCode) => Interlocked.Read(ref _failures[http2ErrorCode]);
+    public long Failures(Http2ErrorCode code) => Interlocked.Read(ref _failures[(int)code]);
 
     internal void OpenedConnection()
     {

@@ -171,6 +171,8 @@ internal sealed class EpollLoop : IDisposable
             hasMore |= GiveTurns();
             if (Environment.TickCount64 >= _nextTick)
                 Tick();
+            if (_hasBegunDrain && _connections.Count == 0 && _adopted.IsEmpty)
+                _drained.TrySetResult();
         }
 
         foreach (var connection in _connections.Values.ToArray())
@@ -258,8 +260,6 @@ internal sealed class EpollLoop : IDisposable
         foreach (var connection in _working)
             connection.GiveTurn();
         _working.Clear();
-        if (_hasBegunDrain && _connections.Count == 0 && _adopted.IsEmpty)
-            _drained.TrySetResult();
         return _dirty.Count > 0;
     }
 
