@@ -160,7 +160,7 @@ internal sealed class Http2Stream : IRpcExchange
         if (_serving.IsCompleted)
             OnServed();
         else
-            _serving.GetAwaiter().UnsafeOnCompleted(_onServed);
+            _serving.ConfigureAwait(false).GetAwaiter().UnsafeOnCompleted(_onServed);
     }
 
     /// <summary>Adds body bytes. In the turn.</summary>
