@@ -16,6 +16,10 @@ public sealed class ServerFixture : IAsyncLifetime, IDisposable
 
     public ServerFixture() => _loggers = new LoggerFactory([_log]);
 
+    /// <summary>Every test passes over each transport; <c>SLUICE_TEST_GRPC_TRANSPORT</c> chooses.</summary>
+    public static GrpcTransport Transport { get; } = Enum.Parse<GrpcTransport>(
+        Environment.GetEnvironmentVariable("SLUICE_TEST_GRPC_TRANSPORT") ?? "auto", ignoreCase: true);
+
     /// <summary>How long anything may take before a test gives up waiting for it.</summary>
     public static TimeSpan Patience => TimeSpan.FromSeconds(30);
 
@@ -31,6 +35,7 @@ public sealed class ServerFixture : IAsyncLifetime, IDisposable
             new ServerOptions
             {
                 ModelRepositories = [_repository.FullName],
+                GrpcTransport = Transport,
                 Grpc = new IPEndPoint(IPAddress.Loopback, 0),
                 Http = new IPEndPoint(IPAddress.Loopback, 0),
                 Metrics = new IPEndPoint(IPAddress.Loopback, 0),
