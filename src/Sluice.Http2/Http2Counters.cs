@@ -5,17 +5,9 @@ namespace Sluice.Http2;
 public sealed class Http2Counters
 {
     private readonly long[] _failures = new long[(int)Http2ErrorCode.Http11Required + 1];
-    private long _connections;
-    private long _openedConnections;
     private long _streams;
     private long _resets;
     private long _stalls;
-
-    /// <summary>Connections open now.</summary>
-    public long OpenConnections => Interlocked.Read(ref _connections);
-
-    /// <summary>Connections since the start.</summary>
-    public long OpenedConnections => Interlocked.Read(ref _openedConnections);
 
     /// <summary>Streams since the start.</summary>
     public long OpenedStreams => Interlocked.Read(ref _streams);
@@ -28,14 +20,6 @@ public sealed class Http2Counters
 
     /// <summary>Connections ended because the client broke a rule, by HTTP/2 error code.</summary>
     public long Failures(Http2ErrorCode code) => Interlocked.Read(ref _failures[(int)code]);
-
-    internal void OpenedConnection()
-    {
-        Interlocked.Increment(ref _connections);
-        Interlocked.Increment(ref _openedConnections);
-    }
-
-    internal void ClosedConnection() => Interlocked.Decrement(ref _connections);
 
     internal void OpenedStream() => Interlocked.Increment(ref _streams);
 

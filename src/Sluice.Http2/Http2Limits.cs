@@ -39,4 +39,10 @@ public sealed record Http2Limits
 
     /// <summary>How long a peer may leave us unable to send anything that waits. Default 5 minutes.</summary>
     public TimeSpan SendStallTimeout { get; init; } = TimeSpan.FromMinutes(5);
+
+    /// <summary>Silence after which the peer is pinged. Default 2 hours.</summary>
+    public TimeSpan KeepAliveTime { get; init; } = TimeSpan.FromHours(2);
+
+    /// <summary>Time for the peer to answer a ping before the connection is closed. Default 20 s.</summary>
+    public TimeSpan KeepAliveTimeout { get; init; } = TimeSpan.FromSeconds(20);
 }

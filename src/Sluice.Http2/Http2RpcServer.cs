@@ -25,16 +25,21 @@ public sealed class Http2RpcServer : IRpcServer
     /// <summary>Creates a server; nothing listens yet.</summary>
     public Http2RpcServer(Http2ServerOptions options, RpcDispatcher dispatcher, ILoggerFactory loggers, TimeProvider time)
     {
+        if (options.Tls is not null)
+            throw new IOException("the native gRPC transport has no TLS; --grpc-transport=kestrel has");
         _options = options;
         _dispatcher = dispatcher;
         _logger = loggers.CreateLogger<Http2RpcServer>();
         _memory = new TensorBufferPool(new TensorBufferPoolOptions { MaxBytes = options.MemoryBytes }, time);
-        var parts = new EpollLoop.LoopParts(dispatcher, options.Limits, _memory, Counters, time, _logger);
+        var parts = new EpollLoop.LoopParts(dispatcher, options, _memory, Counters, Connections, time, _logger);
         _loops = [.. Enumerable.Range(0, options.LoopCount).Select(number => new EpollLoop(parts, number))];
     }
 
     /// <summary>The engine can run here.</summary>
     public static bool IsSupported => OperatingSystem.IsLinux();
+
+    /// <inheritdoc/>
+    public ConnectionCounter Connections { get; } = new();
 
     /// <summary>What the transport has seen.</summary>
     public Http2Counters Counters { get; } = new();
@@ -111,25 +116,15 @@ public sealed class Http2RpcServer : IRpcServer
 
     private Socket Listen()
     {
-        var isTcp = _options.EndPoint is IPEndPoint;
-        var listener = new Socket(
-            _options.EndPoint.AddressFamily, SocketType.Stream, isTcp ? ProtocolType.Tcp : ProtocolType.Unspecified);
         try
         {
-            if (isTcp)
-                listener.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.ReuseAddress, !_options.ReusePort);
-            if (isTcp && _options.ReusePort)
-                listener.SetRawSocketOption(1, 15, BitConverter.GetBytes(1)); // SOL_SOCKET, SO_REUSEPORT
-            if (_options.EndPoint is IPEndPoint { Address: var address } && address.Equals(IPAddress.IPv6Any))
-                listener.DualMode = true;
-            listener.Bind(_options.EndPoint);
+            var listener = ListenSockets.CreateBound(_options.EndPoint, _options.ReusesPort);
             listener.Listen(_options.Backlog);
             listener.Blocking = false;
             return listener;
         }
         catch (SocketException error)
         {
-            listener.Dispose();
             throw new IOException($"gRPC cannot listen on {_options.EndPoint}: {error.Message}", error);
         }
     }

@@ -12,6 +12,7 @@ internal static partial class RestLog
 
     [LoggerMessage(
         EventId = 1102, EventName = "Access", Level = LogLevel.Information,
-        Message = "{Method} {Target} {Status} {Microseconds} us")]
-    public static partial void Access(ILogger logger, string method, string target, int status, long microseconds);
+        Message = "{Method} {Target} {Status} {Microseconds} us traceparent={TraceParent}")]
+    public static partial void Access(
+        ILogger logger, string method, string target, int status, long microseconds, string traceParent);
 }

@@ -1,4 +1,6 @@
 using System.IO.Compression;
+using Sluice.Inference;
+using Sluice.Rpc.Access;
 
 namespace Sluice.Rpc;
 
@@ -19,6 +21,12 @@ public sealed record RpcOptions
 
     /// <summary>Write a log line for every call. Default false.</summary>
     public bool AccessLog { get; init; }
+
+    /// <summary>Says whether the beginnings of calls are noted for traces.</summary>
+    public TraceSwitch Tracing { get; init; } = new();
+
+    /// <summary>Finds out who calls and holds callers to what they may do; null = everybody may do everything (default).</summary>
+    public IAuthenticator? Authenticator { get; init; }
 
     /// <summary>Most requests of one stream that may be unanswered; past it the stream is not read. Default 1,024.</summary>
     public int MaxInFlightPerStream { get; init; } = 1024;

@@ -54,14 +54,15 @@ internal static class ServeCommand
 
     private static async Task<int> RunAsync(ServerOptions options)
     {
-        using var provider = new LineLoggerProvider(options, TimeProvider.System);
+        var log = new LogState(options.Log);
+        using var provider = new LineLoggerProvider(log, TimeProvider.System);
         using var loggers = new LoggerFactory([provider], new LoggerFilterOptions { MinLevel = LogLevel.Trace });
         var stop = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, OnSignal);
         using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, OnSignal);
         try
         {
-            await using var host = new ServerHost(options, loggers, TimeProvider.System);
+            await using var host = new ServerHost(options, loggers, TimeProvider.System, log);
             var starting = host.StartAsync(CancellationToken.None);
             await Task.WhenAny(starting, stop.Task).ConfigureAwait(false);
             if (starting.IsCompleted && !await starting.ConfigureAwait(false))

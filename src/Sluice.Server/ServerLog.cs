@@ -27,4 +27,19 @@ internal static partial class ServerLog
 
     [LoggerMessage(EventId = 1605, EventName = "Model", Level = LogLevel.Information, Message = "{Row}")]
     public static partial void Model(ILogger logger, string row);
+
+    [LoggerMessage(
+        EventId = 1606, EventName = "WithoutEffect", Level = LogLevel.Warning,
+        Message = "--{Name} is accepted without effect: {Reason}")]
+    public static partial void WithoutEffect(ILogger logger, string name, string reason);
+
+    [LoggerMessage(
+        EventId = 1607, EventName = "TraceFailed", Level = LogLevel.Error,
+        Message = "Traces cannot be written; further failures are not told")]
+    public static partial void TraceFailed(ILogger logger, Exception error);
+
+    [LoggerMessage(
+        EventId = 1608, EventName = "KeysRefused", Level = LogLevel.Warning,
+        Message = "New keys cannot be used, the old ones stay: {Reason}")]
+    public static partial void KeysRefused(ILogger logger, string reason);
 }

@@ -87,6 +87,7 @@ internal sealed class Http2Connection
     {
         try
         {
+            _patience.HasReceived();
             _receiver.Received(count);
             _handler.StartUnended();
         }
@@ -200,7 +201,9 @@ internal sealed class Http2Connection
             Fail(Http2ErrorCode.SettingsTimeout, "the client did not complete its handshake in time");
         else if (_patience.IsHeaderBlockOver(_receiver.IsInHeaderBlock))
             Fail(Http2ErrorCode.EnhanceYourCalm, "the client did not complete a header block in time");
-        if (_patience.IsSendOver(!Output.IsEmpty || _sender.HasWaiting))
+        if (_patience.IsPingDue())
+            _sender.Control(FrameType.Ping, FrameFlags.None, 0, "keepaliv"u8);
+        if (_patience.IsSilenceOver || _patience.IsSendOver(!Output.IsEmpty || _sender.HasWaiting))
         {
             _counters.Stalled();
             Lost();

@@ -6,6 +6,30 @@ internal sealed class Patience(Http2Limits limits, TimeProvider time)
     private readonly long _openedAt = time.GetTimestamp();
     private long _blockSince;
     private long _sendSince;
+    private long _heardAt = time.GetTimestamp();
+    private bool _hasPinged;
+
+    /// <summary>The peer has sent some bytes.</summary>
+    public void HasReceived()
+    {
+        _heardAt = 0;
+        _hasPinged = false;
+    }
+
+    /// <summary>The peer has been silent and is to be pinged, once.</summary>
+    public bool IsPingDue()
+    {
+        if (_heardAt == 0)
+            _heardAt = time.GetTimestamp();
+        if (_hasPinged || !IsOver(_heardAt, limits.KeepAliveTime))
+            return false;
+        _hasPinged = true;
+        _heardAt = time.GetTimestamp();
+        return true;
+    }
+
+    /// <summary>The peer has not answered the ping.</summary>
+    public bool IsSilenceOver => _hasPinged && IsOver(_heardAt, limits.KeepAliveTimeout);
 
     /// <summary>The peer has taken some bytes.</summary>
     public void HasSent() => _sendSince = 0;

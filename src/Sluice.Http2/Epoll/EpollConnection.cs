@@ -11,6 +11,8 @@ internal sealed class EpollConnection : IConnectionOwner
 
     private readonly EpollLoop _loop;
     private readonly Http2Connection _connection;
+    private readonly long _drainsAt;
+    private readonly long _endsAt;
     private int _isPosted;
     private bool _isDirty;
     private bool _waitsForRoom;
@@ -23,8 +25,10 @@ internal sealed class EpollConnection : IConnectionOwner
         Descriptor = descriptor;
         Token = token;
         var parts = loop.Parts;
+        _drainsAt = EndOf(parts.Options.MaxAge, Environment.TickCount64, spread: 0.1);
+        _endsAt = EndOf(parts.Options.MaxAgeGrace, _drainsAt, spread: 0);
         _connection = new Http2Connection(
-            this, parts.Dispatcher, parts.Limits, parts.Memory, parts.Counters, parts.Time, parts.Logger);
+            this, parts.Dispatcher, parts.Options.Limits, parts.Memory, parts.Counters, parts.Time, parts.Logger);
     }
 
     /// <summary>The socket.</summary>
@@ -94,7 +98,10 @@ internal sealed class EpollConnection : IConnectionOwner
     public void Tick()
     {
         _connection.Tick();
-        if (Environment.TickCount64 >= _closesAt)
+        var now = Environment.TickCount64;
+        if (now >= _drainsAt)
+            _connection.Drain();
+        if (now >= _closesAt || now >= _endsAt)
             Abort();
         else
             RequestTurn();
@@ -173,6 +180,11 @@ internal sealed class EpollConnection : IConnectionOwner
         _loop.Watch(this, forRoom: true);
         return false;
     }
+
+    /// <summary>When a time is over, milliseconds; never when there is none. Spread so that not all clients return at once.</summary>
+    private static long EndOf(TimeSpan? time, long from, double spread) => time is { } limit && from != long.MaxValue
+        ? from + (long)(limit.TotalMilliseconds * (1 + (((2 * Random.Shared.NextDouble()) - 1) * spread)))
+        : long.MaxValue;
 
     private static bool IsForLater() => Marshal.GetLastPInvokeError() is LibC.TryAgain or LibC.InterruptedCall;
 }

@@ -2,6 +2,7 @@ using System.Runtime.InteropServices;
 using Microsoft.Extensions.Logging;
 using Sluice.Inference;
 using Sluice.Rpc.Dispatch;
+using Sluice.Rpc.Transport;
 using Sluice.Tensors;
 
 namespace Sluice.Http2.Epoll;
@@ -147,7 +148,7 @@ internal sealed class EpollLoop : IDisposable
         LibC.Remove(_epoll, connection.Descriptor);
         LibC.Close(connection.Descriptor);
         Interlocked.Decrement(ref _connectionCount);
-        _parts.Counters.ClosedConnection();
+        _parts.Connections.OnClosed();
     }
 
     private void Run()
@@ -226,7 +227,7 @@ internal sealed class EpollLoop : IDisposable
     {
         var connection = new EpollConnection(this, descriptor, _nextToken++);
         _connections.Add(connection.Token, connection);
-        _parts.Counters.OpenedConnection();
+        _parts.Connections.OnOpened();
         if (!LibC.Add(_epoll, descriptor, LibC.EventIn, connection.Token))
             connection.Abort();
         else if (_hasBegunDrain)
@@ -282,6 +283,6 @@ internal sealed class EpollLoop : IDisposable
 
     /// <summary>What connections are made of.</summary>
     internal sealed record LoopParts(
-        RpcDispatcher Dispatcher, Http2Limits Limits, TensorBufferPool Memory, Http2Counters Counters, TimeProvider Time,
-        ILogger Logger);
+        RpcDispatcher Dispatcher, Http2ServerOptions Options, TensorBufferPool Memory, Http2Counters Counters,
+        ConnectionCounter Connections, TimeProvider Time, ILogger Logger);
 }

@@ -91,6 +91,9 @@ public sealed class InferRequest : IValueTaskSource
     /// <summary>The call that waits for the answer; null = nobody can cancel.</summary>
     public ICallLifetime? Lifetime { get; set; }
 
+    /// <summary>What is noted of the request; null unless it was sampled. Leaves with <see cref="Reset"/>.</summary>
+    public RequestTrace? Trace { get; set; }
+
     /// <summary>The model that serves the request; set by the engine.</summary>
     public ModelSettings? Settings { get; set; }
 
@@ -274,6 +277,12 @@ public sealed class InferRequest : IValueTaskSource
     /// <summary>Empties the request for its next use and releases all memory that it holds.</summary>
     public void Reset()
     {
+        if (Trace is { } trace)
+        {
+            Trace = null;
+            trace.Complete();
+        }
+
         foreach (ref var input in Inputs)
         {
             input.Owned?.Dispose();

@@ -14,7 +14,7 @@ namespace Sluice.Rest.Calls;
 
 /// <summary>One HTTP request while it is served; kept with its connection and used again for the next.</summary>
 /// <remarks><b>Threads.</b> One handler at a time; <see cref="CancellationToken"/> may fire on any thread.</remarks>
-public sealed class RestCall : ICallLifetime
+public sealed class RestCall : ICallLifetime, ICallOrigin
 {
     /// <summary>Content type of JSON.</summary>
     internal const string Json = "application/json";
@@ -70,8 +70,17 @@ public sealed class RestCall : ICallLifetime
         }
     }
 
-    /// <summary>When the request began, ticks of <see cref="Stopwatch"/>; kept only for the access log.</summary>
+    /// <summary>When the request began, ticks of <see cref="Stopwatch"/>; kept only for the access log and traces.</summary>
     internal long BeganAt { get; private set; }
+
+    /// <summary>Who calls; null when callers are not asked who they are.</summary>
+    internal CallerIdentity? Caller { get; set; }
+
+    string ICallOrigin.FrontEnd => "HTTP";
+
+    long ICallOrigin.BeganAt => BeganAt;
+
+    CallerIdentity? ICallOrigin.Caller => Caller;
 
     internal IRestExchange Exchange { get; private set; } = null!;
 
@@ -82,10 +91,13 @@ public sealed class RestCall : ICallLifetime
     /// <summary>The pooled request of inference handlers.</summary>
     internal InferRequest Request => _request ??= new InferRequest();
 
+    string? ICallOrigin.Header(string name) => Exchange.RequestHeader(name);
+
     internal void Begin(IRestExchange exchange, RestRouter router)
     {
         Exchange = exchange;
-        if (_options.AccessLog)
+        Caller = null;
+        if (_options.AccessLog || _options.Tracing.IsActive)
             BeganAt = Stopwatch.GetTimestamp();
         var target = exchange.Target;
         if (target == _lastTarget)

@@ -3,18 +3,26 @@ using Microsoft.Extensions.Logging;
 using Sluice.Inference;
 using Sluice.Rest.Routing;
 using Sluice.Rest.Transport;
+using Sluice.Rpc.Access;
 using Sluice.Rpc.Calls;
 
 namespace Sluice.Rest.Calls;
 
 /// <summary>Takes a transport's request through a call: route, handler, errors as JSON.</summary>
 /// <remarks><b>Threads.</b> Any number of requests at once.</remarks>
-internal sealed class RestDispatcher(RestRouter router, ILogger logger, bool logsAccess)
+internal sealed class RestDispatcher(RestRouter router, ILogger logger, RestListenOptions options)
 {
+    private const int MostStatus = 599;
+
+    private readonly long[] _endedCounts = new long[MostStatus + 1];
     private long _activeCount;
 
     /// <summary>Calls being served now.</summary>
     public long ActiveCount => Interlocked.Read(ref _activeCount);
+
+    /// <summary>Lists the statuses with which requests have ended.</summary>
+    public IEnumerable<(int Status, long Count)> EndedCounts =>
+        _endedCounts.Select((_, status) => (status, Volatile.Read(ref _endedCounts[status]))).Where(pair => pair.Item2 > 0);
 
     /// <summary>Serves one request. Fails only when the connection must be cut, because its response had begun.</summary>
     public ValueTask ServeAsync(RestCall call, IRestExchange exchange)
@@ -24,6 +32,12 @@ internal sealed class RestDispatcher(RestRouter router, ILogger logger, bool log
         if (route is null)
         {
             Refuse(call, exchange);
+            End(call);
+            return ValueTask.CompletedTask;
+        }
+
+        if (options.Authenticator is { } authenticator && !Admit(call, exchange, route, authenticator))
+        {
             End(call);
             return ValueTask.CompletedTask;
         }
@@ -56,6 +70,19 @@ internal sealed class RestDispatcher(RestRouter router, ILogger logger, bool log
         call.SendError(405, "Method Not Allowed");
     }
 
+    private static bool Admit(RestCall call, IRestExchange exchange, RestRoute route, IAuthenticator authenticator)
+    {
+        var code = AccessCheck.Check(
+            authenticator, route.Scope, exchange.RequestHeader("authorization"), out var caller, out var message);
+        call.Caller = caller;
+        if (code == InferenceCode.Ok)
+            return true;
+        if (code == InferenceCode.Unauthenticated)
+            exchange.SetHeader("WWW-Authenticate", "Bearer realm=\"sluice\"");
+        call.SendError(code.ToHttpStatus(), message);
+        return false;
+    }
+
     private async ValueTask AwaitAsync(ValueTask running, RestCall call)
     {
         try
@@ -81,13 +108,16 @@ internal sealed class RestDispatcher(RestRouter router, ILogger logger, bool log
 
     private void End(RestCall call)
     {
-        if (logsAccess)
+        if (options.AccessLog)
         {
             var exchange = call.Exchange;
             var microseconds = (long)Stopwatch.GetElapsedTime(call.BeganAt).TotalMicroseconds;
-            RestLog.Access(logger, exchange.Method, exchange.Target, exchange.Status, microseconds);
+            var traceParent = exchange.RequestHeader("traceparent") ?? "-";
+            RestLog.Access(logger, exchange.Method, exchange.Target, exchange.Status, microseconds, traceParent);
         }
 
+        // Three digits, as HTTP demands.
+        Interlocked.Increment(ref _endedCounts[Math.Clamp(call.Exchange.Status, 0, MostStatus)]);
         call.End();
     }
 

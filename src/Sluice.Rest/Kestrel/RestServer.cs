@@ -3,11 +3,11 @@ using Microsoft.AspNetCore.Hosting.Server.Abstractions;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
-using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using Microsoft.Extensions.Logging;
-using Microsoft.Extensions.Options;
 using Sluice.Rest.Calls;
 using Sluice.Rest.Routing;
+using Sluice.Rpc.Kestrel;
+using Sluice.Rpc.Transport;
 using Sluice.Tensors;
 
 namespace Sluice.Rest.Kestrel;
@@ -26,21 +26,23 @@ public sealed class RestServer : IAsyncDisposable
     /// <param name="router">What it serves.</param>
     /// <param name="pool">Memory for bodies and tensors.</param>
     /// <param name="loggers">For the server and its transport.</param>
+    /// <exception cref="IOException">A certificate cannot be read.</exception>
     public RestServer(RestListenOptions options, RestRouter router, TensorBufferPool pool, ILoggerFactory loggers)
     {
         _options = options;
         _pool = pool;
         _logger = loggers.CreateLogger<RestServer>();
-        _dispatcher = new RestDispatcher(router, _logger, options.AccessLog);
+        _dispatcher = new RestDispatcher(router, _logger, options);
         var kestrel = new KestrelServerOptions { AddServerHeader = false };
 
         // Our own limit answers in the protocol's words; Kestrel's would not.
         kestrel.Limits.MaxRequestBodySize = null;
         kestrel.Limits.MinResponseDataRate = null;
-        kestrel.Listen(options.EndPoint, listen => listen.Protocols = HttpProtocols.Http1);
-        var sockets = new SocketTransportFactory(Options.Create(new SocketTransportOptions()), loggers);
-        _server = new KestrelServer(Options.Create(kestrel), sockets, loggers);
+        _server = KestrelConnections.CreateServer(options, kestrel, HttpProtocols.Http1, Connections, loggers);
     }
+
+    /// <summary>The port's connections.</summary>
+    public ConnectionCounter Connections { get; } = new();
 
     /// <summary>Addresses that are listened on, once started.</summary>
     public IReadOnlyList<Uri> Addresses =>
@@ -48,6 +50,9 @@ public sealed class RestServer : IAsyncDisposable
 
     /// <summary>Calls being served now.</summary>
     public long ActiveCount => _dispatcher.ActiveCount;
+
+    /// <summary>Lists the statuses with which requests have ended.</summary>
+    public IEnumerable<(int Status, long Count)> EndedCounts => _dispatcher.EndedCounts;
 
     /// <summary>Begins to listen.</summary>
     /// <exception cref="IOException">The port is taken.</exception>

@@ -1,4 +1,6 @@
+using Sluice.Inference;
 using Sluice.Rest.Calls;
+using Sluice.Rpc.Access;
 
 namespace Sluice.Rest.Routing;
 
@@ -11,6 +13,9 @@ public delegate ValueTask RestHandler(RestCall call);
 /// <param name="Handler">Serves it.</param>
 public sealed record RestRoute(string Method, string Pattern, RestHandler Handler)
 {
+    /// <summary>What a caller needs permission for, where callers are asked who they are.</summary>
+    public AccessScope Scope { get; } = AccessTable.OfRoute(Method, Pattern);
+
     /// <summary>Creates a route that answers GET with text.</summary>
     /// <param name="pattern">The path.</param>
     /// <param name="contentType">The response's content type.</param>

@@ -98,7 +98,7 @@ internal sealed class RepositoryHandlers(UnaryMethods methods)
     }
 
     /// <summary>Reads a JSON object; null for an empty body, which these calls allow.</summary>
-    private static async ValueTask<JsonDocument?> ReadAsync(RestCall call)
+    internal static async ValueTask<JsonDocument?> ReadAsync(RestCall call)
     {
         using var body = await call.ReadBodyAsync().ConfigureAwait(false);
         if (body.Bytes.IsEmpty)

@@ -17,12 +17,21 @@ public static class V2Routes
         var metadata = new MetadataHandlers(unary);
         var repository = new RepositoryHandlers(unary);
         var infer = new InferHandler(engine, unary);
+        var settings = new SettingsHandlers(unary);
         yield return new("GET", "/v2", metadata.ServerAsync);
         yield return new("GET", "/v2/health/live", metadata.LiveAsync);
         yield return new("GET", "/v2/health/ready", metadata.ReadyAsync);
         yield return new("GET", "/v2/models/stats", metadata.StatisticsAsync);
         yield return new("POST", "/v2/repository/index", repository.IndexAsync);
         yield return new("POST", "/v2/repository/{repository}/index", repository.IndexAsync);
+        foreach (var method in new[] { "GET", "POST" })
+        {
+            yield return new(method, "/v2/logging", settings.LogAsync);
+            yield return new(method, "/v2/trace/setting", settings.TraceAsync);
+            yield return new(method, "/v2/models/{model}/trace/setting", settings.TraceAsync);
+            yield return new(method, "/v2/models/{model}/versions/{version}/trace/setting", settings.TraceAsync);
+        }
+
         foreach (var folder in new[] { "/v2/repository", "/v2/repository/{repository}" })
         {
             yield return new("POST", $"{folder}/models/{{model}}/load", repository.LoadAsync);

@@ -10,7 +10,7 @@ namespace Sluice.Rpc.Calls;
 
 /// <summary>One RPC while it is served; kept with its transport stream and used again for the next.</summary>
 /// <remarks><b>Threads.</b> One handler at a time; <see cref="CancellationToken"/> may fire on any thread.</remarks>
-public sealed class RpcCall : ICallLifetime
+public sealed class RpcCall : ICallLifetime, ICallOrigin
 {
     private readonly RpcOptions _options;
     private CancellationTokenSource? _cancellation;
@@ -43,8 +43,16 @@ public sealed class RpcCall : ICallLifetime
     /// <summary>The layer's options.</summary>
     public RpcOptions Options => _options;
 
-    /// <summary>When the call began, same clock as <see cref="DeadlineAt"/>; kept only for the access log.</summary>
+    /// <summary>When the call began, same clock as <see cref="DeadlineAt"/>; kept only for the access log and traces.</summary>
     public long BeganAt { get; private set; }
+
+    /// <summary>Who calls; null when callers are not asked who they are.</summary>
+    public CallerIdentity? Caller { get; set; }
+
+    string ICallOrigin.FrontEnd => "GRPC";
+
+    // A message of a stream did not begin with its call.
+    long ICallOrigin.BeganAt => Stream.Path.EndsWith("StreamInfer", StringComparison.Ordinal) ? 0 : BeganAt;
 
     /// <summary>When the deadline passes, on the clock of <see cref="Stopwatch"/>; 0 = never.</summary>
     public long DeadlineAt { get; private set; }
@@ -90,7 +98,8 @@ public sealed class RpcCall : ICallLifetime
         Reader.Begin(stream);
         Writer.Begin(stream);
         DeadlineAt = 0;
-        if (_options.AccessLog)
+        Caller = null;
+        if (_options.AccessLog || _options.Tracing.IsActive)
             BeganAt = Stopwatch.GetTimestamp();
         var timeout = stream.RequestHeader("grpc-timeout");
         if (timeout is null)
@@ -100,6 +109,8 @@ public sealed class RpcCall : ICallLifetime
         else
             Fail(InferenceCode.Internal, $"invalid grpc-timeout '{timeout}'");
     }
+
+    string? ICallOrigin.Header(string name) => Stream.RequestHeader(name);
 
     /// <summary>Sets the status with which the call ends; the first failure stays.</summary>
     public void Fail(InferenceCode code, string message)

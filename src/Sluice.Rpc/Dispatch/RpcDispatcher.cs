@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using Microsoft.Extensions.Logging;
 using Sluice.Inference;
+using Sluice.Rpc.Access;
 using Sluice.Rpc.Calls;
 using Sluice.Rpc.Transport;
 using Sluice.Tensors;
@@ -15,6 +16,7 @@ public sealed class RpcDispatcher
     private readonly MethodTable _methods;
     private readonly ILogger _logger;
     private volatile bool _isStopping;
+    private readonly long[] _endedCounts = new long[(int)InferenceCode.Unauthenticated + 1];
     private long _activeCount;
 
     /// <summary>Creates a dispatcher.</summary>
@@ -34,6 +36,9 @@ public sealed class RpcDispatcher
 
     /// <summary>Calls being served now.</summary>
     public long ActiveCount => Interlocked.Read(ref _activeCount);
+
+    /// <summary>Reads how many calls have ended with a status.</summary>
+    public long EndedCount(InferenceCode code) => Volatile.Read(ref _endedCounts[(int)code]);
 
     /// <summary>Refuses calls from now on; those under way go on.</summary>
     public void StopAccepting() => _isStopping = true;
@@ -56,6 +61,8 @@ public sealed class RpcDispatcher
             call.Fail(InferenceCode.Unimplemented, $"unknown method {stream.Path}");
         else if (call.IsDeadlineExceeded)
             call.Fail(InferenceCode.DeadlineExceeded, "the deadline had passed when the call arrived");
+        else if (Options.Authenticator is { } authenticator)
+            Authenticate(call, method, authenticator);
         if (call.Status != InferenceCode.Ok)
         {
             Finish(call);
@@ -81,9 +88,19 @@ public sealed class RpcDispatcher
         return ValueTask.CompletedTask;
     }
 
+    private static void Authenticate(RpcCall call, RpcMethod method, IAuthenticator authenticator)
+    {
+        var code = AccessCheck.Check(
+            authenticator, method.Scope, call.Stream.RequestHeader("authorization"), out var caller, out var message);
+        call.Caller = caller;
+        if (code != InferenceCode.Ok)
+            call.Fail(code, message);
+    }
+
     private void Finish(RpcCall call)
     {
         call.End();
+        Interlocked.Increment(ref _endedCounts[(int)call.Status]);
         if (Options.AccessLog)
             LogAccess(call);
         call.Release();
@@ -93,7 +110,8 @@ public sealed class RpcDispatcher
     {
         var status = call.Status.ToName();
         var microseconds = (long)Stopwatch.GetElapsedTime(call.BeganAt).TotalMicroseconds;
-        RpcLog.Access(_logger, call.Stream.Path, status, microseconds);
+        var traceParent = call.Stream.RequestHeader("traceparent") ?? "-";
+        RpcLog.Access(_logger, call.Stream.Path, status, microseconds, traceParent);
     }
 
     private static async ValueTask InvokeElsewhereAsync(RpcMethod method, RpcCall call)

@@ -3,9 +3,7 @@ using Microsoft.AspNetCore.Hosting.Server.Abstractions;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
-using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using Microsoft.Extensions.Logging;
-using Microsoft.Extensions.Options;
 using Sluice.Rpc.Calls;
 using Sluice.Rpc.Dispatch;
 using Sluice.Rpc.Transport;
@@ -20,16 +18,18 @@ public sealed class KestrelRpcServer : IRpcServer
     private readonly ILogger _logger;
 
     /// <summary>Creates a server; nothing listens yet.</summary>
+    /// <exception cref="IOException">A certificate cannot be read.</exception>
     public KestrelRpcServer(RpcListenOptions options, RpcDispatcher dispatcher, ILoggerFactory loggers)
     {
         _dispatcher = dispatcher;
         _logger = loggers.CreateLogger<KestrelRpcServer>();
         var kestrel = new KestrelServerOptions { AddServerHeader = false, AllowAlternateSchemes = true };
         Configure(kestrel.Limits, options);
-        kestrel.Listen(options.EndPoint, listen => listen.Protocols = HttpProtocols.Http2);
-        var sockets = new SocketTransportFactory(Options.Create(new SocketTransportOptions()), loggers);
-        _server = new KestrelServer(Options.Create(kestrel), sockets, loggers);
+        _server = KestrelConnections.CreateServer(options, kestrel, HttpProtocols.Http2, Connections, loggers);
     }
+
+    /// <inheritdoc/>
+    public ConnectionCounter Connections { get; } = new();
 
     /// <inheritdoc/>
     public IReadOnlyList<Uri> Addresses =>
@@ -69,6 +69,8 @@ public sealed class KestrelRpcServer : IRpcServer
         limits.Http2.MaxStreamsPerConnection = options.MaxStreamsPerConnection;
         limits.Http2.InitialStreamWindowSize = options.StreamWindowBytes;
         limits.Http2.InitialConnectionWindowSize = options.ConnectionWindowBytes;
+        limits.Http2.KeepAlivePingDelay = options.KeepAliveTime;
+        limits.Http2.KeepAlivePingTimeout = options.KeepAliveTimeout;
     }
 
     /// <summary>Kestrel's entry: keeps one stream object with each of Kestrel's pooled streams.</summary>

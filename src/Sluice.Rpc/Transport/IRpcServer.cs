@@ -6,6 +6,9 @@ public interface IRpcServer : IAsyncDisposable
     /// <summary>Addresses that are listened on, once started.</summary>
     IReadOnlyList<Uri> Addresses { get; }
 
+    /// <summary>The port's connections.</summary>
+    ConnectionCounter Connections { get; }
+
     /// <summary>Begins to listen.</summary>
     /// <exception cref="IOException">The address is taken.</exception>
     Task StartAsync(CancellationToken cancellationToken);

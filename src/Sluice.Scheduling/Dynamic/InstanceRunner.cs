@@ -267,6 +267,7 @@ internal sealed class InstanceRunner : IThreadPoolWorkItem, IDisposable
             queueTicks += startedAt - request.QueuedAt;
             statistics.RequestLatency.Record(ModelStatistics.ToNanoseconds(now - request.ReceivedAt));
             statistics.QueueLatency.Record(ModelStatistics.ToNanoseconds(startedAt - request.QueuedAt));
+            request.Trace?.MarkExecution(request.QueuedAt, startedAt, gatheredAt, inferredAt, now);
         }
 
         statistics.RecordExecution(rows, in timing);

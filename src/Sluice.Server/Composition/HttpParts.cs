@@ -5,6 +5,7 @@ using Sluice.Rest;
 using Sluice.Rest.Kestrel;
 using Sluice.Rest.Routing;
 using Sluice.Rest.V2;
+using Sluice.Rpc;
 using Sluice.Rpc.Dispatch;
 using Sluice.Statistics.Prometheus;
 using Sluice.Tensors;
@@ -15,7 +16,8 @@ namespace Sluice.Server.Composition;
 internal static class HttpParts
 {
     public static RestServer? CreateRest(
-        ServerOptions options, MethodTable methods, IInferenceEngine engine, TensorBufferPool pool, ILoggerFactory loggers)
+        ServerOptions options, MethodTable methods, IInferenceEngine engine, RpcOptions rpc, TensorBufferPool pool,
+        ILoggerFactory loggers)
     {
         if (options.Http is not { } endPoint)
             return null;
@@ -24,6 +26,10 @@ internal static class HttpParts
             EndPoint = endPoint,
             MaxInputBytes = options.HttpMaxInputBytes,
             AccessLog = options.AccessLog,
+            Tracing = rpc.Tracing,
+            Authenticator = rpc.Authenticator,
+            Tls = options.HttpPort.Tls,
+            ReusesPort = options.HttpPort.ReusesPort,
         };
         return new RestServer(listen, new RestRouter(V2Routes.Create(methods, engine)), pool, loggers);
     }

@@ -16,7 +16,10 @@ using Sluice.Rpc.Transport;
 using Sluice.Scheduling;
 using Sluice.Scheduling.Loading;
 using Sluice.Scheduling.Timing;
+using Sluice.Server.Access;
+using Sluice.Server.Logging;
 using Sluice.Server.Services;
+using Sluice.Server.Tracing;
 using Sluice.Server.WarmUp;
 using Sluice.Tensors;
 
@@ -27,21 +30,29 @@ public sealed class ServerHost : IAsyncDisposable
 {
     private readonly ServerOptions _options;
     private readonly ILogger _logger;
+    private readonly LogState _log;
     private readonly TensorBufferPool _pool;
     private readonly PrecisionTimer _timer = new();
     private readonly OnnxRuntimeBackend _onnx;
     private readonly ModelLoader _loader;
     private readonly ModelLifecycle _lifecycle;
     private readonly ServerState _state;
+    private readonly TraceState _traces;
+    private readonly TraceWriter _traceWriter;
     private readonly RpcDispatcher _dispatcher;
     private readonly IRpcServer? _rpc;
     private readonly RestServer? _rest;
     private readonly RestServer? _metrics;
 
     /// <summary>Builds the parts; nothing listens and no model loads yet.</summary>
-    public ServerHost(ServerOptions options, ILoggerFactory loggers, TimeProvider time)
+    /// <param name="options">Everything that can be set.</param>
+    /// <param name="loggers">Where log records go.</param>
+    /// <param name="time">The clock.</param>
+    /// <param name="log">The log settings that clients may read and change; those of the options unless given.</param>
+    public ServerHost(ServerOptions options, ILoggerFactory loggers, TimeProvider time, LogState? log = null)
     {
         _options = options;
+        _log = log ?? new LogState(options.Log);
         _logger = loggers.CreateLogger<ServerHost>();
         _pool = new TensorBufferPool(new TensorBufferPoolOptions { MaxBytes = options.TensorMemoryBytes }, time);
         _onnx = new OnnxRuntimeBackend(loggers);
@@ -50,16 +61,25 @@ public sealed class ServerHost : IAsyncDisposable
             loggers.CreateLogger<ModelLoader>());
         _lifecycle = ModelParts.CreateLifecycle(options, _loader, loggers, time);
         _state = new ServerState(_lifecycle, options, time);
-        Engine = new InferenceEngine(_lifecycle.Table);
+        _traceWriter = new TraceWriter(options.Trace, loggers.CreateLogger<TraceWriter>());
+        _traces = new TraceState(options.Trace, _traceWriter.Close);
+        var authenticator = options.Auth.IsOn
+            ? new Authenticator(options.Auth, time, loggers.CreateLogger<Authenticator>())
+            : null;
+        Engine = new TracingEngine(new InferenceEngine(_lifecycle.Table), _traces, _traceWriter);
+        if (authenticator is not null)
+            Engine = new AccessEngine(Engine);
         Methods = CreateMethods();
         var rpc = new RpcOptions
         {
             ResponseCompression = options.GrpcResponseCompression,
             AccessLog = options.AccessLog,
+            Tracing = _traces.Switch,
+            Authenticator = authenticator,
         };
         _dispatcher = new RpcDispatcher(Methods, rpc, _pool, loggers.CreateLogger<RpcDispatcher>());
         _rpc = RpcParts.Create(options, _dispatcher, loggers, time);
-        _rest = HttpParts.CreateRest(options, Methods, Engine, _pool, loggers);
+        _rest = HttpParts.CreateRest(options, Methods, Engine, rpc, _pool, loggers);
         _metrics = HttpParts.CreateMetrics(options, _lifecycle.Table, _pool, loggers);
     }
 
@@ -86,6 +106,8 @@ public sealed class ServerHost : IAsyncDisposable
     public async Task<bool> StartAsync(CancellationToken cancellationToken)
     {
         var started = Stopwatch.GetTimestamp();
+        foreach (var (name, reason) in _options.WithoutEffect.Distinct())
+            ServerLog.WithoutEffect(_logger, name, reason);
         if (_rpc is not null)
             await _rpc.StartAsync(cancellationToken).ConfigureAwait(false);
         if (_rest is not null)
@@ -150,6 +172,7 @@ public sealed class ServerHost : IAsyncDisposable
             await _rest.DisposeAsync().ConfigureAwait(false);
         if (_metrics is not null)
             await _metrics.DisposeAsync().ConfigureAwait(false);
+        await _traceWriter.DisposeAsync().ConfigureAwait(false);
         _loader.Dispose();
         _timer.Dispose();
         _onnx.Dispose();
@@ -165,6 +188,8 @@ public sealed class ServerHost : IAsyncDisposable
             .. new InferenceService(Engine).Methods,
             .. new MetadataService(_lifecycle.Table, _state, _options).Methods,
             .. new RepositoryService(_lifecycle).Methods,
+            .. new LogService(_log).Methods,
+            .. new TraceService(_traces, _lifecycle.Table).Methods,
             .. new HealthService(_state).Methods,
             .. new ReflectionService([GrpcServiceReflection.Descriptor, HealthReflection.Descriptor, ReflectionReflection.Descriptor]).Methods,
         ];

@@ -1,45 +1,33 @@
 using System.Globalization;
 using System.Text;
+using System.Text.Encodings.Web;
 using System.Text.Json;
 using Microsoft.Extensions.Logging;
 
 namespace Sluice.Server.Logging;
-
-/// <summary>How log lines look.</summary>
-public enum LogFormat
-{
-    /// <summary>Level letter, date, time, process, source, then the quoted message, as the original writes it.</summary>
-    Default,
-
-    /// <summary>ISO 8601 time, process, source, level, then the quoted message.</summary>
-    Iso8601,
-
-    /// <summary>One JSON object per line.</summary>
-    Json,
-}
 
 /// <summary>Writes log records as lines; text in messages is escaped, so no client can forge a line.</summary>
 /// <remarks><b>Threads.</b> Any number; a line is written whole.</remarks>
 public sealed class LineLoggerProvider : ILoggerProvider
 {
     private readonly TextWriter _output;
-    private readonly LogFormat _format;
-    private readonly LogLevel _least;
+    private readonly LogState _state;
     private readonly TimeProvider _time;
     private readonly bool _ownsOutput;
 
     /// <summary>Creates a provider.</summary>
-    /// <param name="options">Level, format and file.</param>
+    /// <param name="state">Levels and format, followed as they change; the file is opened here, at its end.</param>
     /// <param name="time">The clock of the lines.</param>
-    public LineLoggerProvider(ServerOptions options, TimeProvider time)
+    /// <param name="output">Where lines go when the state names no file; standard error unless given.</param>
+    public LineLoggerProvider(LogState state, TimeProvider time, TextWriter? output = null)
     {
-        _format = options.LogFormat;
-        _least = options.LogLevel;
+        _state = state;
         _time = time;
-        _ownsOutput = options.LogFile.Length > 0;
+        var file = state.Current.File;
+        _ownsOutput = file.Length > 0;
         _output = _ownsOutput
-            ? new StreamWriter(options.LogFile, append: true, new UTF8Encoding(false)) { AutoFlush = true }
-            : Console.Error;
+            ? new StreamWriter(file, append: true, new UTF8Encoding(false)) { AutoFlush = true }
+            : output ?? Console.Error;
     }
 
     /// <inheritdoc/>
@@ -53,35 +41,36 @@ public sealed class LineLoggerProvider : ILoggerProvider
     }
 
     private bool IsEnabled(LogLevel level, string category) =>
-        level >= _least && level != LogLevel.None &&
+        _state.Current.IsEnabled(level) &&
         (level >= LogLevel.Warning || !category.StartsWith("Microsoft.", StringComparison.Ordinal));
 
     private void Write(LogLevel level, string category, EventId id, string message, Exception? error)
     {
-        var now = _time.GetLocalNow();
-        var line = _format == LogFormat.Json
+        var now = _time.GetUtcNow();
+        var line = _state.Current.Format == LogFormat.Json
             ? JsonLine(level, category, id, message, error, now)
-            : TextLine(level, category, message, error, now);
+            : TextLine(level, category, id, message, error, now);
         lock (_output)
             _output.WriteLine(line);
     }
 
-    private string TextLine(LogLevel level, string category, string message, Exception? error, DateTimeOffset now)
+    /// <summary>Writes the original's line; where that has a file and a line there is the source and the event's number.</summary>
+    private string TextLine(LogLevel level, string category, EventId id, string message, Exception? error, DateTimeOffset now)
     {
         var source = category[(category.LastIndexOf('.') + 1)..];
         var letter = level switch
         {
             LogLevel.Critical or LogLevel.Error => 'E',
             LogLevel.Warning => 'W',
-            LogLevel.Information => 'I',
-            _ => 'V',
+            _ => 'I',
         };
-        var head = _format == LogFormat.Iso8601
+        var head = _state.Current.Format == LogFormat.Iso8601
             ? string.Create(
-                CultureInfo.InvariantCulture, $"{now:yyyy-MM-ddTHH:mm:ssZ} {Environment.ProcessId} {source}] {letter}:")
-            : string.Create(CultureInfo.InvariantCulture, $"{letter}{now:MMdd HH:mm:ss.ffffff} {Environment.ProcessId} {source}]");
+                CultureInfo.InvariantCulture, $"{now:yyyy-MM-ddTHH:mm:ss}Z {letter} {Environment.ProcessId} {source}:{id.Id}]")
+            : string.Create(
+                CultureInfo.InvariantCulture, $"{letter}{now:MMdd HH:mm:ss.ffffff} {Environment.ProcessId} {source}:{id.Id}]");
         var text = error is null ? message : $"{message}\n{error}";
-        return $"{head} {JsonEncodedText.Encode(text, System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping)}";
+        return $"{head} \"{JsonEncodedText.Encode(text, JavaScriptEncoder.UnsafeRelaxedJsonEscaping)}\"";
     }
 
     private static string JsonLine(

@@ -22,8 +22,7 @@ public static class OptionSources
             .Where(setting => !string.IsNullOrEmpty(setting.Value)).Select(setting => (setting.Name, setting.Value!));
         options = ApplyAll(options, variables, name => Find(name)!.Variable, errors);
         options = ApplyAll(options, commandLine, name => $"--{name}", errors);
-        if (options.ModelRepositories.Length == 0)
-            errors.Add("--model-repository: name at least one folder of models");
+        OptionRules.Check(options, errors);
         return options;
     }
 

@@ -1,8 +1,8 @@
 using System.Globalization;
 using System.IO.Compression;
 using System.Net;
-using Microsoft.Extensions.Logging;
 using Sluice.Models;
+using Sluice.Rpc.Transport;
 using Sluice.Server.Logging;
 
 namespace Sluice.Server;
@@ -12,8 +12,9 @@ namespace Sluice.Server;
 /// <param name="Help">What it sets, with its default.</param>
 /// <param name="Apply">Returns the options with a value set; throws <see cref="FormatException"/> with what is wrong.</param>
 /// <param name="IsSwitch">May stand without a value, meaning true.</param>
+/// <param name="IsInert">Accepted for the sake of existing command lines; it changes nothing.</param>
 public sealed record OptionDefinition(
-    string Name, string Help, Func<ServerOptions, string, ServerOptions> Apply, bool IsSwitch = false)
+    string Name, string Help, Func<ServerOptions, string, ServerOptions> Apply, bool IsSwitch = false, bool IsInert = false)
 {
     /// <summary>The environment variable.</summary>
     public string Variable => "SLUICE_" + Name.Replace('-', '_').ToUpperInvariant();
@@ -37,11 +38,11 @@ public static class OptionTable
         new("model-load-retry-count", "Further attempts after a failed load. Default 0.", (o, v) => o with { ModelLoadRetryCount = Int(v, 0) }),
         new("backend-config", "ENGINE,KEY=VALUE, such as onnxruntime,default-max-batch-size=8; repeat for several.", (o, v) => o with { BackendConfig = o.BackendConfig.Add(BackendSetting(v)) }),
         new("allow-http", "Serve v2 HTTP. Default true.", (o, v) => o with { Http = Bool(v) ? o.Http ?? new IPEndPoint(IPAddress.Any, 8000) : null }, true),
-        new("http-address", "Address of the HTTP port. Default 0.0.0.0.", (o, v) => o with { Http = At(o.Http, v) }),
+        new("http-address", "Address of the HTTP port, or unix:PATH. Default 0.0.0.0.", (o, v) => o with { Http = At(o.Http, v) }),
         new("http-port", "HTTP port. Default 8000; 0 picks a free one.", (o, v) => o with { Http = At(o.Http, Port(v)) }),
         new("http-max-input-size", "Largest HTTP body in bytes. Default 67108864.", (o, v) => o with { HttpMaxInputBytes = Long(v, 1) }),
         new("allow-grpc", "Serve gRPC. Default true.", (o, v) => o with { Grpc = Bool(v) ? o.Grpc ?? new IPEndPoint(IPAddress.Any, 8001) : null }, true),
-        new("grpc-address", "Address of the gRPC port. Default 0.0.0.0.", (o, v) => o with { Grpc = At(o.Grpc, v) }),
+        new("grpc-address", "Address of the gRPC port, or unix:PATH. Default 0.0.0.0.", (o, v) => o with { Grpc = At(o.Grpc, v) }),
         new("grpc-port", "gRPC port. Default 8001; 0 picks a free one.", (o, v) => o with { Grpc = At(o.Grpc, Port(v)) }),
         new("grpc-transport", "auto, native (our HTTP/2 engine, Linux) or kestrel. Default auto: native where it runs.", (o, v) => o with { GrpcTransport = Choice<GrpcTransport>(v) }),
         new("grpc-loop-count", "Threads of the native transport. Default one for each core.", (o, v) => o with { GrpcLoopCount = Int(v, 1) }),
@@ -53,29 +54,35 @@ public static class OptionTable
         new("id", "The server's name in its metadata. Default triton.", (o, v) => o with { Id = v }),
         new("tensor-memory-byte-size", "Most native memory for messages and tensors. Default 8589934592.", (o, v) => o with { TensorMemoryBytes = Long(v, 1 << 20) }),
         new("max-queued-requests", "Most requests waiting per model. Default 65536.", (o, v) => o with { MaxQueuedRequests = Int(v, 1) }),
-        new("log-verbose", "1 or more logs details. Default 0.", (o, v) => o with { LogLevel = Int(v, 0) switch { 0 => o.LogLevel, 1 => LogLevel.Debug, _ => LogLevel.Trace } }),
-        new("log-info", "Log information. Default true.", (o, v) => o with { LogLevel = Bool(v) ? o.LogLevel : LogLevel.Warning }, true),
-        new("log-warning", "Log warnings. Default true.", (o, v) => o with { LogLevel = Bool(v) ? o.LogLevel : LogLevel.Error }, true),
-        new("log-error", "Log errors. Default true.", (o, v) => o with { LogLevel = Bool(v) ? o.LogLevel : LogLevel.None }, true),
-        new("log-format", "default, ISO8601 or json. Default default.", (o, v) => o with { LogFormat = Choice<LogFormat>(v) }),
-        new("log-file", "File for log lines. Default standard error.", (o, v) => o with { LogFile = v }),
+        new("log-verbose", "1 logs details, 2 or more all. Default 0.", (o, v) => o with { Log = o.Log with { VerboseLevel = (uint)Int(v, 0) } }),
+        new("log-info", "Log information. Default true.", (o, v) => o with { Log = o.Log with { LogsInfo = Bool(v) } }, true),
+        new("log-warning", "Log warnings. Default true.", (o, v) => o with { Log = o.Log with { LogsWarning = Bool(v) } }, true),
+        new("log-error", "Log errors. Default true.", (o, v) => o with { Log = o.Log with { LogsError = Bool(v) } }, true),
+        new("log-format", "default, ISO8601 or json. Default default.", (o, v) => o with { Log = o.Log with { Format = Choice<LogFormat>(v) } }),
+        new("log-file", "File for log lines. Default standard error.", (o, v) => o with { Log = o.Log with { File = v } }),
         new("warm-up", "Compile the request path for speed before being ready, at most 2 s. Default true.", (o, v) => o with { WarmUp = Bool(v) }, true),
         new("access-log", "A log line for every call. Default false.", (o, v) => o with { AccessLog = Bool(v) }, true),
+        new("strict-model-config", "The older name of --disable-auto-complete-config. Default false.", (o, v) => o with { AutoCompleteConfig = !Bool(v) }, true),
+        .. PortOptionTable.All,
+        .. AuthOptionTable.All,
+        .. MetricsOptionTable.All,
+        .. TraceOptionTable.All,
+        .. InertOptions.All,
     ];
 
-    private static bool Bool(string value) => value.ToLowerInvariant() switch
+    internal static bool Bool(string value) => value.ToLowerInvariant() switch
     {
         "true" or "1" or "yes" or "on" => true,
         "false" or "0" or "no" or "off" => false,
         _ => throw new FormatException("must be true or false"),
     };
 
-    private static int Int(string value, int least) =>
+    internal static int Int(string value, int least) =>
         int.TryParse(value, CultureInfo.InvariantCulture, out var number) && number >= least
             ? number
             : throw new FormatException($"must be a whole number of at least {least}");
 
-    private static long Long(string value, long least) =>
+    internal static long Long(string value, long least) =>
         long.TryParse(value, CultureInfo.InvariantCulture, out var number) && number >= least
             ? number
             : throw new FormatException($"must be a whole number of at least {least}");
@@ -83,7 +90,7 @@ public static class OptionTable
     private static int Port(string value) =>
         Int(value, 0) is var port && port <= ushort.MaxValue ? port : throw new FormatException("must be at most 65535");
 
-    private static TimeSpan Seconds(string value) =>
+    internal static TimeSpan Seconds(string value) =>
         double.TryParse(value, CultureInfo.InvariantCulture, out var seconds) && seconds is >= 0 and <= 1e6
             ? TimeSpan.FromSeconds(seconds)
             : throw new FormatException("must be a number of seconds");
@@ -94,13 +101,15 @@ public static class OptionTable
             ? choice
             : throw new FormatException($"must be one of: {string.Join(", ", Enum.GetNames<T>()).ToLowerInvariant()}");
 
-    private static IPEndPoint? At(IPEndPoint? endPoint, string address) =>
-        IPAddress.TryParse(address == "localhost" ? "127.0.0.1" : address, out var parsed)
-            ? endPoint is null ? null : new IPEndPoint(parsed, endPoint.Port)
-            : throw new FormatException("must be an IP address");
+    private static EndPoint? At(EndPoint? endPoint, string address)
+    {
+        var parsed = ListenSockets.Parse(address, (endPoint as IPEndPoint)?.Port ?? 0)
+            ?? throw new FormatException("must be an IP address or unix:PATH");
+        return endPoint is null ? null : parsed;
+    }
 
-    private static IPEndPoint? At(IPEndPoint? endPoint, int port) =>
-        endPoint is null ? null : new IPEndPoint(endPoint.Address, port);
+    private static EndPoint? At(EndPoint? endPoint, int port) =>
+        endPoint is IPEndPoint { Address: var address } ? new IPEndPoint(address, port) : endPoint;
 
     private static CompressionLevel? Compression(string value) => value.ToLowerInvariant() switch
     {

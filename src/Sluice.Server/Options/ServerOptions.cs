@@ -1,8 +1,10 @@
 using System.Collections.Immutable;
 using System.IO.Compression;
 using System.Net;
-using Microsoft.Extensions.Logging;
 using Sluice.Models;
+using Sluice.Server.Access;
+using Sluice.Server.Logging;
+using Sluice.Server.Tracing;
 
 namespace Sluice.Server;
 
@@ -53,13 +55,22 @@ public sealed record ServerOptions
     public ImmutableArray<(string Backend, string Key, string Value)> BackendConfig { get; init; } = [];
 
     /// <summary>The v2 HTTP port; null = off.</summary>
-    public IPEndPoint? Http { get; init; } = new(IPAddress.Any, 8000);
+    public EndPoint? Http { get; init; } = new IPEndPoint(IPAddress.Any, 8000);
 
     /// <summary>Largest HTTP body, bytes.</summary>
     public long HttpMaxInputBytes { get; init; } = 64 * 1024 * 1024;
 
     /// <summary>The gRPC port; null = off.</summary>
-    public IPEndPoint? Grpc { get; init; } = new(IPAddress.Any, 8001);
+    public EndPoint? Grpc { get; init; } = new IPEndPoint(IPAddress.Any, 8001);
+
+    /// <summary>Encryption and life of the HTTP port's connections.</summary>
+    public PortOptions HttpPort { get; init; } = new();
+
+    /// <summary>Encryption and life of the gRPC port's connections.</summary>
+    public PortOptions GrpcPort { get; init; } = new();
+
+    /// <summary>Who may call; everybody unless keys are given.</summary>
+    public AuthOptions Auth { get; init; } = new();
 
     /// <summary>What moves gRPC's bytes.</summary>
     public GrpcTransport GrpcTransport { get; init; } = GrpcTransport.Auto;
@@ -71,7 +82,10 @@ public sealed record ServerOptions
     public CompressionLevel? GrpcResponseCompression { get; init; }
 
     /// <summary>The metrics port; null = off.</summary>
-    public IPEndPoint? Metrics { get; init; } = new(IPAddress.Any, 8002);
+    public EndPoint? Metrics { get; init; } = new IPEndPoint(IPAddress.Any, 8002);
+
+    /// <summary>What the metrics page shows.</summary>
+    public MetricsOptions MetricsContent { get; init; } = new();
 
     /// <summary>Most native memory for messages and tensors, bytes.</summary>
     public long TensorMemoryBytes { get; init; } = 8L * 1024 * 1024 * 1024;
@@ -79,14 +93,14 @@ public sealed record ServerOptions
     /// <summary>Most requests waiting per model.</summary>
     public int MaxQueuedRequests { get; init; } = 65_536;
 
-    /// <summary>Finest level that is logged.</summary>
-    public LogLevel LogLevel { get; init; } = LogLevel.Information;
+    /// <summary>What is logged, how lines look and where they go; the levels and the format can change later.</summary>
+    public LogSnapshot Log { get; init; } = new();
 
-    /// <summary>How log lines look.</summary>
-    public Logging.LogFormat LogFormat { get; init; } = Logging.LogFormat.Default;
+    /// <summary>How requests are traced until clients change it.</summary>
+    public TraceOptions Trace { get; init; } = new();
 
-    /// <summary>Where log lines go; empty = standard error.</summary>
-    public string LogFile { get; init; } = "";
+    /// <summary>Given settings that have no effect, each with its reason; told once at the start.</summary>
+    public ImmutableArray<(string Name, string Reason)> WithoutEffect { get; init; } = [];
 
     /// <summary>Compile the request path for speed before the server is ready.</summary>
     public bool WarmUp { get; init; } = true;

@@ -11,7 +11,7 @@ public sealed class MetadataService(ModelTable models, ServerState state, Server
 {
     private static readonly string[] Extensions =
     [
-        "model_repository", "schedule_policy", "model_configuration", "binary_tensor_data", "parameters", "statistics",
+        "model_repository", "schedule_policy", "model_configuration", "binary_tensor_data", "parameters", "statistics", "trace", "logging",
     ];
 
     /// <summary>The service's methods.</summary>

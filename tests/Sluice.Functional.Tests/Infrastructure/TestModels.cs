@@ -7,10 +7,13 @@ internal static class TestModels
     public const long EndlessSteps = 1L << 40;
 
     /// <summary>Copies every model, also those that cannot be loaded.</summary>
-    public static void CopyTo(string repository)
+    public static void CopyTo(string repository) => CopyTo(repository, _ => true);
+
+    /// <summary>Copies the models that are wanted by name.</summary>
+    public static void CopyTo(string repository, Func<string, bool> isWanted)
     {
         var golden = Sluice.Testing.GoldenSet.FolderOf("onnx");
-        foreach (var source in Directory.EnumerateDirectories(golden))
+        foreach (var source in Directory.EnumerateDirectories(golden).Where(folder => isWanted(Path.GetFileName(folder))))
         {
             var target = Path.Combine(repository, Path.GetFileName(source));
             var version = Directory.CreateDirectory(Path.Combine(target, "1")).FullName;
@@ -27,7 +30,10 @@ internal static class TestModels
         var assets = Path.GetFullPath(Path.Combine(golden, "..", "..", "models"));
         foreach (var file in Directory.EnumerateFiles(assets, "*", SearchOption.AllDirectories))
         {
-            var target = Path.Combine(repository, Path.GetRelativePath(assets, file));
+            var path = Path.GetRelativePath(assets, file);
+            if (!isWanted(path.Split('/')[0]))
+                continue;
+            var target = Path.Combine(repository, path);
             Directory.CreateDirectory(Path.GetDirectoryName(target)!);
             File.Copy(file, target);
         }

@@ -157,7 +157,7 @@ public sealed class AbuseTests
         byte[] pings = [.. Enumerable.Repeat(FrameClient.Encode(FrameType.Ping, FrameFlags.None, 0, new byte[8]), 60_000).SelectMany(b => b)];
         try
         {
-            for (var i = 0; i < 200 && server.Native!.Counters.OpenConnections > 0; i++)
+            for (var i = 0; i < 200 && server.Native!.Connections.Open > 0; i++)
                 await client.WriteAsync(pings);
         }
         catch (IOException)
@@ -185,7 +185,7 @@ public sealed class AbuseTests
             await client.WriteAsync(call[..length]);
         }
 
-        await TestServer.Until(() => server.Native!.Counters.OpenConnections == 0, "connections end");
+        await TestServer.Until(() => server.Native!.Connections.Open == 0, "connections end");
     }
 
     [Fact]

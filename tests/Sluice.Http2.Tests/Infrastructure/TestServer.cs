@@ -109,7 +109,7 @@ internal sealed class TestServer : IAsyncDisposable
         await Until(() => Pool.RentedCount == 0, $"{Pool.RentedCount} message buffers come back");
         if (Native is not null)
         {
-            Assert.Equal(0, Native.Counters.OpenConnections);
+            Assert.Equal(0, Native.Connections.Open);
             await Until(() => Native.Memory.RentedCount == 0, $"{Native.Memory.RentedCount} transport buffers come back");
         }
 

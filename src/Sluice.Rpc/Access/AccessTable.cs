@@ -1,0 +1,42 @@
+using Sluice.Inference;
+
+namespace Sluice.Rpc.Access;
+
+/// <summary>The one table from methods and routes to the permission that they need.</summary>
+/// <remarks>What is not listed needs <see cref="AccessScope.Control"/>, so that a new method is closed until it stands here.</remarks>
+public static class AccessTable
+{
+    private const string Inference = "/inference.GRPCInferenceService/";
+
+    private static readonly (AccessScope Scope, string[] Methods, string[] Routes)[] Rows =
+    [
+        (AccessScope.Health,
+            [Inference + "ServerLive", Inference + "ServerReady", Inference + "ModelReady", "/grpc.health.v1.Health/Check",
+                "/grpc.health.v1.Health/Watch"],
+            ["GET /v2/health/live", "GET /v2/health/ready", "GET /v2/models/{model}/ready"]),
+        (AccessScope.Metadata,
+            [Inference + "ServerMetadata", Inference + "ModelMetadata", Inference + "ModelConfig", Inference + "ModelStatistics",
+                Inference + "RepositoryIndex", "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+                "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"],
+            ["GET /v2", "GET /v2/models/{model}", "GET /v2/models/{model}/config", "GET /v2/models/{model}/stats",
+                "GET /v2/models/stats", "POST /v2/repository/index", "POST /v2/repository/{repository}/index"]),
+        (AccessScope.Infer,
+            [Inference + "ModelInfer", Inference + "ModelStreamInfer"],
+            ["POST /v2/models/{model}/infer", "POST /v2/models/{model}/generate", "POST /v2/models/{model}/generate_stream"]),
+        (AccessScope.None, [], ["GET /metrics"]),
+    ];
+
+    private static readonly Dictionary<string, AccessScope> ByKey = Rows
+        .SelectMany(row => row.Methods.Concat(row.Routes).Select(key => (key, row.Scope)))
+        .ToDictionary(pair => pair.key, pair => pair.Scope, StringComparer.Ordinal);
+
+    /// <summary>What a gRPC method needs.</summary>
+    /// <param name="path">Such as <c>/inference.GRPCInferenceService/ModelInfer</c>.</param>
+    public static AccessScope OfMethod(string path) => ByKey.GetValueOrDefault(path, AccessScope.Control);
+
+    /// <summary>What an HTTP route needs.</summary>
+    /// <param name="method">Such as <c>GET</c>.</param>
+    /// <param name="pattern">Such as <c>/v2/models/{model}/ready</c>; one with a version is its form without.</param>
+    public static AccessScope OfRoute(string method, string pattern) => ByKey.GetValueOrDefault(
+        $"{method} {pattern.Replace("/versions/{version}", "", StringComparison.Ordinal)}", AccessScope.Control);
+}

@@ -1,0 +1,136 @@
+using System.Collections.Concurrent;
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
+using System.Text;
+using Microsoft.Extensions.Logging;
+using Sluice.Inference;
+using Sluice.Rpc.Access;
+
+namespace Sluice.Server.Access;
+
+/// <summary>Knows callers by API keys and JSON web tokens; keys are read anew when their files change.</summary>
+/// <remarks>
+/// <para><c>Bearer</c> takes either kind, <c>Basic</c> an API key as its password. What was right once is remembered under
+/// the hash of the header until it expires or the keys change.</para>
+/// <para><b>Threads.</b> Any number of callers.</para>
+/// </remarks>
+public sealed class Authenticator : IAuthenticator
+{
+    private const int LongestHeader = 16 * 1024;
+    private const int MostRemembered = 16 * 1024;
+    private const string Bearer = "Bearer ";
+    private const string Basic = "Basic ";
+
+    private static readonly TimeSpan LookPeriod = TimeSpan.FromSeconds(1);
+
+    private readonly Lock _lock = new();
+    private readonly AuthOptions _options;
+    private readonly TimeProvider _time;
+    private readonly ILogger _logger;
+    private long _lookedAt;
+    private string _stamp;
+    private volatile Snapshot _current;
+
+    /// <summary>Reads the keys.</summary>
+    /// <exception cref="IOException">A file cannot be read or is wrong.</exception>
+    public Authenticator(AuthOptions options, TimeProvider time, ILogger<Authenticator> logger)
+    {
+        _options = options;
+        _time = time;
+        _logger = logger;
+        _lookedAt = time.GetTimestamp();
+        _stamp = Stamp();
+        _current = new Snapshot(options);
+    }
+
+    /// <inheritdoc/>
+    public AccessScope OpenScopes => _options.OpenScopes;
+
+    /// <inheritdoc/>
+    public CallerIdentity? Authenticate(string? authorization)
+    {
+        if (_time.GetElapsedTime(Volatile.Read(ref _lookedAt)) >= LookPeriod)
+            Refresh();
+        if (authorization is not { Length: > 0 and <= LongestHeader })
+            return null;
+        var current = _current;
+        var key = HeaderKey.Of(authorization);
+        if (current.Known.TryGetValue(key, out var known) && known.Expires > _time.GetUtcNow())
+            return known.Caller;
+        var caller = current.Check(authorization, out var expires);
+        if (caller is null || expires <= _time.GetUtcNow())
+            return null;
+        if (current.Known.Count >= MostRemembered)
+            current.Known.Clear();
+        current.Known[key] = (caller, expires);
+        return caller;
+    }
+
+    private void Refresh()
+    {
+        lock (_lock)
+        {
+            if (_time.GetElapsedTime(_lookedAt) < LookPeriod)
+                return;
+            _lookedAt = _time.GetTimestamp();
+            var stamp = Stamp();
+            if (stamp == _stamp)
+                return;
+            try
+            {
+                _current = new Snapshot(_options);
+                _stamp = stamp;
+            }
+            catch (IOException error)
+            {
+                ServerLog.KeysRefused(_logger, error.Message);
+            }
+        }
+    }
+
+    private string Stamp() => string.Join('|', new[] { _options.ApiKeysPath, _options.JwtKeysPath }
+        .Where(path => path.Length > 0).Select(path => new FileInfo(path)).Select(file => file.Exists ? $"{file.LastWriteTimeUtc.Ticks} {file.Length}" : ""));
+
+    /// <summary>A header's SHA-256: looking one up tells nothing about others, and no secret is kept.</summary>
+    private readonly record struct HeaderKey(UInt128 High, UInt128 Low)
+    {
+        public static HeaderKey Of(string header)
+        {
+            Span<byte> hash = stackalloc byte[SHA256.HashSizeInBytes];
+            SHA256.HashData(MemoryMarshal.AsBytes(header.AsSpan()), hash);
+            return MemoryMarshal.Read<HeaderKey>(hash);
+        }
+    }
+
+    /// <summary>The keys of the moment, with the callers that they let in.</summary>
+    private sealed class Snapshot(AuthOptions options)
+    {
+        private readonly ApiKeys? _keys = options.ApiKeysPath.Length > 0 ? ApiKeys.Read(options.ApiKeysPath) : null;
+        private readonly WebTokens? _tokens = options.JwtKeysPath.Length > 0 ? WebTokens.Read(options) : null;
+
+        public ConcurrentDictionary<HeaderKey, (CallerIdentity Caller, DateTimeOffset Expires)> Known { get; } = new();
+
+        public CallerIdentity? Check(string authorization, out DateTimeOffset expires)
+        {
+            expires = DateTimeOffset.MaxValue;
+            if (authorization.StartsWith(Basic, StringComparison.OrdinalIgnoreCase))
+                return Password(authorization[Basic.Length..].Trim()) is { } password ? _keys?.Find(password) : null;
+            if (!authorization.StartsWith(Bearer, StringComparison.OrdinalIgnoreCase))
+                return null;
+            var token = authorization[Bearer.Length..].Trim();
+            if (_keys?.Find(token) is { } caller)
+                return caller;
+            return _tokens is not null && token.Count(c => c == '.') == 2 ? _tokens.Check(token, out expires) : null;
+        }
+
+        private static string? Password(string credentials)
+        {
+            var bytes = new byte[credentials.Length];
+            if (!Convert.TryFromBase64String(credentials, bytes, out var length))
+                return null;
+            var text = Encoding.UTF8.GetString(bytes, 0, length);
+            var colon = text.IndexOf(':', StringComparison.Ordinal);
+            return colon < 0 ? null : text[(colon + 1)..];
+        }
+    }
+}

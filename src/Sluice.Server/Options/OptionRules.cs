@@ -1,0 +1,29 @@
+using Sluice.Server.Tracing;
+
+namespace Sluice.Server;
+
+/// <summary>Checks that settings fit each other, after each has been read by itself.</summary>
+internal static class OptionRules
+{
+    /// <summary>Adds one sentence per fault.</summary>
+    public static void Check(ServerOptions options, ICollection<string> errors)
+    {
+        if (options.ModelRepositories.Length == 0)
+            errors.Add("--model-repository: name at least one folder of models");
+        var trace = options.Trace;
+        if (trace.Level != TraceLevel.Off && trace.Mode == TraceMode.Triton && trace.File.Length == 0)
+            errors.Add($"--trace-config: level={trace.Level.ToString().ToUpperInvariant()} names no file; add --trace-config triton,file=NAME");
+        CheckPort("grpc", options.GrpcPort, errors);
+        CheckPort("http", options.HttpPort, errors);
+    }
+
+    private static void CheckPort(string name, PortOptions port, ICollection<string> errors)
+    {
+        if (port.Tls is null)
+            return;
+        if (port.CertificatePath.Length == 0 || port.KeyPath.Length == 0)
+            errors.Add($"--{name}-use-ssl: needs --{name}-server-cert and --{name}-server-key");
+        if (port.UsesMutualTls && port.RootPath.Length == 0)
+            errors.Add($"--{name}-use-ssl-mutual: needs --{name}-root-cert");
+    }
+}
