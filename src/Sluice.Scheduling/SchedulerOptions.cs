@@ -14,4 +14,10 @@ public sealed record SchedulerOptions
 
     /// <summary>A request that follows an execution within this time is taken as one of many. Default 10 µs.</summary>
     public TimeSpan QuietTime { get; init; } = TimeSpan.FromMicroseconds(10);
+
+    /// <summary>Keep the times of executions' parts per request, for summaries. Default false.</summary>
+    public bool KeepsStageLatencies { get; init; }
+
+    /// <summary>An execution that runs longer is told, and its model is not ready meanwhile; zero = never (default).</summary>
+    public TimeSpan WatchdogLimit { get; init; }
 }

@@ -13,4 +13,14 @@ internal static partial class SchedulingLog
         Message = "Model '{Model}' gives other results for rows in a batch than for rows alone: output '{Output}' differs by " +
             "up to {Difference}. Its rows are not independent; set max_batch_size to 0 or remove dynamic_batching")]
     public static partial void BatchUnsafe(ILogger logger, string model, string output, double difference);
+
+    [LoggerMessage(
+        EventId = 1302, EventName = "ExecutionHangs", Level = LogLevel.Error,
+        Message = "Model '{Model}' is not ready: instance '{Instance}' has been executing for {Seconds:F1} s")]
+    public static partial void ExecutionHangs(ILogger logger, string model, string instance, double seconds);
+
+    [LoggerMessage(
+        EventId = 1303, EventName = "ExecutionGoesOn", Level = LogLevel.Warning,
+        Message = "Model '{Model}' is ready again: no execution hangs any more")]
+    public static partial void ExecutionGoesOn(ILogger logger, string model);
 }

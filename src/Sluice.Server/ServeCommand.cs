@@ -71,6 +71,9 @@ internal static class ServeCommand
             var isDrained = await host.StopAsync().ConfigureAwait(false);
             if (!isDrained)
                 Environment.Exit(1);
+
+            // A start that was broken off ends with its models' loads; whatever it says then matters no more.
+            await ((Task)starting).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             return 0;
         }
         catch (Exception error) when (error is InferenceException or IOException)

@@ -25,8 +25,8 @@ internal static partial class ServerLog
         Message = "{Count} models failed to load and --exit-on-error is true; exiting")]
     public static partial void StartFailed(ILogger logger, int count);
 
-    [LoggerMessage(EventId = 1605, EventName = "Model", Level = LogLevel.Information, Message = "{Row}")]
-    public static partial void Model(ILogger logger, string row);
+    [LoggerMessage(EventId = 1605, EventName = "Row", Level = LogLevel.Information, Message = "{Row}")]
+    public static partial void Row(ILogger logger, string row);
 
     [LoggerMessage(
         EventId = 1606, EventName = "WithoutEffect", Level = LogLevel.Warning,
@@ -42,4 +42,9 @@ internal static partial class ServerLog
         EventId = 1608, EventName = "KeysRefused", Level = LogLevel.Warning,
         Message = "New keys cannot be used, the old ones stay: {Reason}")]
     public static partial void KeysRefused(ILogger logger, string reason);
+
+    [LoggerMessage(
+        EventId = 1609, EventName = "Countdown", Level = LogLevel.Information,
+        Message = "Timeout {Seconds}: Found {Active} calls under way")]
+    public static partial void Countdown(ILogger logger, double seconds, long active);
 }

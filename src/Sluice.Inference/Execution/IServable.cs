@@ -10,6 +10,9 @@ public interface IServable : IAsyncDisposable
     /// <summary>What the model has done so far.</summary>
     ModelStatistics Statistics { get; }
 
+    /// <summary>Executions that run longer than the watchdog allows; while there are any the model is not ready.</summary>
+    int HangingCount => 0;
+
     /// <summary>Schedules a request and completes when its response, or its failure, stands in it.</summary>
     /// <remarks>
     /// <para>The result is read from <see cref="InferRequest.Status"/>; the task itself never fails.</para>

@@ -23,12 +23,32 @@ public sealed class LatencyHistogram
     /// <summary>Sum of all values, nanoseconds.</summary>
     public long SumNanoseconds => Volatile.Read(ref _sum);
 
+    /// <summary>Number of values.</summary>
+    public long Count
+    {
+        get
+        {
+            long count = 0;
+            foreach (ref var bucket in _counts.AsSpan())
+                count += Volatile.Read(ref bucket);
+            return count;
+        }
+    }
+
     /// <summary>Counts one duration; negative ones count as zero.</summary>
     public void Record(long nanoseconds)
     {
         nanoseconds = Math.Max(0, nanoseconds);
         Interlocked.Increment(ref _counts[IndexOf(nanoseconds)]);
         Interlocked.Add(ref _sum, nanoseconds);
+    }
+
+    /// <summary>Counts one duration a number of times.</summary>
+    public void Record(long nanoseconds, int times)
+    {
+        nanoseconds = Math.Max(0, nanoseconds);
+        Interlocked.Add(ref _counts[IndexOf(nanoseconds)], times);
+        Interlocked.Add(ref _sum, nanoseconds * times);
     }
 
     /// <summary>Reads one bucket.</summary>

@@ -71,7 +71,15 @@ public sealed class ModelStatistics
 
     /// <summary>Creates empty statistics.</summary>
     /// <param name="maxBatchSize">Largest execution that can happen; sizes past 4,096 share the last row.</param>
-    public ModelStatistics(int maxBatchSize) => _batches = new BatchRow[Math.Clamp(maxBatchSize, 1, 4096) + 1];
+    /// <param name="keepsStages">Keep <see cref="Stages"/>.</param>
+    public ModelStatistics(int maxBatchSize, bool keepsStages = false)
+    {
+        _batches = new BatchRow[Math.Clamp(maxBatchSize, 1, 4096) + 1];
+        Stages = keepsStages ? new StageLatencies() : null;
+    }
+
+    /// <summary>Times of the parts of executions, per request; null unless asked for.</summary>
+    public StageLatencies? Stages { get; }
 
     /// <summary>Time from the complete request to the finished response.</summary>
     public LatencyHistogram RequestLatency { get; } = new();
@@ -169,6 +177,7 @@ public sealed class ModelStatistics
         Interlocked.Add(ref _inferTicks, timing.Infer * requests);
         Interlocked.Add(ref _outputTicks, timing.Output * requests);
         Interlocked.Add(ref _inferenceCount, rows);
+        Stages?.Record(requests, in timing);
     }
 
     /// <summary>Reads the executions of one batch size.</summary>

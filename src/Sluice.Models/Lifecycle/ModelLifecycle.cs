@@ -148,7 +148,8 @@ public sealed class ModelLifecycle : IAsyncDisposable
 
     private static bool IsSettled(VersionSnapshot version) => version.State switch
     {
-        ModelState.Ready or ModelState.Unloading => true,
+        ModelState.Ready => version.Servable is not { HangingCount: > 0 },
+        ModelState.Unloading => true,
         ModelState.Unavailable => version.Reason == ModelUpdater.Unloaded,
         _ => false,
     };

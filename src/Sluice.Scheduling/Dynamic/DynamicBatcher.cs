@@ -15,6 +15,7 @@ namespace Sluice.Scheduling.Dynamic;
 public sealed class DynamicBatcher : IServable, ITimerTarget
 {
     private readonly object _gate = new();
+    private readonly SchedulerOptions _options;
     private readonly RequestQueue _queue;
     private readonly BatchPolicy _policy;
     private readonly ShapeGroup _shapes;
@@ -42,7 +43,8 @@ public sealed class DynamicBatcher : IServable, ITimerTarget
     {
         var batching = settings.MaxBatchSize > 1 ? settings.DynamicBatching : null;
         Settings = settings;
-        Statistics = new ModelStatistics(settings.MaxBatchSize);
+        _options = options;
+        Statistics = new ModelStatistics(settings.MaxBatchSize, options.KeepsStageLatencies);
         Logger = logger;
         CanBatch = batching is not null;
         _model = model;
@@ -67,6 +69,15 @@ public sealed class DynamicBatcher : IServable, ITimerTarget
 
     /// <inheritdoc/>
     public ModelStatistics Statistics { get; private set; }
+
+    /// <inheritdoc/>
+    public int HangingCount { get; internal set; }
+
+    /// <summary>The instances; what they run is read under <see cref="Gate"/>.</summary>
+    internal IReadOnlyList<InstanceRunner> Runners => _runners;
+
+    /// <summary>The model is gone.</summary>
+    internal bool IsDisposed => _isDisposed;
 
     long ITimerTarget.DueAt { get; set; } = long.MaxValue;
 
@@ -216,7 +227,7 @@ public sealed class DynamicBatcher : IServable, ITimerTarget
     }
 
     /// <summary>Starts the statistics from zero; before the first client's request.</summary>
-    internal void ForgetWarmUp() => Statistics = new ModelStatistics(Settings.MaxBatchSize);
+    internal void ForgetWarmUp() => Statistics = new ModelStatistics(Settings.MaxBatchSize, _options.KeepsStageLatencies);
 
     private InstanceRunner? TryTakeInline(InferRequest request, long now)
     {

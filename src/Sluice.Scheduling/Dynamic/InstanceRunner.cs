@@ -27,6 +27,12 @@ internal sealed class InstanceRunner : IThreadPoolWorkItem, IDisposable
         _name = name;
     }
 
+    /// <summary>For logs.</summary>
+    public string Name => _name;
+
+    /// <summary>The watchdog has told of the running batch; for the watchdog alone.</summary>
+    public long ToldOf { get; set; }
+
     /// <summary>Requests of the batch being run.</summary>
     public int Count { get; private set; }
 

@@ -17,6 +17,7 @@ public sealed class ModelLoader : IModelLoader, IDisposable
     private readonly SchedulerOptions _options;
     private readonly IDelayTimer _timer;
     private readonly StallWatch _stalls;
+    private readonly ExecutionWatchdog? _watchdog;
     private readonly ILogger _logger;
 
     /// <summary>Creates a loader.</summary>
@@ -35,10 +36,16 @@ public sealed class ModelLoader : IModelLoader, IDisposable
         _timer = timer;
         _stalls = new StallWatch(TimeProvider.System, timer);
         _logger = logger;
+        if (options.WatchdogLimit > TimeSpan.Zero)
+            _watchdog = new ExecutionWatchdog(options.WatchdogLimit, TimeProvider.System, timer, logger);
     }
 
     /// <summary>Stops looking after the models it made.</summary>
-    public void Dispose() => _stalls.Dispose();
+    public void Dispose()
+    {
+        _stalls.Dispose();
+        _watchdog?.Dispose();
+    }
 
     /// <inheritdoc/>
     public async Task<IServable> LoadAsync(ModelLoadPlan plan, CancellationToken cancellationToken)
@@ -62,6 +69,7 @@ public sealed class ModelLoader : IModelLoader, IDisposable
             var scheduler = new DynamicBatcher(settings, model, instances, _pool, _options, _timer, _logger);
             await new ModelWarmUp(scheduler, _logger).RunAsync(cancellationToken).ConfigureAwait(false);
             _stalls.Add(scheduler);
+            _watchdog?.Add(scheduler);
             return scheduler;
         }
         catch

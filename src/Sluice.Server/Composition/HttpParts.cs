@@ -1,3 +1,4 @@
+using System.Globalization;
 using Microsoft.Extensions.Logging;
 using Sluice.Inference;
 using Sluice.Models;
@@ -7,6 +8,8 @@ using Sluice.Rest.Routing;
 using Sluice.Rest.V2;
 using Sluice.Rpc;
 using Sluice.Rpc.Dispatch;
+using Sluice.Rpc.Kestrel;
+using Sluice.Statistics;
 using Sluice.Statistics.Prometheus;
 using Sluice.Tensors;
 
@@ -34,15 +37,33 @@ internal static class HttpParts
         return new RestServer(listen, new RestRouter(V2Routes.Create(methods, engine)), pool, loggers);
     }
 
+    /// <param name="options">Everything that can be set.</param>
+    /// <param name="models">The models.</param>
+    /// <param name="pool">Memory for tensors.</param>
+    /// <param name="ports">Gives what the ports have counted.</param>
+    /// <param name="droppedTraces">Gives the number of lost traces.</param>
+    /// <param name="loggers">For the port.</param>
     public static RestServer? CreateMetrics(
-        ServerOptions options, ModelTable models, TensorBufferPool pool, ILoggerFactory loggers)
+        ServerOptions options, ModelTable models, TensorBufferPool pool, Func<IReadOnlyList<FrontEndFigures>> ports,
+        Func<long> droppedTraces, ILoggerFactory loggers)
     {
         if (options.Metrics is not { } endPoint)
             return null;
-        var exposition = new MetricsExposition(() => Servables(models), pool);
+        var exposition = new MetricsExposition(
+            () => Servables(models), pool, options.MetricsContent, ports, droppedTraces);
         var route = RestRoute.Text("/metrics", MetricsExposition.ContentType, exposition.Write);
         return new RestServer(new RestListenOptions { EndPoint = endPoint }, new RestRouter([route]), pool, loggers);
     }
+
+    /// <summary>Reads what a port has counted.</summary>
+    public static FrontEndFigures Figures(string name, RestServer server) => new(
+        name, server.Connections.Open, server.Connections.Total, server.ActiveCount,
+        [.. server.EndedCounts.Select(pair => (pair.Status.ToString(CultureInfo.InvariantCulture), pair.Count))]);
+
+    /// <summary>Reads what the gRPC port has counted.</summary>
+    public static FrontEndFigures Figures(KestrelRpcServer server, RpcDispatcher dispatcher) => new(
+        "grpc", server.Connections.Open, server.Connections.Total, dispatcher.ActiveCount,
+        [.. Enum.GetValues<InferenceCode>().Select(code => (code.ToName(), dispatcher.EndedCount(code)))]);
 
     private static IEnumerable<IServable> Servables(ModelTable models) =>
         models.Models.SelectMany(model => model.Versions).Select(version => version.Servable).OfType<IServable>();

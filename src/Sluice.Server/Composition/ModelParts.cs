@@ -1,6 +1,9 @@
 using System.Collections.Immutable;
+using System.Globalization;
 using Microsoft.Extensions.Logging;
+using Sluice.Inference;
 using Sluice.Models;
+using Sluice.Scheduling;
 
 namespace Sluice.Server.Composition;
 
@@ -34,18 +37,49 @@ internal static class ModelParts
             repository, loader, lifecycle, config, loggers.CreateLogger<ModelLifecycle>(), time);
     }
 
-    /// <summary>Draws the start-up table of models, a line each.</summary>
-    public static IEnumerable<string> Tabulate(IReadOnlyList<ModelIndexEntry> entries)
+    public static SchedulerOptions CreateScheduler(ServerOptions options) => new()
     {
-        (string Model, string Version, string Status)[] rows =
+        MaxQueuedRequests = options.MaxQueuedRequests,
+        KeepsStageLatencies = options.MetricsContent.HasSummaries,
+        WatchdogLimit = options.ExecutionWatchdog,
+    };
+
+    /// <summary>Draws the start-up table of models.</summary>
+    public static IEnumerable<string> TabulateModels(IReadOnlyList<ModelIndexEntry> entries) => TextTable.Draw(
+        ["Model", "Version", "Status"],
+        [.. entries.Select(entry => (string[])[entry.Name, entry.Version, Status(entry)])]);
+
+    /// <summary>Draws the start-up table of engines.</summary>
+    public static IEnumerable<string> TabulateBackends(ServerOptions options, IEnumerable<IBackend> backends) => TextTable.Draw(
+        ["Backend", "Path", "Config"],
+        [.. backends.Select(backend => (string[])
         [
-            ("Model", "Version", "Status"),
-            .. entries.Select(entry => (entry.Name, entry.Version,
-                entry.State is null ? "" : entry.Reason.Length > 0 && entry.State != ModelState.Ready
-                    ? $"{entry.State.Value.ToName()}: {entry.Reason}"
-                    : entry.State.Value.ToName())),
-        ];
-        var (first, second) = (rows.Max(row => row.Model.Length), rows.Max(row => row.Version.Length));
-        return rows.Select(row => $"{row.Model.PadRight(first)}  {row.Version.PadRight(second)}  {row.Status}");
+            backend.Name, "<built-in>",
+            $"{{{string.Join(',', options.BackendConfig.Where(setting => setting.Backend == backend.Name).Select(setting => $"{setting.Key}={setting.Value}"))}}}",
+        ])]);
+
+    /// <summary>Draws the start-up table of options.</summary>
+    public static IEnumerable<string> TabulateOptions(ServerOptions options) => TextTable.Draw(
+        ["Option", "Value"],
+        [
+            ["server_id", options.Id],
+            ["server_version", ServerOptions.ProductVersion],
+            .. options.ModelRepositories.Select((folder, i) => (string[])[$"model_repository_path[{i}]", folder]),
+            ["model_control_mode", $"MODE_{options.ModelControlMode.ToString().ToUpperInvariant()}"],
+            ["strict_model_config", options.AutoCompleteConfig ? "0" : "1"],
+            ["model_config_name", options.ModelConfigName],
+            ["tensor_memory_byte_size", options.TensorMemoryBytes.ToString(CultureInfo.InvariantCulture)],
+            ["strict_readiness", options.StrictReadiness ? "1" : "0"],
+            ["exit_timeout", options.ExitTimeout.TotalSeconds.ToString(CultureInfo.InvariantCulture)],
+            ["authentication", options.Auth.IsOn ? "1" : "0"],
+            ["trace_level", options.Trace.Level.ToString().ToUpperInvariant()],
+        ]);
+
+    private static string Status(ModelIndexEntry entry)
+    {
+        if (entry.State is null)
+            return "";
+        var name = entry.State.Value.ToName();
+        return entry.Reason.Length > 0 && entry.State != ModelState.Ready ? $"{name}: {entry.Reason}" : name;
     }
 }

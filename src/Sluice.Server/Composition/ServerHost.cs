@@ -13,7 +13,6 @@ using Sluice.Rpc.Dispatch;
 using Sluice.Rpc.Health;
 using Sluice.Rpc.Reflection;
 using Sluice.Rpc.Transport;
-using Sluice.Scheduling;
 using Sluice.Scheduling.Loading;
 using Sluice.Scheduling.Timing;
 using Sluice.Server.Access;
@@ -21,6 +20,7 @@ using Sluice.Server.Logging;
 using Sluice.Server.Services;
 using Sluice.Server.Tracing;
 using Sluice.Server.WarmUp;
+using Sluice.Statistics;
 using Sluice.Tensors;
 
 namespace Sluice.Server.Composition;
@@ -31,6 +31,7 @@ public sealed class ServerHost : IAsyncDisposable
     private readonly ServerOptions _options;
     private readonly ILogger _logger;
     private readonly LogState _log;
+    private readonly TimeProvider _time;
     private readonly TensorBufferPool _pool;
     private readonly PrecisionTimer _timer = new();
     private readonly OnnxRuntimeBackend _onnx;
@@ -52,13 +53,13 @@ public sealed class ServerHost : IAsyncDisposable
     public ServerHost(ServerOptions options, ILoggerFactory loggers, TimeProvider time, LogState? log = null)
     {
         _options = options;
+        _time = time;
         _log = log ?? new LogState(options.Log);
         _logger = loggers.CreateLogger<ServerHost>();
         _pool = new TensorBufferPool(new TensorBufferPoolOptions { MaxBytes = options.TensorMemoryBytes }, time);
         _onnx = new OnnxRuntimeBackend(loggers);
         _loader = new ModelLoader(
-            [_onnx], _pool, new SchedulerOptions { MaxQueuedRequests = options.MaxQueuedRequests }, _timer,
-            loggers.CreateLogger<ModelLoader>());
+            [_onnx], _pool, ModelParts.CreateScheduler(options), _timer, loggers.CreateLogger<ModelLoader>());
         _lifecycle = ModelParts.CreateLifecycle(options, _loader, loggers, time);
         _state = new ServerState(_lifecycle, options, time);
         _traceWriter = new TraceWriter(options.Trace, loggers.CreateLogger<TraceWriter>());
@@ -69,7 +70,9 @@ public sealed class ServerHost : IAsyncDisposable
         Engine = new TracingEngine(new InferenceEngine(_lifecycle.Table), _traces, _traceWriter);
         if (authenticator is not null)
             Engine = new AccessEngine(Engine);
-        Methods = CreateMethods();
+        var methods = ListMethods();
+        Methods = new MethodTable(methods);
+        var served = DelayedMethod.Apply(methods, Environment.GetEnvironmentVariable(DelayedMethod.Variable));
         var rpc = new RpcOptions
         {
             ResponseCompression = options.GrpcResponseCompression,
@@ -77,10 +80,11 @@ public sealed class ServerHost : IAsyncDisposable
             Tracing = _traces.Switch,
             Authenticator = authenticator,
         };
-        _dispatcher = new RpcDispatcher(Methods, rpc, _pool, loggers.CreateLogger<RpcDispatcher>());
+        _dispatcher = new RpcDispatcher(new MethodTable(served), rpc, _pool, loggers.CreateLogger<RpcDispatcher>());
         _rpc = RpcParts.Create(options, _dispatcher, loggers, time);
         _rest = HttpParts.CreateRest(options, Methods, Engine, rpc, _pool, loggers);
-        _metrics = HttpParts.CreateMetrics(options, _lifecycle.Table, _pool, loggers);
+        _metrics = HttpParts.CreateMetrics(
+            options, _lifecycle.Table, _pool, ReadPorts, () => _traceWriter.DroppedCount, loggers);
     }
 
     /// <summary>The core, for front ends within the process.</summary>
@@ -118,8 +122,11 @@ public sealed class ServerHost : IAsyncDisposable
             ? new SelfWarmUp(Methods, _pool, _timer).RunAsync()
             : Task.CompletedTask;
         var failures = await _lifecycle.StartAsync(cancellationToken).ConfigureAwait(false);
-        foreach (var row in ModelParts.Tabulate(_lifecycle.Index(readyOnly: false)))
-            ServerLog.Model(_logger, row);
+        if (_state.IsStopping)
+            return true;
+        Tell(ModelParts.TabulateBackends(_options, [_onnx]));
+        Tell(ModelParts.TabulateModels(_lifecycle.Index(readyOnly: false)));
+        Tell(ModelParts.TabulateOptions(_options));
         if (failures.Count > 0 && _options.ExitOnError)
         {
             ServerLog.StartFailed(_logger, failures.Count);
@@ -133,24 +140,22 @@ public sealed class ServerHost : IAsyncDisposable
         return true;
     }
 
-    /// <summary>Not ready, no new calls, running ones end, models unload.</summary>
+    /// <summary>Not ready, no new calls, running ones end, models unload; also while models are still loading.</summary>
     /// <returns>False when calls were still running at the time limit.</returns>
     public async Task<bool> StopAsync()
     {
         _state.MarkStopping();
         var seconds = _options.ExitTimeout.TotalSeconds;
         ServerLog.Stopping(_logger, ActiveCount, seconds);
-        using var limit = new CancellationTokenSource(_options.ExitTimeout);
-
-        // Both ports drain at once: neither may eat the other's time.
-        await Task.WhenAll(
-            _rpc?.StopAsync(limit.Token) ?? Task.CompletedTask,
-            _rest?.StopAsync(limit.Token) ?? Task.CompletedTask).ConfigureAwait(false);
-        try
-        {
-            await _lifecycle.DisposeAsync().AsTask().WaitAsync(limit.Token).ConfigureAwait(false);
-        }
-        catch (OperationCanceledException)
+        if (_options.DrainDelay > TimeSpan.Zero)
+            await Task.Delay(_options.DrainDelay, _time).ConfigureAwait(false);
+        using var limit = new CancellationTokenSource(_options.ExitTimeout, _time);
+        using var ended = new CancellationTokenSource();
+        var telling = TellCountdownAsync(ended.Token);
+        var isDrained = await DrainAsync(limit.Token).ConfigureAwait(false);
+        await ended.CancelAsync().ConfigureAwait(false);
+        await telling.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        if (!isDrained)
         {
             ServerLog.ExitTimedOut(_logger, ActiveCount);
             return false;
@@ -161,6 +166,42 @@ public sealed class ServerHost : IAsyncDisposable
             await _metrics.StopAsync(limit.Token).ConfigureAwait(false);
         ServerLog.Stopped(_logger);
         return true;
+    }
+
+    private async Task<bool> DrainAsync(CancellationToken limit)
+    {
+        // Both ports drain at once: neither may eat the other's time.
+        await Task.WhenAll(
+            _rpc?.StopAsync(limit) ?? Task.CompletedTask,
+            _rest?.StopAsync(limit) ?? Task.CompletedTask).ConfigureAwait(false);
+        var isInTime = !limit.IsCancellationRequested;
+        try
+        {
+            await _lifecycle.DisposeAsync().AsTask().WaitAsync(limit).ConfigureAwait(false);
+            return isInTime;
+        }
+        catch (OperationCanceledException)
+        {
+            return false;
+        }
+    }
+
+    /// <summary>Says each second what is waited for, as the original does.</summary>
+    private async Task TellCountdownAsync(CancellationToken ended)
+    {
+        using var timer = new PeriodicTimer(TimeSpan.FromSeconds(1), _time);
+        var left = _options.ExitTimeout.TotalSeconds;
+        while (await timer.WaitForNextTickAsync(ended).ConfigureAwait(false))
+        {
+            left = Math.Max(0, left - 1);
+            ServerLog.Countdown(_logger, left, ActiveCount);
+        }
+    }
+
+    private void Tell(IEnumerable<string> rows)
+    {
+        foreach (var row in rows)
+            ServerLog.Row(_logger, row);
     }
 
     /// <inheritdoc/>
@@ -179,9 +220,21 @@ public sealed class ServerHost : IAsyncDisposable
         _pool.Dispose();
     }
 
+    private List<FrontEndFigures> ReadPorts()
+    {
+        var ports = new List<FrontEndFigures>();
+        if (_rpc is not null)
+            ports.Add(HttpParts.Figures(_rpc, _dispatcher));
+        if (_rest is not null)
+            ports.Add(HttpParts.Figures("http", _rest));
+        if (_metrics is not null)
+            ports.Add(HttpParts.Figures("metrics", _metrics));
+        return ports;
+    }
+
     private long ActiveCount => _dispatcher.ActiveCount + (_rest?.ActiveCount ?? 0);
 
-    private MethodTable CreateMethods()
+    private List<RpcMethod> ListMethods()
     {
         IEnumerable<RpcMethod> methods =
         [
@@ -198,6 +251,6 @@ public sealed class ServerHost : IAsyncDisposable
         served.AddRange(GrpcServiceReflection.Descriptor.Services[0].Methods
             .Select(method => new UnimplementedMethod(InferenceService.Name, method.Name))
             .Where(method => !names.Contains(method.Path)));
-        return new MethodTable(served);
+        return served;
     }
 }

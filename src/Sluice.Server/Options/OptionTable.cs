@@ -51,6 +51,8 @@ public static class OptionTable
         new("metrics-address", "Address of the metrics port. Default 0.0.0.0.", (o, v) => o with { Metrics = At(o.Metrics, v) }),
         new("metrics-port", "Metrics port. Default 8002; 0 picks a free one.", (o, v) => o with { Metrics = At(o.Metrics, Port(v)) }),
         new("exit-timeout-secs", "Seconds for running requests when stopping. Default 30.", (o, v) => o with { ExitTimeout = Seconds(v) }),
+        new("drain-delay-secs", "Seconds that calls are still taken after readiness has gone, when stopping. Default 0.", (o, v) => o with { DrainDelay = Seconds(v) }),
+        new("execution-watchdog-secs", "Tell of an execution that runs longer, and be not ready meanwhile. Default 0: never.", (o, v) => o with { ExecutionWatchdog = Seconds(v) }),
         new("id", "The server's name in its metadata. Default triton.", (o, v) => o with { Id = v }),
         new("tensor-memory-byte-size", "Most native memory for messages and tensors. Default 8589934592.", (o, v) => o with { TensorMemoryBytes = Long(v, 1 << 20) }),
         new("max-queued-requests", "Most requests waiting per model. Default 65536.", (o, v) => o with { MaxQueuedRequests = Int(v, 1) }),

@@ -5,6 +5,7 @@ using Sluice.Models;
 using Sluice.Server.Access;
 using Sluice.Server.Logging;
 using Sluice.Server.Tracing;
+using Sluice.Statistics;
 
 namespace Sluice.Server;
 
@@ -50,6 +51,12 @@ public sealed record ServerOptions
 
     /// <summary>How long running requests may take to end when the server stops.</summary>
     public TimeSpan ExitTimeout { get; init; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>How long the server goes on taking calls after it has said that it is not ready, when it stops.</summary>
+    public TimeSpan DrainDelay { get; init; }
+
+    /// <summary>An execution that runs longer is told, and its model is not ready meanwhile; zero = never.</summary>
+    public TimeSpan ExecutionWatchdog { get; init; }
 
     /// <summary>Settings of engines: engine, key, value.</summary>
     public ImmutableArray<(string Backend, string Key, string Value)> BackendConfig { get; init; } = [];

@@ -1,3 +1,4 @@
+using Sluice.Inference;
 using Sluice.Models;
 using Sluice.Rpc.Health;
 
@@ -25,9 +26,10 @@ public sealed class ServerState(ModelLifecycle lifecycle, ServerOptions options,
         get
         {
             var hash = new HashCode();
+            hash.Add(_isStopping);
             hash.Add(IsReady);
             foreach (var model in lifecycle.Table.Models)
-                hash.Add((model.Name, model.Latest is not null));
+                hash.Add((model.Name, IsServing(model)));
             return hash.ToHashCode();
         }
     }
@@ -40,14 +42,20 @@ public sealed class ServerState(ModelLifecycle lifecycle, ServerOptions options,
 
     /// <inheritdoc/>
     public bool IsServing(string service) => service.StartsWith("model/", StringComparison.Ordinal)
-        ? !_isStopping && lifecycle.Table.Find(service["model/".Length..])?.Latest is not null
+        ? !_isStopping && lifecycle.Table.Find(service["model/".Length..]) is { } model && IsServing(model)
         : IsReady;
 
     /// <inheritdoc/>
     public async Task WaitForChangeAsync(long seen, CancellationToken cancellationToken)
     {
+        // Who has heard that the server stops waits for nothing more, and would only hold up its end.
+        if (_isStopping && Version == seen)
+            throw new InferenceException(InferenceCode.Unavailable, "Server exiting");
+
         // States are looked at only while somebody watches them; a request's path pays nothing for it.
         while (Version == seen)
             await Task.Delay(LookPeriod, time, cancellationToken).ConfigureAwait(false);
     }
+
+    private static bool IsServing(ModelSnapshot model) => model.Latest?.Servable is { HangingCount: 0 };
 }

@@ -29,6 +29,9 @@ internal sealed class LabelSet
         .. settings.MetricTags.Select(tag => ("_" + Name(tag.Key), tag.Value)),
     ]);
 
+    /// <summary>One label.</summary>
+    public static LabelSet Of(string key, string value) => new([(key, value)]);
+
     /// <summary>A label's name takes letters, digits and underscores only; other characters become underscores.</summary>
     private static string Name(string key) => string.Concat(key.Select(c => char.IsAsciiLetterOrDigit(c) ? c : '_'));
 

@@ -67,11 +67,58 @@ public static class MetricFamilies
     internal static readonly MetricFamily PoolRefused = new(
         "sluice_tensor_pool_refused_total", "counter", "Tensor buffers refused because the pool's limit was reached");
 
-    /// <summary>All families in the order in which they are written.</summary>
+    internal static readonly MetricFamily PinnedTotal = new(
+        "nv_pinned_memory_pool_total_bytes", "gauge", "Most native tensor memory that the server takes, bytes");
+
+    internal static readonly MetricFamily PinnedUsed = new(
+        "nv_pinned_memory_pool_used_bytes", "gauge", "Native tensor memory in use, bytes");
+
+    internal static readonly MetricFamily QueueDepth = new(
+        "sluice_queue_depth", "gauge", "Requests received and not yet executing, of all models together");
+
+    internal static readonly MetricFamily Hanging = new(
+        "sluice_executions_hanging", "gauge", "Executions that run longer than the watchdog allows");
+
+    internal static readonly MetricFamily ConnectionsOpen = new(
+        "sluice_connections_open", "gauge", "Connections that are open, by port");
+
+    internal static readonly MetricFamily ConnectionsTotal = new(
+        "sluice_connections_total", "counter", "Connections that were opened, by port");
+
+    internal static readonly MetricFamily CallsActive = new(
+        "sluice_calls_active", "gauge", "Calls being served, by port");
+
+    internal static readonly MetricFamily CallsEnded = new(
+        "sluice_calls_total", "counter", "Calls that ended, by port and status");
+
+    internal static readonly MetricFamily TracesDropped = new(
+        "sluice_traces_dropped_total", "counter", "Traces that found their queue full");
+
+    internal static readonly MetricFamily RequestSummary = new(
+        "nv_inference_request_summary_us", "summary", "Time of requests from receipt to response, microseconds");
+
+    internal static readonly MetricFamily QueueSummary = new(
+        "nv_inference_queue_summary_us", "summary", "Time of requests in the queue, microseconds");
+
+    internal static readonly MetricFamily InputSummary = new(
+        "nv_inference_compute_input_summary_us", "summary", "Time of gathering inputs per request, microseconds");
+
+    internal static readonly MetricFamily InferSummary = new(
+        "nv_inference_compute_infer_summary_us", "summary", "Time of running the model per request, microseconds");
+
+    internal static readonly MetricFamily OutputSummary = new(
+        "nv_inference_compute_output_summary_us", "summary", "Time of handing out outputs per request, microseconds");
+
+    /// <summary>Families that are written only when asked for.</summary>
+    public static IReadOnlyList<MetricFamily> Optional { get; } =
+        [RequestSummary, QueueSummary, InputSummary, InferSummary, OutputSummary];
+
+    /// <summary>All others, in the order in which they are written.</summary>
     public static IReadOnlyList<MetricFamily> All { get; } =
     [
         RequestSuccess, RequestFailure, InferenceCount, ExecutionCount, RequestDuration, QueueDuration, InputDuration,
         InferDuration, OutputDuration, PendingCount, LoadDuration, CpuUtilization, MemoryTotal, MemoryUsed,
         RequestLatency, QueueLatency, InferLatency, BatchCuts, PoolRented, PoolPooled, PoolRefused,
+        PinnedTotal, PinnedUsed, QueueDepth, Hanging, ConnectionsOpen, ConnectionsTotal, CallsActive, CallsEnded, TracesDropped,
     ];
 }

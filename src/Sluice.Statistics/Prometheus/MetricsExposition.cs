@@ -12,7 +12,12 @@ namespace Sluice.Statistics.Prometheus;
 /// </remarks>
 /// <param name="models">Gives the loaded model versions.</param>
 /// <param name="pool">The server's tensor memory.</param>
-public sealed class MetricsExposition(Func<IEnumerable<IServable>> models, TensorBufferPool pool)
+/// <param name="options">What is shown; everything that is shown by default unless given.</param>
+/// <param name="ports">Gives what the ports have counted; none unless given.</param>
+/// <param name="droppedTraces">Gives the number of lost traces; 0 unless given.</param>
+public sealed class MetricsExposition(
+    Func<IEnumerable<IServable>> models, TensorBufferPool pool, MetricsOptions? options = null,
+    Func<IReadOnlyList<FrontEndFigures>>? ports = null, Func<long>? droppedTraces = null)
 {
     /// <summary>The content type of what is written.</summary>
     public const string ContentType = "text/plain; charset=utf-8";
@@ -36,7 +41,10 @@ public sealed class MetricsExposition(Func<IEnumerable<IServable>> models, Tenso
         (BatchCutReason.InstanceFree, "instance_free"u8.ToArray()),
     ];
 
-    private readonly MachineFigures _machine = new();
+    private readonly MetricsOptions _options = options ?? new MetricsOptions();
+    private readonly SummaryText _summaries = new((options ?? new MetricsOptions()).Quantiles);
+    private readonly FrontEndText _frontEnds = new();
+    private readonly MachineText _machine = new(new MachineFigures(), (options ?? new MetricsOptions()).Interval, TimeProvider.System);
 
     // Labels live as long as the settings they were made from.
     private readonly ConditionalWeakTable<ModelSettings, LabelSet> _labels = [];
@@ -45,17 +53,59 @@ public sealed class MetricsExposition(Func<IEnumerable<IServable>> models, Tenso
     public void Write(IBufferWriter<byte> output)
     {
         var writer = new PrometheusWriter(output);
-        var series = models().Select(model => (Labels: _labels.GetValue(model.Settings, LabelSet.Of), model.Statistics)).ToArray();
-        WriteCounters(writer, series);
-        WriteMachine(writer);
+        var served = models().ToArray();
+        var series = served.Select(model => (Labels: _labels.GetValue(model.Settings, LabelSet.Of), model.Statistics)).ToArray();
+        WriteCounters(writer, series, _options.HasCounters);
+        if (_options.ShowsMachine)
+            _machine.Write(writer);
         WriteHistograms(writer, series);
+        if (_options.HasSummaries)
+            WriteSummaries(writer, series);
         WriteCuts(writer, series);
         WriteGauge(writer, MetricFamilies.PoolRented, pool.RentedBytes);
         WriteGauge(writer, MetricFamilies.PoolPooled, pool.PooledBytes);
         WriteGauge(writer, MetricFamilies.PoolRefused, pool.RefusedCount);
+        WriteGauge(writer, MetricFamilies.PinnedTotal, pool.MaxBytes);
+        WriteGauge(writer, MetricFamilies.PinnedUsed, pool.RentedBytes);
+        WriteGauge(writer, MetricFamilies.QueueDepth, series.Sum(model => model.Statistics.PendingCount));
+        WriteHanging(writer, served);
+        _frontEnds.Write(writer, ports?.Invoke() ?? []);
+        WriteGauge(writer, MetricFamilies.TracesDropped, droppedTraces?.Invoke() ?? 0);
     }
 
-    private static void WriteCounters(PrometheusWriter writer, (LabelSet Labels, ModelStatistics Statistics)[] series)
+    private void WriteHanging(PrometheusWriter writer, IServable[] served)
+    {
+        writer.BeginFamily(MetricFamilies.Hanging);
+        foreach (var model in served)
+        {
+            writer.BeginSample(MetricFamilies.Hanging.Name, "", _labels.GetValue(model.Settings, LabelSet.Of));
+            writer.EndSample(model.HangingCount);
+        }
+    }
+
+    private void WriteSummaries(PrometheusWriter writer, (LabelSet Labels, ModelStatistics Statistics)[] series)
+    {
+        WriteSummary(writer, MetricFamilies.RequestSummary, series, model => model.RequestLatency);
+        WriteSummary(writer, MetricFamilies.QueueSummary, series, model => model.QueueLatency);
+        WriteSummary(writer, MetricFamilies.InputSummary, series, model => model.Stages?.Input);
+        WriteSummary(writer, MetricFamilies.InferSummary, series, model => model.Stages?.Infer);
+        WriteSummary(writer, MetricFamilies.OutputSummary, series, model => model.Stages?.Output);
+    }
+
+    private void WriteSummary(
+        PrometheusWriter writer, MetricFamily family, (LabelSet Labels, ModelStatistics Statistics)[] series,
+        Func<ModelStatistics, LatencyHistogram?> read)
+    {
+        writer.BeginFamily(family);
+        foreach (var (labels, statistics) in series)
+        {
+            if (read(statistics) is { } histogram)
+                _summaries.Write(writer, family, labels, histogram);
+        }
+    }
+
+    private static void WriteCounters(
+        PrometheusWriter writer, (LabelSet Labels, ModelStatistics Statistics)[] series, bool hasTimes)
     {
         WriteNumbers(writer, MetricFamilies.RequestSuccess, series, model => model.Success.Count);
         writer.BeginFamily(MetricFamilies.RequestFailure);
@@ -70,11 +120,8 @@ public sealed class MetricsExposition(Func<IEnumerable<IServable>> models, Tenso
 
         WriteNumbers(writer, MetricFamilies.InferenceCount, series, model => model.InferenceCount);
         WriteNumbers(writer, MetricFamilies.ExecutionCount, series, model => model.ExecutionCount);
-        WriteNumbers(writer, MetricFamilies.RequestDuration, series, model => Microseconds(model.Success));
-        WriteNumbers(writer, MetricFamilies.QueueDuration, series, model => Microseconds(model.Queue));
-        WriteNumbers(writer, MetricFamilies.InputDuration, series, model => Microseconds(model.ComputeInput));
-        WriteNumbers(writer, MetricFamilies.InferDuration, series, model => Microseconds(model.ComputeInfer));
-        WriteNumbers(writer, MetricFamilies.OutputDuration, series, model => Microseconds(model.ComputeOutput));
+        if (hasTimes)
+            WriteTimes(writer, series);
         WriteNumbers(writer, MetricFamilies.PendingCount, series, model => model.PendingCount);
         writer.BeginFamily(MetricFamilies.LoadDuration);
         foreach (var (labels, statistics) in series)
@@ -82,6 +129,15 @@ public sealed class MetricsExposition(Func<IEnumerable<IServable>> models, Tenso
             writer.BeginSample(MetricFamilies.LoadDuration.Name, "", labels);
             writer.EndSample(statistics.LoadDuration.TotalSeconds);
         }
+    }
+
+    private static void WriteTimes(PrometheusWriter writer, (LabelSet Labels, ModelStatistics Statistics)[] series)
+    {
+        WriteNumbers(writer, MetricFamilies.RequestDuration, series, model => Microseconds(model.Success));
+        WriteNumbers(writer, MetricFamilies.QueueDuration, series, model => Microseconds(model.Queue));
+        WriteNumbers(writer, MetricFamilies.InputDuration, series, model => Microseconds(model.ComputeInput));
+        WriteNumbers(writer, MetricFamilies.InferDuration, series, model => Microseconds(model.ComputeInfer));
+        WriteNumbers(writer, MetricFamilies.OutputDuration, series, model => Microseconds(model.ComputeOutput));
     }
 
     private static void WriteHistograms(PrometheusWriter writer, (LabelSet Labels, ModelStatistics Statistics)[] series)
@@ -130,18 +186,4 @@ public sealed class MetricsExposition(Func<IEnumerable<IServable>> models, Tenso
     }
 
     private static long Microseconds(DurationTotal total) => total.Nanoseconds / NanosecondsPerMicrosecond;
-
-    private void WriteMachine(PrometheusWriter writer)
-    {
-        writer.BeginFamily(MetricFamilies.CpuUtilization);
-        if (_machine.ReadCpuShare() is { } share)
-        {
-            writer.BeginSample(MetricFamilies.CpuUtilization.Name, "", LabelSet.Empty);
-            writer.EndSample(share);
-        }
-
-        var memory = _machine.ReadMemory();
-        WriteGauge(writer, MetricFamilies.MemoryTotal, memory?.Total ?? 0);
-        WriteGauge(writer, MetricFamilies.MemoryUsed, memory?.Used ?? 0);
-    }
 }

@@ -38,6 +38,13 @@ internal sealed partial class ServerProcess : IDisposable
         return new Uri(GrpcAddress().Match(Errors).Groups[1].Value);
     }
 
+    /// <summary>The metrics port, once it listens: the last one that does.</summary>
+    public async Task<Uri> MetricsAddressAsync()
+    {
+        await Eventually.TrueAsync(() => HttpAddress().Count(Errors) == 2 || _process.HasExited, () => Errors);
+        return new Uri(HttpAddress().Matches(Errors)[1].Groups[1].Value);
+    }
+
     public Task LoggedAsync(string text) => Eventually.TrueAsync(
         () => Errors.Contains(text, StringComparison.Ordinal) || _process.HasExited, () => $"no '{text}' in\n{Errors}");
 
@@ -74,6 +81,9 @@ internal sealed partial class ServerProcess : IDisposable
         lock (text)
             return text.ToString();
     }
+
+    [GeneratedRegex("HTTP listens on (http[^\"]*)")]
+    private static partial Regex HttpAddress();
 
     [GeneratedRegex("gRPC listens on (http[^\"]*)")]
     private static partial Regex GrpcAddress();

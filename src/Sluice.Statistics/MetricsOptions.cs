@@ -1,6 +1,6 @@
 using System.Collections.Immutable;
 
-namespace Sluice.Server;
+namespace Sluice.Statistics;
 
 /// <summary>What the metrics page shows (spec §4).</summary>
 public sealed record MetricsOptions

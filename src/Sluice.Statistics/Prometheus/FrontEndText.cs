@@ -1,0 +1,39 @@
+using System.Runtime.CompilerServices;
+using System.Text;
+
+namespace Sluice.Statistics.Prometheus;
+
+/// <summary>Writes what the ports have counted.</summary>
+internal sealed class FrontEndText
+{
+    private readonly ConditionalWeakTable<string, LabelSet> _labels = [];
+
+    public void Write(PrometheusWriter writer, IReadOnlyList<FrontEndFigures> ports)
+    {
+        WriteNumbers(writer, MetricFamilies.ConnectionsOpen, ports, port => port.OpenConnections);
+        WriteNumbers(writer, MetricFamilies.ConnectionsTotal, ports, port => port.TotalConnections);
+        WriteNumbers(writer, MetricFamilies.CallsActive, ports, port => port.ActiveCalls);
+        writer.BeginFamily(MetricFamilies.CallsEnded);
+        foreach (var port in ports)
+        {
+            foreach (var (code, count) in port.EndedCalls)
+            {
+                writer.BeginSample(MetricFamilies.CallsEnded.Name, "", Labels(port), "code", Encoding.ASCII.GetBytes(code));
+                writer.EndSample(count);
+            }
+        }
+    }
+
+    private void WriteNumbers(
+        PrometheusWriter writer, MetricFamily family, IReadOnlyList<FrontEndFigures> ports, Func<FrontEndFigures, long> read)
+    {
+        writer.BeginFamily(family);
+        foreach (var port in ports)
+        {
+            writer.BeginSample(family.Name, "", Labels(port));
+            writer.EndSample(read(port));
+        }
+    }
+
+    private LabelSet Labels(FrontEndFigures port) => _labels.GetValue(port.Name, name => LabelSet.Of("front_end", name));
+}
