@@ -54,14 +54,14 @@ internal static class ServeCommand
 
     private static async Task<int> RunAsync(ServerOptions options)
     {
-        var log = new LogState(options.Log);
-        using var provider = new LineLoggerProvider(log, TimeProvider.System);
-        using var loggers = new LoggerFactory([provider], new LoggerFilterOptions { MinLevel = LogLevel.Trace });
         var stop = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, OnSignal);
         using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, OnSignal);
         try
         {
+            var log = new LogState(options.Log);
+            using var provider = new LineLoggerProvider(log, TimeProvider.System);
+            using var loggers = new LoggerFactory([provider], new LoggerFilterOptions { MinLevel = LogLevel.Trace });
             await using var host = new ServerHost(options, loggers, TimeProvider.System, log);
             var starting = host.StartAsync(CancellationToken.None);
             await Task.WhenAny(starting, stop.Task).ConfigureAwait(false);
@@ -76,7 +76,7 @@ internal static class ServeCommand
             await ((Task)starting).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             return 0;
         }
-        catch (Exception error) when (error is InferenceException or IOException)
+        catch (Exception error) when (error is InferenceException or IOException or UnauthorizedAccessException)
         {
             await Console.Error.WriteLineAsync($"sluice serve: {error.Message}").ConfigureAwait(false);
             return 1;

@@ -189,7 +189,7 @@ public sealed class GrpcClientTests(ServerFixture server) : IDisposable
     public async Task UnimplementedMethods_SaySo()
     {
         var failure = await Assert.ThrowsAsync<SluiceException>(() => _client.CallAsync(
-            "/inference.GRPCInferenceService/TraceSetting", new TraceSettingRequest(), TraceSettingResponse.Parser));
+            "/inference.GRPCInferenceService/NoSuchMethod", new TraceSettingRequest(), TraceSettingResponse.Parser));
         Assert.Equal(InferenceCode.Unimplemented, failure.Code);
     }
 

@@ -6,15 +6,14 @@ internal static class TestModels
     /// <summary>Rounds of model <c>slow</c> that no machine finishes within a test.</summary>
     public const long EndlessSteps = 1L << 40;
 
-    /// <summary>Copies every model, also those that cannot be loaded.</summary>
-    public static void CopyTo(string repository) => CopyTo(repository, _ => true);
-
-    /// <summary>Copies the models that are wanted by name.</summary>
-    public static void CopyTo(string repository, Func<string, bool> isWanted)
+    /// <summary>Copies every model, also those that cannot be loaded, or only the named ones.</summary>
+    public static void CopyTo(string repository, params IReadOnlyCollection<string> only)
     {
         var golden = Sluice.Testing.GoldenSet.FolderOf("onnx");
-        foreach (var source in Directory.EnumerateDirectories(golden).Where(folder => isWanted(Path.GetFileName(folder))))
+        foreach (var source in Directory.EnumerateDirectories(golden))
         {
+            if (!IsWanted(source, only))
+                continue;
             var target = Path.Combine(repository, Path.GetFileName(source));
             var version = Directory.CreateDirectory(Path.Combine(target, "1")).FullName;
             foreach (var file in Directory.EnumerateFiles(source))
@@ -28,14 +27,15 @@ internal static class TestModels
         }
 
         var assets = Path.GetFullPath(Path.Combine(golden, "..", "..", "models"));
-        foreach (var file in Directory.EnumerateFiles(assets, "*", SearchOption.AllDirectories))
+        foreach (var file in Directory.EnumerateDirectories(assets).Where(folder => IsWanted(folder, only))
+            .SelectMany(folder => Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories)))
         {
-            var path = Path.GetRelativePath(assets, file);
-            if (!isWanted(path.Split('/')[0]))
-                continue;
-            var target = Path.Combine(repository, path);
+            var target = Path.Combine(repository, Path.GetRelativePath(assets, file));
             Directory.CreateDirectory(Path.GetDirectoryName(target)!);
             File.Copy(file, target);
         }
     }
+
+    private static bool IsWanted(string folder, IReadOnlyCollection<string> only) =>
+        only.Count == 0 || only.Contains(Path.GetFileName(folder));
 }

@@ -65,14 +65,14 @@ public sealed class AccessTests
         using var client = server.CreateClient();
         var alice = Header("Bearer key-of-alice");
         await using var stream = client.OpenInferStream(alice);
-        await stream.WriteAsync(OwnServer.AddSub("first"));
-        await stream.WriteAsync(OwnServer.AddSub("second", "identity_int32"));
+        await stream.WriteAsync(OperatedServer.AddSub("first"));
+        await stream.WriteAsync(OperatedServer.AddSub("second", "identity_int32"));
         using var first = await stream.ReadAsync();
 
         Assert.Equal("first", first!.Id);
         using var second = await stream.ReadAsync();
         Assert.Equal("caller 'alice' has no scope 'infer:identity_int32'", second!.Error);
-        var unary = await Assert.ThrowsAsync<SluiceException>(() => client.InferAsync(OwnServer.AddSub("", "identity_int32"), alice));
+        var unary = await Assert.ThrowsAsync<SluiceException>(() => client.InferAsync(OperatedServer.AddSub("", "identity_int32"), alice));
         Assert.Equal(InferenceCode.PermissionDenied, unary.Code);
     }
 
@@ -101,7 +101,7 @@ public sealed class AccessTests
     [InlineData("a:{alice}:fly", "'fly' is no scope")]
     public async Task KeyFile_ThatIsWrong_StopsTheStart(string line, string reason)
     {
-        var error = await Assert.ThrowsAsync<IOException>(() => OwnServer.StartAsync((options, folder) =>
+        var error = await Assert.ThrowsAsync<IOException>(() => OperatedServer.StartAsync((options, folder) =>
         {
             File.WriteAllText(Path.Combine(folder, "keys"), "# first\n" + line.Replace("{alice}", Hash("x"), StringComparison.Ordinal));
             return options with { Auth = new AuthOptions { ApiKeysPath = Path.Combine(folder, "keys") } };
@@ -121,7 +121,7 @@ public sealed class AccessTests
     public async Task Tokens_OfEachKind_AreChecked(string algorithm, string form)
     {
         var (key, text) = CreateKey(algorithm, form);
-        await using var server = await OwnServer.StartAsync((options, folder) =>
+        await using var server = await OperatedServer.StartAsync((options, folder) =>
         {
             File.WriteAllText(Path.Combine(folder, "jwt"), text);
             return options with { Auth = new AuthOptions { JwtKeysPath = Path.Combine(folder, "jwt"), JwtIssuer = "us", JwtAudience = "sluice" } };
@@ -151,7 +151,7 @@ public sealed class AccessTests
         Assert.Equal(AccessScope.Control, AccessTable.OfRoute("POST", "/v2/repository/models/{model}/load"));
     }
 
-    private static Task<OwnServer> StartAsync(params string[] models) => OwnServer.StartAsync((options, folder) =>
+    private static Task<OperatedServer> StartAsync(params string[] models) => OperatedServer.StartAsync((options, folder) =>
     {
         File.WriteAllText(Path.Combine(folder, "keys"), KeyFile());
         return options with { Auth = new AuthOptions { ApiKeysPath = Path.Combine(folder, "keys") } };

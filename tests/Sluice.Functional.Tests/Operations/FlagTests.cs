@@ -130,7 +130,7 @@ public sealed class FlagTests
     [Fact]
     public async Task FlagsWithoutEffect_AreToldOnce()
     {
-        await using var server = await OwnServer.StartAsync((options, _) => options with { WithoutEffect = [("host-policy", "reason"), ("host-policy", "reason")] });
+        await using var server = await OperatedServer.StartAsync((options, _) => options with { WithoutEffect = [("host-policy", "reason"), ("host-policy", "reason")] });
 
         Assert.Equal(2, server.Log.Split("--host-policy is accepted without effect: reason").Length);
     }

@@ -17,7 +17,7 @@ public sealed class LifecycleTests : IDisposable
     [Fact]
     public async Task Start_PrintsTheTables()
     {
-        await using var server = await OwnServer.StartAsync((options, _) => options with { BackendConfig = [("onnxruntime", "a", "b")] });
+        await using var server = await OperatedServer.StartAsync((options, _) => options with { BackendConfig = [("onnxruntime", "a", "b")] });
 
         Assert.Contains("| Backend     | Path       | Config |", server.Log, StringComparison.Ordinal);
         Assert.Contains("| onnxruntime | <built-in> | {a=b}  |", server.Log, StringComparison.Ordinal);
@@ -89,7 +89,7 @@ public sealed class LifecycleTests : IDisposable
     [Fact]
     public async Task Stop_WithADrainDelay_StillServesWhileNotReady()
     {
-        var server = await OwnServer.StartAsync((options, _) => options with { DrainDelay = TimeSpan.FromSeconds(1) });
+        var server = await OperatedServer.StartAsync((options, _) => options with { DrainDelay = TimeSpan.FromSeconds(1) });
         await using (server)
         {
             using var client = server.CreateClient();
@@ -98,7 +98,7 @@ public sealed class LifecycleTests : IDisposable
             Assert.False(await client.IsServerReadyAsync());
             var live = await Assert.ThrowsAsync<SluiceException>(() => client.IsServerLiveAsync());
             Assert.Equal((InferenceCode.Unavailable, "Server exiting"), (live.Code, live.Message));
-            await OwnServer.InferAsync(client);
+            await OperatedServer.InferAsync(client);
             Assert.True(await stopping);
         }
     }
@@ -106,7 +106,7 @@ public sealed class LifecycleTests : IDisposable
     [Fact]
     public async Task Stop_WithAHealthWatch_IsNotHeldUp()
     {
-        var server = await OwnServer.StartAsync((options, _) => options with { ExitTimeout = TimeSpan.FromSeconds(30) });
+        var server = await OperatedServer.StartAsync((options, _) => options with { ExitTimeout = TimeSpan.FromSeconds(30) });
         await using (server)
         {
             using var client = server.CreateClient();
@@ -137,14 +137,14 @@ public sealed class LifecycleTests : IDisposable
         var began = Stopwatch.GetTimestamp();
         await client.GetServerMetadataAsync();
         Assert.True(Stopwatch.GetElapsedTime(began) > TimeSpan.FromSeconds(1.9));
-        await OwnServer.InferAsync(client);
+        await OperatedServer.InferAsync(client);
         Assert.DoesNotContain("DelayedMethod", process.Errors, StringComparison.Ordinal);
     }
 
     [Fact]
     public async Task Watchdog_OnAnExecutionThatHangs_TakesReadinessAndGivesItBack()
     {
-        await using var server = await OwnServer.StartAsync(
+        await using var server = await OperatedServer.StartAsync(
             (options, _) => options with { ExecutionWatchdog = TimeSpan.FromMilliseconds(200) }, "slow", "add_sub_int32");
         using var client = server.CreateClient();
         using var http = new HttpClient();
@@ -184,7 +184,7 @@ public sealed class LifecycleTests : IDisposable
     private void Copy(string model, string name)
     {
         var folder = Directory.CreateTempSubdirectory("sluice-copy-").FullName;
-        TestModels.CopyTo(folder, wanted => wanted == model);
+        TestModels.CopyTo(folder, model);
         Directory.Move(Path.Combine(folder, model), Path.Combine(_repository, name));
         Directory.Delete(folder);
         var config = Path.Combine(_repository, name, "config.pbtxt");
@@ -197,7 +197,7 @@ public sealed class LifecycleTests : IDisposable
     private ServerProcess Start(string[] arguments, params (string Name, string Value)[] environment)
     {
         if (!Directory.Exists(Path.Combine(_repository, "slow")))
-            TestModels.CopyTo(_repository, name => name == "slow");
+            TestModels.CopyTo(_repository, "slow");
         return new ServerProcess(
             [
                 "serve", "--model-repository=" + _repository, "--grpc-address", "127.0.0.1", "--grpc-port=0", "--http-address=127.0.0.1",

@@ -20,7 +20,7 @@ public sealed class LogTests
     [Fact]
     public async Task Settings_AtStart_AreTheDefaults()
     {
-        await using var server = await OwnServer.StartAsync();
+        await using var server = await OperatedServer.StartAsync();
         using var http = server.CreateHttp();
 
         Assert.Equal(
@@ -31,18 +31,18 @@ public sealed class LogTests
     [Fact]
     public async Task Settings_OverGrpc_ChangeWhatIsLogged()
     {
-        await using var server = await OwnServer.StartAsync((options, _) => options with { AccessLog = true });
+        await using var server = await OperatedServer.StartAsync((options, _) => options with { AccessLog = true });
         using var client = server.CreateClient();
 
         var answer = await UpdateAsync(client, ("log_info", new Value { BoolParam = false }), ("log_verbose_level", new Value { Uint32Param = 3 }));
         Assert.False(answer.Settings["log_info"].BoolParam);
         Assert.Equal(3u, answer.Settings["log_verbose_level"].Uint32Param);
         var before = server.Log;
-        await OwnServer.InferAsync(client);
+        await OperatedServer.InferAsync(client);
         Assert.DoesNotContain("ModelInfer", server.Log[before.Length..], StringComparison.Ordinal);
 
         await UpdateAsync(client, ("log_info", new Value { BoolParam = true }), ("log_format", new Value { StringParam = "ISO8601" }));
-        await OwnServer.InferAsync(client, "", ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00"));
+        await OperatedServer.InferAsync(client, "", ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00"));
         await Eventually.TrueAsync(() => server.Log[before.Length..].Contains("ModelInfer", StringComparison.Ordinal), () => server.Log);
         Assert.Matches(
             """\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ I \d+ \w+:\d+\] "/inference\.GRPCInferenceService/ModelInfer OK \d+ us traceparent=00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00""" + "\"",
@@ -52,7 +52,7 @@ public sealed class LogTests
     [Fact]
     public async Task Settings_OverHttp_ChangeAndKeepTheRest()
     {
-        await using var server = await OwnServer.StartAsync();
+        await using var server = await OperatedServer.StartAsync();
         using var http = server.CreateHttp();
         using var response = await http.PostAsJsonAsync("/v2/logging", new { log_warning = false, log_verbose_level = 1, log_format = "ISO8601" });
 
@@ -72,7 +72,7 @@ public sealed class LogTests
     [InlineData("""{"loudness":1}""", 400, "unknown log setting 'loudness'")]
     public async Task Settings_ThatAreWrong_ChangeNothing(string body, int status, string error)
     {
-        await using var server = await OwnServer.StartAsync();
+        await using var server = await OperatedServer.StartAsync();
         using var http = server.CreateHttp();
         var before = await http.GetStringAsync("/v2/logging");
         using var content = new StringContent("""{"log_warning":false,""" + body[1..]);
@@ -87,7 +87,7 @@ public sealed class LogTests
     [Fact]
     public async Task Settings_OverGrpc_FailWithTheOriginalsCodes()
     {
-        await using var server = await OwnServer.StartAsync();
+        await using var server = await OperatedServer.StartAsync();
         using var client = server.CreateClient();
 
         var file = await Assert.ThrowsAsync<SluiceException>(() => UpdateAsync(client, ("log_file", new Value { StringParam = "x" })));
@@ -99,7 +99,7 @@ public sealed class LogTests
     [Fact]
     public async Task Settings_OfLogAndTrace_WorkWithGrpcio()
     {
-        await using var server = await OwnServer.StartAsync();
+        await using var server = await OperatedServer.StartAsync();
         await PythonOperations.RunAsync("settings", server.Host.GrpcAddress!);
     }
 
@@ -129,7 +129,7 @@ public sealed class LogTests
     public async Task File_Named_TakesTheLines()
     {
         string text;
-        await using (var server = await OwnServer.StartAsync(
+        await using (var server = await OperatedServer.StartAsync(
             (options, folder) => options with { Log = new LogSnapshot { File = System.IO.Path.Combine(folder, "server.log") } }))
         {
             using var file = new StreamReader(new FileStream(
@@ -139,6 +139,15 @@ public sealed class LogTests
         }
 
         Assert.Contains("Ready after", text, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task File_ThatCannotBeOpened_StopsTheStart()
+    {
+        using var process = new ServerProcess(["serve", "--model-repository=m", "--log-file=/none/server.log"]);
+
+        Assert.Equal(1, await process.EndAsync());
+        Assert.Contains("sluice serve: Could not find a part of the path '/none/server.log'", process.Errors, StringComparison.Ordinal);
     }
 
     private static Task<LogSettingsResponse> UpdateAsync(SluiceClient client, params (string Name, Value Value)[] settings)

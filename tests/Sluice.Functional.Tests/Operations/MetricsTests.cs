@@ -13,14 +13,14 @@ public sealed class MetricsTests
     [Fact]
     public async Task Summaries_AskedFor_HaveQuantilesSumAndCount()
     {
-        await using var server = await OwnServer.StartAsync((options, _) => options with
+        await using var server = await OperatedServer.StartAsync((options, _) => options with
         {
             MetricsContent = new MetricsOptions { HasSummaries = true, Quantiles = [0.5, 0.999] },
         });
         using var client = server.CreateClient();
         Assert.Contains("nv_inference_queue_summary_us{model=\"add_sub_int32\",quantile=\"0.5\",version=\"1\"} NaN\n", await ScrapeAsync(server));
         for (var i = 0; i < 3; i++)
-            await OwnServer.InferAsync(client);
+            await OperatedServer.InferAsync(client);
 
         var text = await ScrapeAsync(server);
         foreach (var name in Summaries.Select(stage => $"nv_inference_{stage}_summary_us"))
@@ -40,7 +40,7 @@ public sealed class MetricsTests
     [Fact]
     public async Task Families_SwitchedOff_AreAbsent()
     {
-        await using var server = await OwnServer.StartAsync((options, _) => options with
+        await using var server = await OperatedServer.StartAsync((options, _) => options with
         {
             MetricsContent = new MetricsOptions { HasCounters = false, ShowsMachine = false },
         });
@@ -55,10 +55,10 @@ public sealed class MetricsTests
     [Fact]
     public async Task Ports_CountConnectionsAndCallsByStatus()
     {
-        await using var server = await OwnServer.StartAsync();
+        await using var server = await OperatedServer.StartAsync();
         using (var client = server.CreateClient())
         {
-            await OwnServer.InferAsync(client);
+            await OperatedServer.InferAsync(client);
             await Assert.ThrowsAsync<Client.SluiceException>(() => client.GetModelMetadataAsync("nobody"));
             using var http = server.CreateHttp();
             using var missing = await http.GetAsync(new Uri("/v2/nothing", UriKind.Relative));
@@ -113,7 +113,7 @@ public sealed class MetricsTests
         return double.Parse(line[(series.Length + 1)..], CultureInfo.InvariantCulture);
     }
 
-    private static async Task<string> ScrapeAsync(OwnServer server)
+    private static async Task<string> ScrapeAsync(OperatedServer server)
     {
         using var http = new HttpClient();
         return await http.GetStringAsync(new Uri(server.Host.MetricsAddress!, "/metrics"));

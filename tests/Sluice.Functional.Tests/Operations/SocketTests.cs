@@ -13,14 +13,14 @@ public sealed class SocketTests
     public async Task UnixSockets_OfBothPorts_Answer()
     {
         var (grpc, http) = ("", "");
-        await using var server = await OwnServer.StartAsync((options, folder) => options with
+        await using var server = await OperatedServer.StartAsync((options, folder) => options with
         {
             Grpc = new UnixDomainSocketEndPoint(grpc = Path.Combine(folder, "grpc.sock")),
             Http = new UnixDomainSocketEndPoint(http = Path.Combine(folder, "http.sock")),
         });
         using var client = new SluiceClient(new Uri("http://localhost"), new SluiceClientOptions { ConfigureHandler = handler => handler.ConnectCallback = (_, token) => ConnectAsync(grpc, token) });
 
-        await OwnServer.InferAsync(client);
+        await OperatedServer.InferAsync(client);
         Assert.Equal("200", await ForeignProgram.RunAsync(
             "curl", "-s", "--unix-socket", http, "-o", "/dev/null", "-w", "%{http_code}", "http://localhost/v2/health/live"));
     }
@@ -29,7 +29,7 @@ public sealed class SocketTests
     public async Task UnixSocket_LeftBehind_IsTakenOver()
     {
         var path = "";
-        await using var server = await OwnServer.StartAsync((options, folder) =>
+        await using var server = await OperatedServer.StartAsync((options, folder) =>
         {
             path = Path.Combine(folder, "grpc.sock");
             Leave(path);
@@ -37,15 +37,15 @@ public sealed class SocketTests
             return options with { Grpc = new UnixDomainSocketEndPoint(path) };
         });
 
-        await Assert.ThrowsAsync<IOException>(() => OwnServer.StartAsync((options, _) => options with { Grpc = new UnixDomainSocketEndPoint(path) }));
+        await Assert.ThrowsAsync<IOException>(() => OperatedServer.StartAsync((options, _) => options with { Grpc = new UnixDomainSocketEndPoint(path) }));
     }
 
     [Fact]
     public async Task Ports_Reused_AreSharedByTwoServers()
     {
         var shared = new PortOptions { ReusesPort = true };
-        await using var first = await OwnServer.StartAsync((options, _) => options with { GrpcPort = shared, HttpPort = shared });
-        await using var second = await OwnServer.StartAsync((options, _) => options with
+        await using var first = await OperatedServer.StartAsync((options, _) => options with { GrpcPort = shared, HttpPort = shared });
+        await using var second = await OperatedServer.StartAsync((options, _) => options with
         {
             GrpcPort = shared,
             HttpPort = shared,
@@ -55,8 +55,8 @@ public sealed class SocketTests
 
         Assert.Equal(first.Host.GrpcAddress, second.Host.GrpcAddress);
         using var client = first.CreateClient();
-        await OwnServer.InferAsync(client);
-        await Assert.ThrowsAsync<IOException>(() => OwnServer.StartAsync((options, _) => options with
+        await OperatedServer.InferAsync(client);
+        await Assert.ThrowsAsync<IOException>(() => OperatedServer.StartAsync((options, _) => options with
         {
             Grpc = new IPEndPoint(IPAddress.Loopback, first.Host.GrpcAddress!.Port),
         }));
@@ -66,7 +66,7 @@ public sealed class SocketTests
     public async Task Connection_PastItsAge_IsReplacedWithoutAFailedCall()
     {
         var connected = 0;
-        await using var server = await OwnServer.StartAsync(
+        await using var server = await OperatedServer.StartAsync(
             (options, _) => options with { GrpcPort = new PortOptions { MaxAge = TimeSpan.FromMilliseconds(100) } });
         using var client = new SluiceClient(server.Host.GrpcAddress!, new SluiceClientOptions
         {
@@ -83,7 +83,7 @@ public sealed class SocketTests
         while (Volatile.Read(ref connected) < 3)
         {
             Assert.True(DateTime.UtcNow - began < ServerFixture.Patience, $"{connected} connections");
-            await OwnServer.InferAsync(client);
+            await OperatedServer.InferAsync(client);
         }
     }
 

@@ -44,7 +44,7 @@ public sealed class TlsTests : IAsyncLifetime
     [Fact]
     public async Task Http_OverTls_AnswersCurlWithHttp1()
     {
-        await using var server = await OwnServer.StartAsync((options, _) => options with { HttpPort = Port() });
+        await using var server = await OperatedServer.StartAsync((options, _) => options with { HttpPort = Port() });
         var url = $"https://localhost:{server.Host.HttpAddress!.Port}/v2/health/ready";
 
         Assert.Equal("200 1.1", await ForeignProgram.RunAsync(
@@ -54,7 +54,7 @@ public sealed class TlsTests : IAsyncLifetime
     [Fact]
     public async Task Http_OverMutualTls_TakesOnlyClientsOfItsAuthority()
     {
-        await using var server = await OwnServer.StartAsync((options, _) => options with
+        await using var server = await OperatedServer.StartAsync((options, _) => options with
         {
             HttpPort = Port() with { UsesMutualTls = true, RootPath = _certificates.Root },
         });
@@ -103,7 +103,7 @@ public sealed class TlsTests : IAsyncLifetime
         Assert.Equal([message], errors);
     }
 
-    private static Task<OwnServer> StartAsync(PortOptions port) => OwnServer.StartAsync((options, _) => options with { GrpcPort = port });
+    private static Task<OperatedServer> StartAsync(PortOptions port) => OperatedServer.StartAsync((options, _) => options with { GrpcPort = port });
 
     private PortOptions Port() => new()
     {
@@ -112,7 +112,7 @@ public sealed class TlsTests : IAsyncLifetime
         KeyPath = _certificates.Key("server"),
     };
 
-    private async Task<string> SubjectAsync(OwnServer server)
+    private async Task<string> SubjectAsync(OperatedServer server)
     {
         var subject = "";
         var trusting = _certificates.CreateHandler(onServer: certificate => subject = certificate.Subject).SslOptions;

@@ -17,13 +17,13 @@ public sealed class TraceTests
     {
         var file = "";
         List<JsonElement> traces;
-        await using (var server = await OwnServer.StartAsync((options, folder) => options with
+        await using (var server = await OperatedServer.StartAsync((options, folder) => options with
         {
             Trace = new TraceOptions { Level = TraceLevel.Timestamps, Rate = 1, File = file = Path.Combine(folder, "trace.json") },
         }))
         {
             using var client = server.CreateClient();
-            await OwnServer.InferAsync(client, "my \"id\"", ("traceparent", Sampled));
+            await OperatedServer.InferAsync(client, "my \"id\"", ("traceparent", Sampled));
             using var http = new HttpInference(server.Host.HttpAddress!);
             await http.InferAsync("add_sub_int32", Sluice.Testing.GoldenSet.Read("onnx", "add_sub_int32").Cases[0].Inputs, isBinary: true);
             traces = await ReadAsync(file, 2);
@@ -55,11 +55,11 @@ public sealed class TraceTests
         await using var server = await StartAsync(trace => trace with { Rate = 3 });
         using var client = server.CreateClient();
         for (var i = 1; i <= 7; i++)
-            await OwnServer.InferAsync(client, $"r{i}");
-        await OwnServer.InferAsync(client, "forced", ("traceparent", Sampled));
-        await OwnServer.InferAsync(client, "not", ("traceparent", Sampled[..^1] + "0"));
+            await OperatedServer.InferAsync(client, $"r{i}");
+        await OperatedServer.InferAsync(client, "forced", ("traceparent", Sampled));
+        await OperatedServer.InferAsync(client, "not", ("traceparent", Sampled[..^1] + "0"));
 
-        await OwnServer.InferAsync(client, "last");
+        await OperatedServer.InferAsync(client, "last");
 
         var traces = await ReadAsync(FileOf(server), 4);
         Assert.Equal(["r3", "r6", "forced", "last"], traces.Where(IsHead).Select(trace => trace.GetProperty("request_id").GetString()!));
@@ -71,7 +71,7 @@ public sealed class TraceTests
         await using var server = await StartAsync(trace => trace with { Count = 2 });
         using var client = server.CreateClient();
         for (var i = 0; i < 5; i++)
-            await OwnServer.InferAsync(client);
+            await OperatedServer.InferAsync(client);
 
         Assert.Equal(2, (await ReadAsync(FileOf(server) + ".0", 2)).Count(IsHead));
         Assert.False(File.Exists(FileOf(server)));
@@ -86,7 +86,7 @@ public sealed class TraceTests
         {
             using var client = server.CreateClient();
             for (var i = 0; i < 5; i++)
-                await OwnServer.InferAsync(client);
+                await OperatedServer.InferAsync(client);
             Assert.Equal(2, (await ReadAsync(FileOf(server) + ".0", 2)).Count(IsHead));
             Assert.Equal(2, (await ReadAsync(FileOf(server) + ".1", 2)).Count(IsHead));
             Assert.False(File.Exists(FileOf(server) + ".2"));
@@ -100,7 +100,7 @@ public sealed class TraceTests
     {
         await using var server = await StartAsync(trace => trace with { Level = TraceLevel.Tensors });
         using var client = server.CreateClient();
-        await OwnServer.InferAsync(client);
+        await OperatedServer.InferAsync(client);
 
         var tensors = (await ReadAsync(FileOf(server), 1)).Where(item => item.TryGetProperty("tensor", out _)).ToList();
         Assert.Equal(
@@ -112,6 +112,29 @@ public sealed class TraceTests
         Assert.Equal("1,16", input.GetProperty("shape").GetString());
         Assert.Equal("INT32", input.GetProperty("dtype").GetString());
         Assert.Equal("1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16", tensors[2].GetProperty("tensor").GetProperty("data").GetString());
+    }
+
+    [Fact]
+    public async Task Tensors_ThatAreLarge_AreCut()
+    {
+        await using var server = await OperatedServer.StartAsync(
+            (options, folder) => options with { Trace = new TraceOptions { Level = TraceLevel.Tensors, Rate = 1, File = Path.Combine(folder, "trace.json") } },
+            "wide");
+        using var client = server.CreateClient();
+        using var result = await client.InferAsync(new()
+        {
+            ModelName = "wide",
+            Inputs = [Protocol.Codec.InferInput.Create<float>("INPUT0", new float[1_000_000], 1_000_000)],
+        });
+
+        var tensors = (await ReadAsync(FileOf(server), 1)).Where(item => item.TryGetProperty("tensor", out _)).ToList();
+        Assert.Equal(2, tensors.Count);
+        Assert.All(tensors, item =>
+        {
+            var data = item.GetProperty("tensor").GetProperty("data").GetString()!;
+            Assert.EndsWith("0,...", data, StringComparison.Ordinal);
+            Assert.Equal(256 * 1024 / sizeof(float), data.Count(c => c == '0'));
+        });
     }
 
     [Fact]
@@ -186,13 +209,13 @@ public sealed class TraceTests
     [Fact]
     public async Task File_ThatCannotBeWritten_CostsNoRequest()
     {
-        await using var server = await OwnServer.StartAsync((options, folder) => options with
+        await using var server = await OperatedServer.StartAsync((options, folder) => options with
         {
             Trace = new TraceOptions { Level = TraceLevel.Timestamps, Rate = 1, File = Path.Combine(folder, "none", "trace.json") },
         });
         using var client = server.CreateClient();
         for (var i = 0; i < 3; i++)
-            await OwnServer.InferAsync(client);
+            await OperatedServer.InferAsync(client);
         await Eventually.TrueAsync(() => server.Log.Contains("Traces cannot be written", StringComparison.Ordinal), () => server.Log);
     }
 
@@ -200,7 +223,7 @@ public sealed class TraceTests
     public async Task OpenTelemetry_Spans_ReachTheCollector()
     {
         using var collector = new SpanCollector();
-        await using var server = await OwnServer.StartAsync((options, _) => options with
+        await using var server = await OperatedServer.StartAsync((options, _) => options with
         {
             Trace = new TraceOptions
             {
@@ -210,7 +233,7 @@ public sealed class TraceTests
             },
         });
         using var client = server.CreateClient();
-        await OwnServer.InferAsync(client, "one", ("traceparent", Sampled));
+        await OperatedServer.InferAsync(client, "one", ("traceparent", Sampled));
 
         // Names and ids stand in the protobuf message as they are.
         var body = await collector.ReceiveAsync();
@@ -223,12 +246,12 @@ public sealed class TraceTests
         Assert.Equal(collector.Url.OriginalString, settings.Settings["url"].Value.Single());
     }
 
-    private static Task<OwnServer> StartAsync(Func<TraceOptions, TraceOptions> change) => OwnServer.StartAsync((options, folder) => options with
+    private static Task<OperatedServer> StartAsync(Func<TraceOptions, TraceOptions> change) => OperatedServer.StartAsync((options, folder) => options with
     {
         Trace = change(new TraceOptions { Level = TraceLevel.Timestamps, Rate = 1, File = Path.Combine(folder, "trace.json") }),
     });
 
-    private static string FileOf(OwnServer server) => Path.Combine(server.Folder, "trace.json");
+    private static string FileOf(OperatedServer server) => Path.Combine(server.Folder, "trace.json");
 
     private static bool IsHead(JsonElement item) => item.TryGetProperty("model_name", out _);
 

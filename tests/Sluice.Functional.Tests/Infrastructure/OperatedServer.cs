@@ -9,13 +9,13 @@ using Sluice.Server.Logging;
 namespace Sluice.Functional.Tests.Infrastructure;
 
 /// <summary>A server of one test's own, with the options that the test wants and a few models.</summary>
-internal sealed class OwnServer : IAsyncDisposable
+internal sealed class OperatedServer : IAsyncDisposable
 {
     private readonly LineLoggerProvider _log;
     private readonly LoggerFactory _loggers;
     private readonly StringWriter _lines = new();
 
-    private OwnServer(string folder, ServerOptions options)
+    private OperatedServer(string folder, ServerOptions options)
     {
         Folder = folder;
         var state = new LogState(options.Log);
@@ -39,13 +39,13 @@ internal sealed class OwnServer : IAsyncDisposable
         }
     }
 
-    public static async Task<OwnServer> StartAsync(
+    public static async Task<OperatedServer> StartAsync(
         Func<ServerOptions, string, ServerOptions>? change = null, params string[] models)
     {
         var folder = Directory.CreateTempSubdirectory("sluice-own-").FullName;
         string[] wanted = models.Length > 0 ? models : ["add_sub_int32"];
         var repository = Directory.CreateDirectory(Path.Combine(folder, "models")).FullName;
-        TestModels.CopyTo(repository, wanted.Contains);
+        TestModels.CopyTo(repository, wanted);
         var loopback = new IPEndPoint(IPAddress.Loopback, 0);
         var options = new ServerOptions
         {
@@ -56,7 +56,7 @@ internal sealed class OwnServer : IAsyncDisposable
             WarmUp = false,
             ExitTimeout = TimeSpan.FromSeconds(10),
         };
-        var server = new OwnServer(folder, change is null ? options : change(options, folder));
+        var server = new OperatedServer(folder, change is null ? options : change(options, folder));
         Assert.True(await server.Host.StartAsync(CancellationToken.None), server.Log);
         return server;
     }
