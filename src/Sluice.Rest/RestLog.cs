@@ -15,4 +15,10 @@ internal static partial class RestLog
         Message = "{Method} {Target} {Status} {Microseconds} us traceparent={TraceParent}")]
     public static partial void Access(
         ILogger logger, string method, string target, int status, long microseconds, string traceParent);
+
+    [LoggerMessage(
+        EventId = 1103, EventName = "Call", Level = LogLevel.Debug,
+        Message = "{Method} {Target} {Status} {Microseconds} us traceparent={TraceParent}")]
+    public static partial void Call(
+        ILogger logger, string method, string target, int status, long microseconds, string traceParent);
 }

@@ -24,4 +24,9 @@ internal static partial class RpcLog
         EventId = 1004, EventName = "CertificatesRefused", Level = LogLevel.Warning,
         Message = "New certificates cannot be used, the old ones stay: {Reason}")]
     public static partial void CertificatesRefused(ILogger logger, string reason);
+
+    [LoggerMessage(
+        EventId = 1005, EventName = "Call", Level = LogLevel.Debug,
+        Message = "{Path} {Status} {Microseconds} us traceparent={TraceParent}")]
+    public static partial void Call(ILogger logger, string path, string status, long microseconds, string traceParent);
 }

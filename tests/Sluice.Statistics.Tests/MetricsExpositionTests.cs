@@ -5,6 +5,7 @@ using System.Text;
 using Sluice.Inference;
 using Sluice.Statistics.Prometheus;
 using Sluice.Tensors;
+using Sluice.Testing;
 
 namespace Sluice.Statistics.Tests;
 
@@ -88,6 +89,52 @@ public sealed class MetricsExpositionTests
         Assert.Equal((0.2, 0.75), (first, second));
         Assert.Equal((100 * 1024, 60 * 1024), memory);
         Assert.Null(figures.ReadMemory());
+    }
+
+    [Fact]
+    public void Write_FirstResponses_HaveTheOriginalsBuckets()
+    {
+        var model = Model("m");
+        var stream = new FakeServable(model.Settings with { Name = "s", IsDecoupled = true });
+        foreach (var milliseconds in new[] { 10, 300, 4000, 60_000 })
+            stream.Statistics.FirstResponseLatency.Record(milliseconds * 1_000_000L);
+        using var pool = new TensorBufferPool(new TensorBufferPoolOptions());
+        var output = new ArrayBufferWriter<byte>();
+        new MetricsExposition(() => [model, stream], pool, new MetricsOptions { HasHistograms = true }).Write(output);
+
+        const string name = "nv_inference_first_response_histogram_ms";
+        Assert.Equal(
+            [
+                $"{name}_bucket{{le=\"100\",model=\"s\",version=\"2\"}} 1", $"{name}_bucket{{le=\"500\",model=\"s\",version=\"2\"}} 2",
+                $"{name}_bucket{{le=\"2000\",model=\"s\",version=\"2\"}} 2", $"{name}_bucket{{le=\"5000\",model=\"s\",version=\"2\"}} 3",
+                $"{name}_bucket{{le=\"+Inf\",model=\"s\",version=\"2\"}} 4", $"{name}_sum{{model=\"s\",version=\"2\"}} 64310",
+                $"{name}_count{{model=\"s\",version=\"2\"}} 4",
+            ], Encoding.UTF8.GetString(output.WrittenSpan).Split('\n').Where(line => line.StartsWith(name, StringComparison.Ordinal)));
+    }
+
+    [Fact]
+    public void MachineText_WithinItsInterval_DoesNotLookAgain()
+    {
+        var folder = Directory.CreateTempSubdirectory("sluice-proc-");
+        var stat = Path.Combine(folder.FullName, "stat");
+        File.WriteAllText(stat, "cpu  10 0 10 60 20 0 0 0 5 0\n");
+        var time = new ManualTimeProvider();
+        var machine = new MachineText(new MachineFigures(folder.FullName), TimeSpan.FromSeconds(2), time);
+        var first = Read(machine);
+        File.WriteAllText(stat, "cpu  85 0 10 85 20 0 0 0 5 0\n");
+
+        Assert.Contains("nv_cpu_utilization 0.2\n", first);
+        Assert.Equal(first, Read(machine));
+        time.Advance(TimeSpan.FromSeconds(3));
+        Assert.Contains("nv_cpu_utilization 0.75\n", Read(machine));
+        folder.Delete(recursive: true);
+
+        static string Read(MachineText machine)
+        {
+            var output = new ArrayBufferWriter<byte>();
+            machine.Write(new PrometheusWriter(output));
+            return Encoding.UTF8.GetString(output.WrittenSpan);
+        }
     }
 
     private static string Write(params IServable[] models)

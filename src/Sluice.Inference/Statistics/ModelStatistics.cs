@@ -90,6 +90,9 @@ public sealed class ModelStatistics
     /// <summary>Time of the engine's runs, per execution.</summary>
     public LatencyHistogram InferLatency { get; } = new();
 
+    /// <summary>Decoupled models: time from the complete request to its first response.</summary>
+    public LatencyHistogram FirstResponseLatency { get; } = new();
+
     /// <summary>Requests that succeeded, with their whole time.</summary>
     public DurationTotal Success => Total(ref _successCount, ref _successTicks);
 

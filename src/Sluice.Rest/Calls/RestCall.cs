@@ -97,7 +97,7 @@ public sealed class RestCall : ICallLifetime, ICallOrigin
     {
         Exchange = exchange;
         Caller = null;
-        if (_options.AccessLog || _options.Tracing.IsActive)
+        if (_options.AccessLog || _options.Tracing.NotesBeginnings)
             BeganAt = Stopwatch.GetTimestamp();
         var target = exchange.Target;
         if (target == _lastTarget)

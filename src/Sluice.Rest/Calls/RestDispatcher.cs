@@ -108,12 +108,15 @@ internal sealed class RestDispatcher(RestRouter router, ILogger logger, RestList
 
     private void End(RestCall call)
     {
-        if (options.AccessLog)
+        if (options.AccessLog || options.Tracing.LogsCalls)
         {
             var exchange = call.Exchange;
             var microseconds = (long)Stopwatch.GetElapsedTime(call.BeganAt).TotalMicroseconds;
             var traceParent = exchange.RequestHeader("traceparent") ?? "-";
-            RestLog.Access(logger, exchange.Method, exchange.Target, exchange.Status, microseconds, traceParent);
+            if (options.AccessLog)
+                RestLog.Access(logger, exchange.Method, exchange.Target, exchange.Status, microseconds, traceParent);
+            else
+                RestLog.Call(logger, exchange.Method, exchange.Target, exchange.Status, microseconds, traceParent);
         }
 
         // Three digits, as HTTP demands.

@@ -99,7 +99,7 @@ public sealed class RpcCall : ICallLifetime, ICallOrigin
         Writer.Begin(stream);
         DeadlineAt = 0;
         Caller = null;
-        if (_options.AccessLog || _options.Tracing.IsActive)
+        if (_options.AccessLog || _options.Tracing.NotesBeginnings)
             BeganAt = Stopwatch.GetTimestamp();
         var timeout = stream.RequestHeader("grpc-timeout");
         if (timeout is null)

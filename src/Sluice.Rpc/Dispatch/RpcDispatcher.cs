@@ -101,7 +101,7 @@ public sealed class RpcDispatcher
     {
         call.End();
         Interlocked.Increment(ref _endedCounts[(int)call.Status]);
-        if (Options.AccessLog)
+        if (Options.AccessLog || Options.Tracing.LogsCalls)
             LogAccess(call);
         call.Release();
     }
@@ -111,7 +111,10 @@ public sealed class RpcDispatcher
         var status = call.Status.ToName();
         var microseconds = (long)Stopwatch.GetElapsedTime(call.BeganAt).TotalMicroseconds;
         var traceParent = call.Stream.RequestHeader("traceparent") ?? "-";
-        RpcLog.Access(_logger, call.Stream.Path, status, microseconds, traceParent);
+        if (Options.AccessLog)
+            RpcLog.Access(_logger, call.Stream.Path, status, microseconds, traceParent);
+        else
+            RpcLog.Call(_logger, call.Stream.Path, status, microseconds, traceParent);
     }
 
     private static async ValueTask InvokeElsewhereAsync(RpcMethod method, RpcCall call)

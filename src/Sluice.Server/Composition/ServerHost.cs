@@ -64,6 +64,7 @@ public sealed class ServerHost : IAsyncDisposable
         _state = new ServerState(_lifecycle, options, time);
         _traceWriter = new TraceWriter(options.Trace, loggers.CreateLogger<TraceWriter>());
         _traces = new TraceState(options.Trace, _traceWriter.Close);
+        _log.Follow(log => _traces.Switch.LogsCalls = log.VerboseLevel > 0);
         var authenticator = options.Auth.IsOn
             ? new Authenticator(options.Auth, time, loggers.CreateLogger<Authenticator>())
             : null;

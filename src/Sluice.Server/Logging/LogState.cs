@@ -5,6 +5,7 @@ namespace Sluice.Server.Logging;
 public sealed class LogState(LogSnapshot first)
 {
     private readonly Lock _writers = new();
+    private readonly List<Action<LogSnapshot>> _followers = [];
     private volatile LogSnapshot _current = first;
 
     /// <summary>What holds now.</summary>
@@ -15,6 +16,20 @@ public sealed class LogState(LogSnapshot first)
     public LogSnapshot Update(Func<LogSnapshot, LogSnapshot> change)
     {
         lock (_writers)
-            return _current = change(_current);
+        {
+            _current = change(_current);
+            _followers.ForEach(follower => follower(_current));
+            return _current;
+        }
+    }
+
+    /// <summary>Tells the settings now and after each change, one after the other.</summary>
+    public void Follow(Action<LogSnapshot> follower)
+    {
+        lock (_writers)
+        {
+            _followers.Add(follower);
+            follower(_current);
+        }
     }
 }

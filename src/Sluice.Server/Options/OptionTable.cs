@@ -56,7 +56,7 @@ public static class OptionTable
         new("id", "The server's name in its metadata. Default triton.", (o, v) => o with { Id = v }),
         new("tensor-memory-byte-size", "Most native memory for messages and tensors. Default 8589934592.", (o, v) => o with { TensorMemoryBytes = Long(v, 1 << 20) }),
         new("max-queued-requests", "Most requests waiting per model. Default 65536.", (o, v) => o with { MaxQueuedRequests = Int(v, 1) }),
-        new("log-verbose", "1 logs details, 2 or more all. Default 0.", (o, v) => o with { Log = o.Log with { VerboseLevel = (uint)Int(v, 0) } }),
+        new("log-verbose", "1 logs every call and details, 2 or more all. Default 0.", (o, v) => o with { Log = o.Log with { VerboseLevel = (uint)Int(v, 0) } }),
         new("log-info", "Log information. Default true.", (o, v) => o with { Log = o.Log with { LogsInfo = Bool(v) } }, true),
         new("log-warning", "Log warnings. Default true.", (o, v) => o with { Log = o.Log with { LogsWarning = Bool(v) } }, true),
         new("log-error", "Log errors. Default true.", (o, v) => o with { Log = o.Log with { LogsError = Bool(v) } }, true),

@@ -109,9 +109,12 @@ public static class MetricFamilies
     internal static readonly MetricFamily OutputSummary = new(
         "nv_inference_compute_output_summary_us", "summary", "Time of handing out outputs per request, microseconds");
 
+    internal static readonly MetricFamily FirstResponse = new(
+        "nv_inference_first_response_histogram_ms", "histogram", "Time of requests to decoupled models until their first response, milliseconds");
+
     /// <summary>Families that are written only when asked for.</summary>
     public static IReadOnlyList<MetricFamily> Optional { get; } =
-        [RequestSummary, QueueSummary, InputSummary, InferSummary, OutputSummary];
+        [RequestSummary, QueueSummary, InputSummary, InferSummary, OutputSummary, FirstResponse];
 
     /// <summary>All others, in the order in which they are written.</summary>
     public static IReadOnlyList<MetricFamily> All { get; } =

@@ -61,6 +61,8 @@ public sealed class MetricsExposition(
         WriteHistograms(writer, series);
         if (_options.HasSummaries)
             WriteSummaries(writer, series);
+        if (_options.HasHistograms)
+            WriteFirstResponses(writer, served);
         WriteCuts(writer, series);
         WriteGauge(writer, MetricFamilies.PoolRented, pool.RentedBytes);
         WriteGauge(writer, MetricFamilies.PoolPooled, pool.PooledBytes);
@@ -71,6 +73,16 @@ public sealed class MetricsExposition(
         WriteHanging(writer, served);
         _frontEnds.Write(writer, ports?.Invoke() ?? []);
         WriteGauge(writer, MetricFamilies.TracesDropped, droppedTraces?.Invoke() ?? 0);
+    }
+
+    private void WriteFirstResponses(PrometheusWriter writer, IServable[] served)
+    {
+        writer.BeginFamily(MetricFamilies.FirstResponse);
+        foreach (var model in served.Where(model => model.Settings.IsDecoupled))
+        {
+            FirstResponseText.Write(
+                writer, MetricFamilies.FirstResponse, _labels.GetValue(model.Settings, LabelSet.Of), model.Statistics.FirstResponseLatency);
+        }
     }
 
     private void WriteHanging(PrometheusWriter writer, IServable[] served)

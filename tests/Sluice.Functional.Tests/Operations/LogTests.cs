@@ -50,6 +50,23 @@ public sealed class LogTests
     }
 
     [Fact]
+    public async Task VerboseLevel_OfOne_LogsEveryCall()
+    {
+        await using var server = await OperatedServer.StartAsync();
+        using var client = server.CreateClient();
+        using var http = server.CreateHttp();
+        await client.IsServerLiveAsync();
+        Assert.DoesNotContain("ServerLive", server.Log, StringComparison.Ordinal);
+        await UpdateAsync(client, ("log_verbose_level", new Value { Uint32Param = 1 }));
+        await client.IsServerLiveAsync();
+        await http.GetStringAsync("/v2/health/live?x=1");
+
+        await Eventually.TrueAsync(
+            () => server.Log.Contains("/inference.GRPCInferenceService/ServerLive OK", StringComparison.Ordinal) &&
+                server.Log.Contains("GET /v2/health/live?x=1 200", StringComparison.Ordinal), () => server.Log);
+    }
+
+    [Fact]
     public async Task Settings_OverHttp_ChangeAndKeepTheRest()
     {
         await using var server = await OperatedServer.StartAsync();

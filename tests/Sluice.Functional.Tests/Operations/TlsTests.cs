@@ -29,6 +29,16 @@ public sealed class TlsTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Grpc_OverTls_NegotiatesHttp2()
+    {
+        await using var server = await StartAsync(Port());
+        var url = $"https://localhost:{server.Host.GrpcAddress!.Port}/";
+
+        Assert.Equal("405 2", await ForeignProgram.RunAsync(
+            "curl", "-s", "--http2", "--noproxy", "*", "--cacert", _certificates.Root, "-o", "/dev/null", "-w", "%{http_code} %{http_version}", url));
+    }
+
+    [Fact]
     public async Task Grpc_OverMutualTls_TakesOnlyClientsOfItsAuthority()
     {
         await _certificates.CreateAuthorityAsync("other");
