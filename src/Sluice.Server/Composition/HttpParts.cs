@@ -8,7 +8,7 @@ using Sluice.Rest.Routing;
 using Sluice.Rest.V2;
 using Sluice.Rpc;
 using Sluice.Rpc.Dispatch;
-using Sluice.Rpc.Kestrel;
+using Sluice.Rpc.Transport;
 using Sluice.Statistics;
 using Sluice.Statistics.Prometheus;
 using Sluice.Tensors;
@@ -61,7 +61,7 @@ internal static class HttpParts
         [.. server.EndedCounts.Select(pair => (pair.Status.ToString(CultureInfo.InvariantCulture), pair.Count))]);
 
     /// <summary>Reads what the gRPC port has counted.</summary>
-    public static FrontEndFigures Figures(KestrelRpcServer server, RpcDispatcher dispatcher) => new(
+    public static FrontEndFigures Figures(IRpcServer server, RpcDispatcher dispatcher) => new(
         "grpc", server.Connections.Open, server.Connections.Total, dispatcher.ActiveCount,
         [.. Enum.GetValues<InferenceCode>().Select(code => (code.ToName(), dispatcher.EndedCount(code)))]);
 

@@ -1,5 +1,6 @@
 using System.Net;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 using Sluice.Http2;
 using Sluice.Rpc.Dispatch;
 using Sluice.Rpc.Kestrel;
@@ -15,9 +16,7 @@ internal static class RpcParts
     {
         if (options.Grpc is not { } endPoint)
             return null;
-        var isNative = options.GrpcTransport == GrpcTransport.Native ||
-            (options.GrpcTransport == GrpcTransport.Auto && Http2RpcServer.IsSupported && options.GrpcPort.Tls is null);
-        if (!isNative)
+        if (!IsNative(options))
             return new KestrelRpcServer(CreateKestrel(options, endPoint), dispatcher, loggers);
         var native = new Http2ServerOptions
         {
@@ -35,6 +34,20 @@ internal static class RpcParts
         };
         return new Http2RpcServer(native, dispatcher, loggers, time);
     }
+
+    /// <summary>The same transport on a loopback port of its own, plain.</summary>
+    public static IRpcServer CreateLoopback(ServerOptions options, RpcDispatcher dispatcher, TimeProvider time)
+    {
+        var loopback = new IPEndPoint(IPAddress.Loopback, 0);
+        return IsNative(options)
+            ? new Http2RpcServer(
+                new Http2ServerOptions { EndPoint = loopback, LoopCount = 1 }, dispatcher, NullLoggerFactory.Instance, time)
+            : new KestrelRpcServer(new RpcListenOptions { EndPoint = loopback }, dispatcher, NullLoggerFactory.Instance);
+    }
+
+    private static bool IsNative(ServerOptions options) =>
+        options.GrpcTransport == GrpcTransport.Native ||
+        (options.GrpcTransport == GrpcTransport.Auto && Http2RpcServer.IsSupported && options.GrpcPort.Tls is null);
 
     private static RpcListenOptions CreateKestrel(ServerOptions options, EndPoint endPoint) => new()
     {

@@ -120,7 +120,8 @@ public sealed class ServerHost : IAsyncDisposable
         if (_metrics is not null)
             await _metrics.StartAsync(cancellationToken).ConfigureAwait(false);
         var warming = _options.WarmUp
-            ? new SelfWarmUp(Methods, _pool, _timer).RunAsync()
+            ? new SelfWarmUp(
+                Methods, _pool, _timer, dispatcher => RpcParts.CreateLoopback(_options, dispatcher, _time)).RunAsync()
             : Task.CompletedTask;
         var failures = await _lifecycle.StartAsync(cancellationToken).ConfigureAwait(false);
         if (_state.IsStopping)

@@ -9,7 +9,7 @@ using Sluice.Rest.Routing;
 using Sluice.Rest.V2;
 using Sluice.Rpc;
 using Sluice.Rpc.Dispatch;
-using Sluice.Rpc.Kestrel;
+using Sluice.Rpc.Transport;
 using Sluice.Scheduling;
 using Sluice.Scheduling.Dynamic;
 using Sluice.Scheduling.Timing;
@@ -26,7 +26,9 @@ namespace Sluice.Server.WarmUp;
 /// <param name="methods">The served methods, for the HTTP front end.</param>
 /// <param name="pool">The server's memory.</param>
 /// <param name="timer">The server's timer.</param>
-internal sealed class SelfWarmUp(MethodTable methods, TensorBufferPool pool, IDelayTimer timer)
+/// <param name="createRpc">Makes the gRPC transport that the server uses, on a port of its own.</param>
+internal sealed class SelfWarmUp(
+    MethodTable methods, TensorBufferPool pool, IDelayTimer timer, Func<RpcDispatcher, IRpcServer> createRpc)
 {
     private const int Streams = 16;
     private static readonly TimeSpan Budget = TimeSpan.FromSeconds(2);
@@ -40,8 +42,7 @@ internal sealed class SelfWarmUp(MethodTable methods, TensorBufferPool pool, IDe
         var loopback = new IPEndPoint(IPAddress.Loopback, 0);
         var dispatcher = new RpcDispatcher(
             new MethodTable(new InferenceService(engine).Methods), new RpcOptions(), pool, NullLogger<RpcDispatcher>.Instance);
-        await using var rpc = new KestrelRpcServer(
-            new RpcListenOptions { EndPoint = loopback }, dispatcher, NullLoggerFactory.Instance);
+        await using var rpc = createRpc(dispatcher);
         await using var rest = new RestServer(
             new RestListenOptions { EndPoint = loopback }, new RestRouter(V2Routes.Create(methods, engine)), pool,
             NullLoggerFactory.Instance);
