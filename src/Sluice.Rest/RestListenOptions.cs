@@ -10,6 +10,9 @@ public sealed record RestListenOptions : ConnectionOptions
     /// <summary>Largest request body, compressed and decompressed. Bytes; default 64 MiB.</summary>
     public long MaxInputBytes { get; init; } = 64L * 1024 * 1024;
 
+    /// <summary>Headers that inference requests get as parameters; null = none (default).</summary>
+    public HeaderForwarding? ForwardedHeaders { get; init; }
+
     /// <summary>Write a log line for every request. Default false.</summary>
     public bool AccessLog { get; init; }
 

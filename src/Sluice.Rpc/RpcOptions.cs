@@ -19,6 +19,12 @@ public sealed record RpcOptions
     /// <summary>Messages longer than this are landed in one native buffer as they arrive. Default 64 KiB.</summary>
     public int LandingThresholdBytes { get; init; } = 64 * 1024;
 
+    /// <summary>Headers that inference requests get as parameters; null = none (default).</summary>
+    public HeaderForwarding? ForwardedHeaders { get; init; }
+
+    /// <summary>What a caller must send, by path of the method; null = nothing is restricted (default).</summary>
+    public IReadOnlyDictionary<string, RequiredHeader>? RequiredHeaders { get; init; }
+
     /// <summary>Write a log line for every call. Default false.</summary>
     public bool AccessLog { get; init; }
 

@@ -7,6 +7,12 @@ public interface ICallLifetime
     /// <summary>Cancelled when the caller cancels, disconnects, or its deadline passes.</summary>
     CancellationToken CancellationToken { get; }
 
+    /// <summary>Adds headers of the call that the operator wants forwarded to the request's parameters.</summary>
+    /// <exception cref="InferenceException">A header may not be forwarded.</exception>
+    void ForwardHeaders(InferRequest request)
+    {
+    }
+
     /// <summary>True when the token was cancelled because the deadline passed.</summary>
     bool IsDeadlineExceeded { get; }
 }

@@ -70,6 +70,10 @@ public sealed class RestCall : ICallLifetime, ICallOrigin
         }
     }
 
+    /// <inheritdoc/>
+    public void ForwardHeaders(InferRequest request) =>
+        _options.ForwardedHeaders?.Apply(request, Exchange.RequestHeaders());
+
     /// <summary>When the request began, ticks of <see cref="Stopwatch"/>; kept only for the access log and traces.</summary>
     internal long BeganAt { get; private set; }
 

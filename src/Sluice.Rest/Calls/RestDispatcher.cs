@@ -36,6 +36,13 @@ internal sealed class RestDispatcher(RestRouter router, ILogger logger, RestList
             return ValueTask.CompletedTask;
         }
 
+        if (route.RequiredHeader is { } required && !required.Admits(exchange.RequestHeader(required.LowerName)))
+        {
+            call.SendError(403, $"This API is restricted, expecting header '{required.Name}'");
+            End(call);
+            return ValueTask.CompletedTask;
+        }
+
         if (options.Authenticator is { } authenticator && !Admit(call, exchange, route, authenticator))
         {
             End(call);

@@ -46,6 +46,9 @@ internal sealed class KestrelRestExchange(RestCall call) : IRestExchange
         return values.Count == 0 ? null : values.ToString();
     }
 
+    public IEnumerable<KeyValuePair<string, string>> RequestHeaders() =>
+        _request.Headers.Select(header => KeyValuePair.Create(header.Key, header.Value.ToString()));
+
     public void SetHead(int status, string? contentType, long contentLength)
     {
         _response.StatusCode = status;

@@ -9,12 +9,15 @@ public delegate ValueTask RestHandler(RestCall call);
 
 /// <summary>One method on one path.</summary>
 /// <param name="Method">Such as <c>GET</c>.</param>
-/// <param name="Pattern">Segments; <c>{model}</c> and <c>{repository}</c> take any segment, <c>{version}</c> digits.</param>
+/// <param name="Pattern">Segments; <c>{model}</c>, <c>{repository}</c> and <c>{region}</c> take any segment, <c>{version}</c> digits.</param>
 /// <param name="Handler">Serves it.</param>
 public sealed record RestRoute(string Method, string Pattern, RestHandler Handler)
 {
     /// <summary>What a caller needs permission for, where callers are asked who they are.</summary>
     public AccessScope Scope { get; } = AccessTable.OfRoute(Method, Pattern);
+
+    /// <summary>What a caller must send; null = nothing (default).</summary>
+    public RequiredHeader? RequiredHeader { get; init; }
 
     /// <summary>Creates a route that answers GET with text.</summary>
     /// <param name="pattern">The path.</param>

@@ -34,6 +34,9 @@ internal interface IRestExchange
     /// <param name="name">Lower case.</param>
     string? RequestHeader(string name);
 
+    /// <summary>Lists all request headers.</summary>
+    IEnumerable<KeyValuePair<string, string>> RequestHeaders();
+
     /// <summary>Sets the status, content type and length of the response.</summary>
     void SetHead(int status, string? contentType, long contentLength);
 

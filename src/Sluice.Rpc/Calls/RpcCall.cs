@@ -87,6 +87,10 @@ public sealed class RpcCall : ICallLifetime, ICallOrigin
         }
     }
 
+    /// <inheritdoc/>
+    public void ForwardHeaders(InferRequest request) => _options.ForwardedHeaders?.Apply(
+        request, Stream.RequestHeaders().Select(header => KeyValuePair.Create(header.Key.ToLowerInvariant(), header.Value)));
+
     /// <summary>Begins a new call.</summary>
     public void Begin(IRpcExchange stream)
     {

@@ -13,6 +13,9 @@ public sealed class MethodTable
     public MethodTable(IEnumerable<RpcMethod> methods) =>
         _byPath = methods.ToFrozenDictionary(method => method.Path, StringComparer.Ordinal);
 
+    /// <summary>All of them, in no order.</summary>
+    public IEnumerable<RpcMethod> All => _byPath.Values;
+
     /// <summary>Finds a method.</summary>
     /// <param name="path">Such as <c>/inference.GRPCInferenceService/ModelInfer</c>.</param>
     public RpcMethod? Find(string path) => _byPath.GetValueOrDefault(path);

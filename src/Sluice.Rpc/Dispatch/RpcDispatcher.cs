@@ -59,10 +59,12 @@ public sealed class RpcDispatcher
                 "GRPC server is shutting down and has stopped accepting new requests.");
         else if (method is null)
             call.Fail(InferenceCode.Unimplemented, $"unknown method {stream.Path}");
-        else if (call.IsDeadlineExceeded)
+        else if (Options.RequiredHeaders is { } required)
+            CheckAccess(required, call);
+        if (call.Status == InferenceCode.Ok && call.IsDeadlineExceeded)
             call.Fail(InferenceCode.DeadlineExceeded, "the deadline had passed when the call arrived");
-        else if (Options.Authenticator is { } authenticator)
-            Authenticate(call, method, authenticator);
+        if (call.Status == InferenceCode.Ok && Options.Authenticator is { } authenticator)
+            Authenticate(call, method!, authenticator);
         if (call.Status != InferenceCode.Ok)
         {
             Finish(call);
@@ -95,6 +97,12 @@ public sealed class RpcDispatcher
         call.Caller = caller;
         if (code != InferenceCode.Ok)
             call.Fail(code, message);
+    }
+
+    private static void CheckAccess(IReadOnlyDictionary<string, RequiredHeader> required, RpcCall call)
+    {
+        if (required.TryGetValue(call.Stream.Path, out var header) && !header.Admits(call.Stream.RequestHeader(header.LowerName)))
+            call.Fail(InferenceCode.Unavailable, $"This protocol is restricted, expecting header '{header.Name}'");
     }
 
     private void Finish(RpcCall call)
