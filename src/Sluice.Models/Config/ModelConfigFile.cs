@@ -11,23 +11,31 @@ public static class ModelConfigFile
 
     /// <summary>Reads a <c>config.pbtxt</c>.</summary>
     /// <param name="path">The file.</param>
+    /// <param name="shownAs">What messages call it; null = by its path.</param>
     /// <exception cref="InferenceException">
     /// <see cref="InferenceCode.InvalidArgument"/> when it cannot be read or does not parse; the message has file, line
     /// and column.
     /// </exception>
-    public static ModelConfig Read(string path)
+    public static ModelConfig Read(string path, string? shownAs = null)
     {
+        var name = shownAs ?? path;
         try
         {
             if (new FileInfo(path).Length > TextFormat.MaxSizeBytes)
-                throw InferenceException.Invalid($"{path} has more than {TextFormat.MaxSizeBytes} bytes");
+                throw InferenceException.Invalid($"{name} has more than {TextFormat.MaxSizeBytes} bytes");
 
-            return TextFormat.Parse<ModelConfig>(File.ReadAllBytes(path), path);
+            return TextFormat.Parse<ModelConfig>(File.ReadAllBytes(path), name);
         }
-        catch (Exception e) when (e is TextFormatException or IOException or UnauthorizedAccessException)
+        catch (TextFormatException e)
         {
             throw new InferenceException(
                 InferenceCode.InvalidArgument, $"failed to read model configuration: {e.Message}", e);
+        }
+        // The system's words would tell the client where on this machine the file lies.
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new InferenceException(
+                InferenceCode.InvalidArgument, $"failed to read model configuration: {name}: {e.GetType().Name}", e);
         }
     }
 

@@ -29,6 +29,9 @@ internal sealed class LoadedModel
 
     public VersionKey Key { get; }
 
+    /// <summary>A reference to the files that it was loaded from, when they came with a request; released at the end.</summary>
+    public OverrideFolder? Overrides { get; init; }
+
     /// <summary>Adds a user.</summary>
     /// <returns>False when the model has been retired and its last user has left.</returns>
     public bool TryAddReference()
@@ -54,7 +57,14 @@ internal sealed class LoadedModel
     {
         Release();
         await _drained.Task.ConfigureAwait(false);
-        await Servable.DisposeAsync().ConfigureAwait(false);
+        try
+        {
+            await Servable.DisposeAsync().ConfigureAwait(false);
+        }
+        finally
+        {
+            Overrides?.Release();
+        }
     }
 }
 

@@ -79,8 +79,10 @@ public sealed class ModelLifecycle : IAsyncDisposable
     }
 
     /// <summary>Loads a model, or reloads what has changed of it; returns when it is ready.</summary>
-    /// <param name="name">A folder of a repository.</param>
+    /// <param name="name">A folder of a repository, or with <paramref name="files"/> any name.</param>
     /// <param name="configJson">Proto JSON that replaces the file on disk until the next load; null for none.</param>
+    /// <param name="files">Files by <c>VERSION/PATH</c> that replace all of the model's folder until the next load; empty for
+    /// none. They are written to a temporary folder, which goes with the model.</param>
     /// <param name="cancellationToken">Ends the waiting, not the load.</param>
     /// <exception cref="InferenceException">
     /// <see cref="InferenceCode.Unavailable"/> when the mode is not explicit or the server stops;
@@ -88,15 +90,23 @@ public sealed class ModelLifecycle : IAsyncDisposable
     /// <see cref="InferenceCode.InvalidArgument"/> when the name, the configuration or the load fails. What served
     /// before still serves then.
     /// </exception>
-    public async Task LoadAsync(string name, string? configJson, CancellationToken cancellationToken)
+    public async Task LoadAsync(
+        string name, string? configJson, IReadOnlyDictionary<string, ReadOnlyMemory<byte>> files,
+        CancellationToken cancellationToken)
     {
         CheckExplicit();
         ModelNames.Check(name);
         var replacement = configJson is null ? null : ModelConfigFile.ReadJson(name, configJson);
-        if (_repository.Find(name) is null)
+        if (files.Count > 0 && replacement is null)
+            throw InferenceException.Invalid(
+                $"failed to load '{name}', a 'config' parameter must be given together with 'file:' parameters");
+        if (files.Count == 0 && _repository.Find(name) is null)
             throw new InferenceException(InferenceCode.Internal, NotInRepository(name));
 
-        var failure = await ApplyUnlessStoppingAsync(name, replacement).WaitAsync(cancellationToken).ConfigureAwait(false);
+        var loading = files.Count == 0
+            ? ApplyUnlessStoppingAsync(name, () => _repository.Find(name), replacement)
+            : ApplyFilesAsync(name, files, replacement!);
+        var failure = await loading.WaitAsync(cancellationToken).ConfigureAwait(false);
         if (failure is not null)
             throw InferenceException.Invalid($"load failed for model '{name}': {failure.Reason}");
     }
@@ -187,11 +197,27 @@ public sealed class ModelLifecycle : IAsyncDisposable
             : new ModelLoadFailure(name, NotInRepository(name));
     }
 
-    private async Task<ModelLoadFailure?> ApplyUnlessStoppingAsync(string name, ModelConfig? replacement)
+    private async Task<ModelLoadFailure?> ApplyFilesAsync(
+        string name, IReadOnlyDictionary<string, ReadOnlyMemory<byte>> files, ModelConfig replacement)
+    {
+        var overrides = OverrideFolder.Create(name, files);
+        try
+        {
+            var folder = _repository.Read(name, overrides.ModelPath) with { Overrides = overrides };
+            return await ApplyUnlessStoppingAsync(name, () => folder, replacement).ConfigureAwait(false);
+        }
+        finally
+        {
+            overrides.Release();
+        }
+    }
+
+    private async Task<ModelLoadFailure?> ApplyUnlessStoppingAsync(
+        string name, Func<ModelFolder?> look, ModelConfig? replacement)
     {
         try
         {
-            return await ApplyAsync(name, () => _repository.Find(name), replacement).ConfigureAwait(false);
+            return await ApplyAsync(name, look, replacement).ConfigureAwait(false);
         }
         catch (OperationCanceledException e) when (_stopToken.IsCancellationRequested)
         {

@@ -31,7 +31,9 @@ internal sealed class ModelUpdater(VersionLoader loader, ILogger logger)
         ModelConfig config;
         try
         {
-            config = replacement ?? (folder.ConfigPath is { } path ? ModelConfigFile.Read(path) : new ModelConfig());
+            config = replacement ?? (folder.ConfigPath is { } path
+                ? ModelConfigFile.Read(path, $"{folder.Name}/{Path.GetRelativePath(folder.Path, path)}")
+                : new ModelConfig());
         }
         catch (InferenceException e)
         {
@@ -45,7 +47,8 @@ internal sealed class ModelUpdater(VersionLoader loader, ILogger logger)
 
         slot.Update(s => s.WithFault(""));
         var failures = await Task.WhenAll(wanted.Select(v =>
-            LoadVersionAsync(slot, v, config, KeyOf(config, folder.VersionStamps[v.Number]), cancellationToken)))
+            LoadVersionAsync(
+                slot, v, config, KeyOf(config, folder.VersionStamps[v.Number]), folder.Overrides, cancellationToken)))
             .ConfigureAwait(false);
         if (failures.Any(f => f is not null))
             return string.Join(' ', failures.OfType<string>());
@@ -88,6 +91,7 @@ internal sealed class ModelUpdater(VersionLoader loader, ILogger logger)
         ModelVersionFolder version,
         ModelConfig config,
         VersionKey key,
+        OverrideFolder? overrides,
         CancellationToken cancellationToken)
     {
         var current = slot.Snapshot.Find(version.Number);
@@ -99,7 +103,7 @@ internal sealed class ModelUpdater(VersionLoader loader, ILogger logger)
 
         try
         {
-            var loaded = await loader.LoadAsync(version, config, key, cancellationToken).ConfigureAwait(false);
+            var loaded = await loader.LoadAsync(version, config, key, overrides, cancellationToken).ConfigureAwait(false);
             slot.Update(s => s.With(
                 new VersionSnapshot { Number = version.Number, State = ModelState.Ready, Loaded = loaded }));
         }

@@ -12,7 +12,8 @@ internal sealed class VersionLoader(
 
     /// <returns>A loaded model that the caller retires.</returns>
     public async Task<LoadedModel> LoadAsync(
-        ModelVersionFolder version, ModelConfig config, VersionKey key, CancellationToken cancellationToken)
+        ModelVersionFolder version, ModelConfig config, VersionKey key, OverrideFolder? overrides,
+        CancellationToken cancellationToken)
     {
         await _slots.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
@@ -21,7 +22,7 @@ internal sealed class VersionLoader(
             {
                 try
                 {
-                    return await LoadOnceAsync(version, config, key, cancellationToken).ConfigureAwait(false);
+                    return await LoadOnceAsync(version, config, key, overrides, cancellationToken).ConfigureAwait(false);
                 }
                 catch (Exception e) when (attempt <= options.LoadRetryCount && !cancellationToken.IsCancellationRequested)
                 {
@@ -38,7 +39,8 @@ internal sealed class VersionLoader(
     public void Dispose() => _slots.Dispose();
 
     private async Task<LoadedModel> LoadOnceAsync(
-        ModelVersionFolder version, ModelConfig config, VersionKey key, CancellationToken cancellationToken)
+        ModelVersionFolder version, ModelConfig config, VersionKey key, OverrideFolder? overrides,
+        CancellationToken cancellationToken)
     {
         var start = time.GetTimestamp();
         var plan = new ModelLoadPlan(config, version, configOptions);
@@ -52,6 +54,6 @@ internal sealed class VersionLoader(
         var duration = time.GetElapsedTime(start);
         servable.Statistics.LoadDuration = duration;
         logger.ModelLoaded(version.ModelName, version.Text, duration.TotalSeconds);
-        return new LoadedModel(servable, plan.Config, key);
+        return new LoadedModel(servable, plan.Config, key) { Overrides = overrides?.AddReference() };
     }
 }

@@ -20,6 +20,9 @@ public sealed record ModelFolder
     /// <summary>Why the model cannot be served whatever it holds; empty when nothing speaks against it.</summary>
     public string Fault { get; init; } = "";
 
+    /// <summary>Set when the files came with a load request.</summary>
+    internal OverrideFolder? Overrides { get; init; }
+
     /// <summary>Changes when any file of the model does.</summary>
     public string Stamp { get; init; } = "";
 

@@ -70,13 +70,17 @@ public sealed class ModelRepository
         }
     }
 
+    // Reasons go to clients, who need not know where on this machine repositories lie.
+    private static string RepositoryOf(string modelPath) => $"'{Path.GetFileName(Path.GetDirectoryName(modelPath))}'";
+
     private static ModelFolder Duplicate(ModelFolder first, string second) => first with
     {
-        Fault = $"model '{first.Name}' is not unique across all model repositories: {first.Path}, {second}",
+        Fault = $"model '{first.Name}' is not unique across all model repositories: {RepositoryOf(first.Path)}, {RepositoryOf(second)}",
         Stamp = $"{first.Stamp}+{second}",
     };
 
-    private ModelFolder Read(string name, string path)
+    /// <summary>Reads a model's folder wherever it lies.</summary>
+    internal ModelFolder Read(string name, string path)
     {
         try
         {
@@ -97,7 +101,7 @@ public sealed class ModelRepository
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            var fault = $"model '{name}' cannot be read: {e.Message}";
+            var fault = $"model '{name}' cannot be read: {e.GetType().Name}";
             return new ModelFolder { Name = name, Path = path, Fault = fault, Stamp = fault };
         }
     }

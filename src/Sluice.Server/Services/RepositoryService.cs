@@ -2,12 +2,15 @@ using Sluice.Inference;
 using Sluice.Models;
 using Sluice.Protocol.Inference;
 using Sluice.Rpc.Calls;
+using ParameterType = Sluice.Protocol.Inference.ModelRepositoryParameter.ParameterChoiceOneofCase;
 
 namespace Sluice.Server.Services;
 
 /// <summary>Serves the repository's index and, in explicit mode, loading and unloading (spec §1.8).</summary>
 public sealed class RepositoryService(ModelLifecycle lifecycle)
 {
+    private const string FilePrefix = "file:";
+
     /// <summary>The service's methods.</summary>
     public IEnumerable<RpcMethod> Methods =>
     [
@@ -38,30 +41,56 @@ public sealed class RepositoryService(ModelLifecycle lifecycle)
     private async ValueTask<RepositoryModelLoadResponse> LoadAsync(
         RepositoryModelLoadRequest request, CancellationToken cancellationToken)
     {
-        RefuseRepositoryName(request.RepositoryName);
+        var name = NameOf(request.RepositoryName, request.ModelName);
         string? config = null;
+        var files = new Dictionary<string, ReadOnlyMemory<byte>>(StringComparer.Ordinal);
         foreach (var (key, value) in request.Parameters)
         {
-            if (key.StartsWith("file:", StringComparison.Ordinal))
-                throw new InferenceException(
-                    InferenceCode.Unimplemented, $"load parameter '{key}': file overrides are not supported yet");
-            if (key != "config")
+            if (key == "config")
+            {
+                CheckType(key, value, ParameterType.StringParam, "string_param");
+                config = value.StringParam;
+            }
+            else if (key.StartsWith(FilePrefix, StringComparison.Ordinal))
+            {
+                CheckType(key, value, ParameterType.BytesParam, "bytes_param");
+                files[key[FilePrefix.Length..]] = value.BytesParam.Memory;
+            }
+            else
+            {
                 throw InferenceException.Invalid($"unrecognized load parameter '{key}'.");
-            if (value.ParameterChoiceCase != ModelRepositoryParameter.ParameterChoiceOneofCase.StringParam)
-                throw InferenceException.Invalid($"invalid value type for load parameter '{key}', expected string_param.");
-            config = value.StringParam;
+            }
         }
 
-        await lifecycle.LoadAsync(request.ModelName, config, cancellationToken).ConfigureAwait(false);
+        await lifecycle.LoadAsync(name, config, files, cancellationToken).ConfigureAwait(false);
         return new RepositoryModelLoadResponse();
     }
 
     private async ValueTask<RepositoryModelUnloadResponse> UnloadAsync(
         RepositoryModelUnloadRequest request, CancellationToken cancellationToken)
     {
-        RefuseRepositoryName(request.RepositoryName);
-        await lifecycle.UnloadAsync(request.ModelName, cancellationToken).ConfigureAwait(false);
+        var name = NameOf(request.RepositoryName, request.ModelName);
+        // No model depends on another one yet, so the value changes nothing; its type is checked all the same.
+        if (request.Parameters.TryGetValue("unload_dependents", out var value) &&
+            value.ParameterChoiceCase != ParameterType.BoolParam)
+            throw InferenceException.Invalid("invalid value type for 'unload_dependents' parameter, expected bool_param.");
+        await lifecycle.UnloadAsync(name, cancellationToken).ConfigureAwait(false);
         return new RepositoryModelUnloadResponse();
+    }
+
+    /// <summary>KServe's own contract has the model's name where this one has the repository's (spec §1.1).</summary>
+    private static string NameOf(string repository, string model)
+    {
+        if (repository.Length > 0 && model.Length == 0)
+            return repository;
+        RefuseRepositoryName(repository);
+        return model;
+    }
+
+    private static void CheckType(string key, ModelRepositoryParameter value, ParameterType type, string name)
+    {
+        if (value.ParameterChoiceCase != type)
+            throw InferenceException.Invalid($"invalid value type for load parameter '{key}', expected {name}.");
     }
 
     private static void RefuseRepositoryName(string name)

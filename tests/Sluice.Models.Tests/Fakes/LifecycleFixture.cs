@@ -33,7 +33,9 @@ internal sealed class LifecycleFixture : IAsyncDisposable
         Folder.Write($"{name}/config.pbtxt", config);
     }
 
-    public Task LoadAsync(string name, string? json = null) => Lifecycle.LoadAsync(name, json, CancellationToken.None);
+    public Task LoadAsync(string name, string? json = null, params (string Path, string Content)[] files) => Lifecycle.LoadAsync(
+        name, json, files.ToDictionary(f => f.Path, f => (ReadOnlyMemory<byte>)Encoding.UTF8.GetBytes(f.Content)),
+        CancellationToken.None);
 
     public Task UnloadAsync(string name) => Lifecycle.UnloadAsync(name, CancellationToken.None);
 
