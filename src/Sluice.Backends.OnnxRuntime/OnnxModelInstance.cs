@@ -183,7 +183,7 @@ internal sealed unsafe class OnnxModelInstance : IModelInstance
                 continue;
             }
 
-            var buffer = batch.Pool.Rent(checked((int)guess.ByteSize));
+            var buffer = batch.RentOutput(i, checked((int)guess.ByteSize));
             _rented[i] = buffer;
             var view = _outputViews[i].Get(buffer.Pointer, buffer.Length, guess.Shape);
             _out.Add(tensor.NativeName, view, isOwned: false);
@@ -213,7 +213,7 @@ internal sealed unsafe class OnnxModelInstance : IModelInstance
                 OnnxRuntimeLog.OutputShapeDiffers(_logger, _settings.Name, tensor.Name);
             }
 
-            batch.SetOutput(i, shape, OutputReader.Copy(_api, value, shape, tensor.DataType, batch.Pool));
+            batch.SetOutput(i, shape, OutputReader.Copy(_api, value, shape, tensor.DataType, batch, i));
         }
     }
 

@@ -13,7 +13,7 @@ namespace Sluice.Tensors;
 /// </remarks>
 public sealed unsafe class TensorBuffer : MemoryManager<byte>
 {
-    private readonly TensorBufferPool _pool;
+    private readonly TensorBufferPool? _pool;
     private readonly byte* _pointer;
     private int _length;
     private int _rented;
@@ -24,6 +24,15 @@ public sealed unsafe class TensorBuffer : MemoryManager<byte>
         SizeClass = sizeClass;
         Capacity = SizeClasses.CapacityOf(sizeClass);
         _pointer = (byte*)NativeMemory.AlignedAlloc((nuint)Capacity, TensorBufferPool.Alignment);
+    }
+
+    private TensorBuffer(byte* pointer, int length)
+    {
+        _pointer = pointer;
+        _length = length;
+        _rented = 1;
+        Capacity = length;
+        SizeClass = -1;
     }
 
     /// <summary>Gets the first byte; it does not move, and is valid until the dispose.</summary>
@@ -47,6 +56,12 @@ public sealed unsafe class TensorBuffer : MemoryManager<byte>
     internal string? Renter { get; set; }
 
     internal bool IsRented => _rented != 0;
+
+    /// <summary>Makes a buffer of memory that belongs to somebody else, such as a shared memory region.</summary>
+    /// <param name="pointer">First byte; must stay valid until the buffer's last use.</param>
+    /// <param name="length">Bytes.</param>
+    /// <returns>A buffer whose dispose leaves the memory as it is.</returns>
+    public static TensorBuffer Wrap(byte* pointer, int length) => new(pointer, length);
 
     /// <summary>Finds the buffer behind a piece of memory.</summary>
     /// <param name="memory">Memory taken from a buffer, or a slice of it.</param>
@@ -99,6 +114,11 @@ public sealed unsafe class TensorBuffer : MemoryManager<byte>
     /// <inheritdoc/>
     protected override void Dispose(bool disposing)
     {
+        if (_pool is null)
+        {
+            return;
+        }
+
         if (_rented == 0)
         {
             _pool.OnDoubleDispose(this);

@@ -105,6 +105,7 @@ public sealed class RouteTests(RestFixture server) : IClassFixture<RestFixture>
     [InlineData("{")]
     [InlineData("""{"parameters":{"x":[]}}""")]
     [InlineData("""{"parameters":5}""")]
+    [InlineData("""{"parameters":{"file:1/m":"no base64!"}}""")]
     public async Task Post_LoadWithABadBody_IsRefused(string body)
     {
         using var content = new StringContent(body);
@@ -112,5 +113,15 @@ public sealed class RouteTests(RestFixture server) : IClassFixture<RestFixture>
 
         Assert.Equal(400, status);
         Assert.StartsWith("{\"error\":", text);
+    }
+
+    [Fact]
+    public async Task Post_LoadWithADeepBody_IsRefusedWithTheLimit()
+    {
+        using var content = new StringContent(new string('[', 200));
+        var (status, text) = await server.PostAsync("/v2/repository/models/m/load", content);
+
+        Assert.Equal(400, status);
+        Assert.Contains("JSON nesting depth exceeds maximum allowed limit (100)", text);
     }
 }

@@ -34,11 +34,12 @@ internal static unsafe class OutputReader
 
     /// <returns>The buffer; the caller disposes it.</returns>
     /// <exception cref="OverflowException">More than 2^31 - 1 bytes.</exception>
-    public static TensorBuffer Copy(OrtApi api, nint value, in Shape shape, DataType type, TensorBufferPool pool)
+    public static TensorBuffer Copy(
+        OrtApi api, nint value, in Shape shape, DataType type, ExecutionBatch batch, int outputIndex)
     {
         shape.TryGetElementCount(out var count);
-        if (type == DataType.Bytes) return StringTensors.Read(api, value, count, pool);
-        var buffer = pool.Rent(checked((int)(count * type.ElementSize())));
+        if (type == DataType.Bytes) return StringTensors.Read(api, value, count, batch.Pool);
+        var buffer = batch.RentOutput(outputIndex, checked((int)(count * type.ElementSize())));
         void* data = null;
         var status = buffer.Length == 0 ? 0 : api.GetTensorMutableData(value, &data);
         if (status != 0)

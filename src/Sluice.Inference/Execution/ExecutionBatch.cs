@@ -35,6 +35,8 @@ public sealed unsafe class ExecutionBatch
     private readonly TensorBuffer?[] _outputBuffers;
     private readonly Shape[] _outputShapes;
     private readonly bool[] _isRequested;
+    private OutputPlace[]? _places;
+    private bool _hasPlaces;
     private int _references;
 
     /// <summary>Creates an empty batch.</summary>
@@ -70,6 +72,28 @@ public sealed unsafe class ExecutionBatch
 
     /// <summary>Says that an output is wanted.</summary>
     public void Request(int outputIndex) => _isRequested[outputIndex] = true;
+
+    /// <summary>Says where an output should be written, when it fits there.</summary>
+    /// <param name="outputIndex">Index in <see cref="ModelSettings.Outputs"/>.</param>
+    /// <param name="pointer">First byte; valid until the batch's last use.</param>
+    /// <param name="byteLength">The room there, bytes.</param>
+    public void PlaceOutput(int outputIndex, byte* pointer, int byteLength)
+    {
+        _places ??= new OutputPlace[_isRequested.Length];
+        _places[outputIndex] = new OutputPlace { Pointer = pointer, ByteLength = byteLength };
+        _hasPlaces = true;
+    }
+
+    /// <summary>Gives the memory for an output: the client's own where it named some, else from the pool. For engines.</summary>
+    /// <param name="outputIndex">Index in <see cref="ModelSettings.Outputs"/>.</param>
+    /// <param name="byteLength">Bytes that will be written.</param>
+    /// <returns>A buffer for <see cref="SetOutput"/>; the caller disposes it if it comes to nothing.</returns>
+    public TensorBuffer RentOutput(int outputIndex, int byteLength)
+    {
+        if (_hasPlaces && _places![outputIndex] is { Pointer: not null } place && byteLength <= place.ByteLength)
+            return TensorBuffer.Wrap(place.Pointer, byteLength);
+        return Pool.Rent(byteLength);
+    }
 
     /// <summary>Stores an output. For engines.</summary>
     /// <param name="outputIndex">Index in <see cref="ModelSettings.Outputs"/>.</param>
@@ -110,6 +134,9 @@ public sealed unsafe class ExecutionBatch
         RowCount = rowCount;
         Array.Clear(_isRequested);
         Array.Clear(_inputs);
+        if (_hasPlaces)
+            Array.Clear(_places!);
+        _hasPlaces = false;
     }
 
     /// <summary>Adds a reference; only who holds one may.</summary>
@@ -145,5 +172,11 @@ public sealed unsafe class ExecutionBatch
                 _inputBuffers[i] = null;
             }
         }
+    }
+
+    private struct OutputPlace
+    {
+        public byte* Pointer;
+        public int ByteLength;
     }
 }

@@ -30,6 +30,9 @@ public struct InputTensor
 
     /// <summary>Bytes of this tensor in the binary part of an HTTP body; -1 = none.</summary>
     public long BinaryByteSize;
+
+    /// <summary>Number of its entry in <see cref="InferRequest.SharedTensors"/>, counted from 1; 0 = not in shared memory.</summary>
+    public int Shared;
 }
 
 /// <summary>One output that the client asked for.</summary>
@@ -46,6 +49,9 @@ public struct RequestedOutput
 
     /// <summary>HTTP: answer in the binary part; null = the request's default.</summary>
     public bool? IsBinary;
+
+    /// <summary>Number of its entry in <see cref="InferRequest.SharedTensors"/>, counted from 1; 0 = not in shared memory.</summary>
+    public int Shared;
 }
 
 /// <summary>One output of a response.</summary>
@@ -66,8 +72,11 @@ public struct OutputTensor
     /// <summary>First byte in <see cref="Buffer"/>.</summary>
     public int Offset;
 
-    /// <summary>Bytes.</summary>
+    /// <summary>Bytes; 0 once the data has been put into shared memory.</summary>
     public int Length;
+
+    /// <summary>Number of the entry in <see cref="InferRequest.SharedTensors"/> that holds the data, counted from 1; 0 = none.</summary>
+    public int Shared;
 
     /// <summary>The elements, valid until the request is reset.</summary>
     public readonly ReadOnlySpan<byte> Data => Buffer.GetSpan().Slice(Offset, Length);

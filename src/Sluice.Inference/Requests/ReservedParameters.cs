@@ -55,8 +55,7 @@ public static class ReservedParameters
         if (value.Kind != ParameterKind.Int64 && !(allowUnsigned && value.Kind == ParameterKind.UInt64))
             throw Mistyped(key, expected);
         if (value is { Kind: ParameterKind.Int64, Bits: < 0 })
-            throw InferenceException.Invalid(
-                $"invalid value {value.Bits} for '{Encoding.UTF8.GetString(key)}' parameter, it must not be negative.");
+            throw InferenceException.Invalid($"invalid value for '{Encoding.UTF8.GetString(key)}', expected value >= 0.");
         return value.Bits;
     }
 

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Text;
 using Sluice.Tensors;
 
@@ -49,4 +50,7 @@ public sealed record TensorSettings
 
     /// <summary>Outputs only: file of class names, relative to the model folder; empty = none.</summary>
     public string LabelFilename { get; init; } = "";
+
+    /// <summary>Outputs only: names of classes as UTF-8, by index; empty = none.</summary>
+    public ImmutableArray<byte[]> Labels { get; init; } = [];
 }

@@ -64,7 +64,7 @@ public sealed class ModelLoadPlan
         ]);
         var written = Config;
         Config = config;
-        var settings = CreateSettings();
+        var settings = LabelFiles.Load(CreateSettings());
         return settings with
         {
             Inputs = [.. settings.Inputs.Select(t => t with { IsReshapeImplied = !HasDims(written.Input, t.Name, i => i.Name, i => i.Dims) })],

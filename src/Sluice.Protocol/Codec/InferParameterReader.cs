@@ -10,25 +10,11 @@ internal static class InferParameterReader
     public static void ReadOfRequest(ref WireReader reader, InferRequest request) =>
         ReservedParameters.Apply(request, ReadEntry(ref reader, request), isHttp: false);
 
-    public static void ReadOfInput(ref WireReader reader, InferRequest request) =>
-        RefuseSharedMemory(request, ReadEntry(ref reader, request));
+    public static void ReadOfInput(ref WireReader reader, InferRequest request, ref InputTensor input) =>
+        PlacementParameters.Apply(request, ref input, ReadEntry(ref reader, request), isHttp: false);
 
-    public static void ReadOfOutput(ref WireReader reader, InferRequest request)
-    {
-        var parameter = ReadEntry(ref reader, request);
-        RefuseSharedMemory(request, parameter);
-        if (request.Text(parameter.Key).SequenceEqual("classification"u8))
-            throw new InferenceException(InferenceCode.Unimplemented, "the classification extension is not supported");
-    }
-
-    private static void RefuseSharedMemory(InferRequest request, in RequestParameter parameter)
-    {
-        if (request.Text(parameter.Key).StartsWith("shared_memory_"u8))
-            throw new InferenceException(
-                InferenceCode.Unimplemented,
-                $"'{request.TextString(parameter.Key)}' is not supported: client shared memory is disabled " +
-                "(--allow-client-shm)");
-    }
+    public static void ReadOfOutput(ref WireReader reader, InferRequest request, ref RequestedOutput output) =>
+        PlacementParameters.Apply(request, ref output, ReadEntry(ref reader, request), isHttp: false);
 
     private static RequestParameter ReadEntry(ref WireReader reader, InferRequest request)
     {

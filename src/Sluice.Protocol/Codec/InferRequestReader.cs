@@ -106,6 +106,7 @@ public static class InferRequestReader
         Span<long> dims = stackalloc long[Shape.MaxRank];
         var rank = 0;
         var contents = default(ReadOnlySequence<byte>);
+        var hasContents = false;
         var outer = reader.Enter();
         while (reader.TryReadTag(out var field, out var type))
         {
@@ -121,10 +122,11 @@ public static class InferRequestReader
                     ReadDims(ref reader, type, dims, ref rank);
                     break;
                 case (4, WireType.LengthDelimited):
-                    InferParameterReader.ReadOfInput(ref reader, request);
+                    InferParameterReader.ReadOfInput(ref reader, request, ref input);
                     break;
                 case (5, WireType.LengthDelimited) when contents.IsEmpty:
                     contents = reader.ReadBytes();
+                    hasContents = true;
                     break;
                 case (5, WireType.LengthDelimited):
                     throw InferenceException.Invalid("an input has more than one 'contents' field");
@@ -136,6 +138,11 @@ public static class InferRequestReader
 
         reader.Leave(outer);
         input.Shape = Shape.Create(dims[..rank]);
+        PlacementParameters.CheckComplete(request, input.Shared, input.Name);
+        if (hasContents && input.Shared != 0)
+            throw InferenceException.Invalid(
+                $"unexpected 'content' provided when using shared memory for input tensor '{request.TextString(input.Name)}' for " +
+                $"model '{request.TextString(request.ModelName)}'");
         if (!contents.IsEmpty)
             TypedContentsReader.Read(in contents, request, ref input, pool);
     }
@@ -152,7 +159,7 @@ public static class InferRequestReader
                     output.Name = ReadText(ref reader, request);
                     break;
                 case (2, WireType.LengthDelimited):
-                    InferParameterReader.ReadOfOutput(ref reader, request);
+                    InferParameterReader.ReadOfOutput(ref reader, request, ref output);
                     break;
                 default:
                     reader.Skip(type);
@@ -161,6 +168,7 @@ public static class InferRequestReader
         }
 
         reader.Leave(outer);
+        PlacementParameters.CheckComplete(request, output.Shared, output.Name);
     }
 
     private static DataType ReadDataType(ref WireReader reader)
@@ -210,6 +218,8 @@ public static class InferRequestReader
         var next = 0;
         foreach (ref var input in request.Inputs)
         {
+            if (input.Shared != 0)
+                continue;
             if (request.BlobCount > 0 && input.HasData)
                 throw InferenceException.Invalid(
                     "contents field must not be specified when using raw_input_contents for " +

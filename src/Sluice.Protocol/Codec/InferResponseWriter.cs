@@ -8,7 +8,8 @@ namespace Sluice.Protocol.Codec;
 /// <summary>Writes a <c>ModelInferResponse</c> from a request that succeeded.</summary>
 /// <remarks>
 /// <para>Grammar (spec §1.2): <c>1 model_name, 2 model_version, 3 id, 4 parameters, 5 outputs, 6 raw_output_contents</c>;
-/// output: <c>1 name, 2 datatype, 3 shape</c>. Tensors always go as raw contents, one per output in the same order.</para>
+/// output: <c>1 name, 2 datatype, 3 shape, 4 parameters</c>. Tensors always go as raw contents, one per output in the same
+/// order; that of an output in shared memory is empty.</para>
 /// <para><b>Ownership.</b> Reads the request's outputs; they are copied into the writer.</para>
 /// </remarks>
 public static class InferResponseWriter
@@ -30,7 +31,7 @@ public static class InferResponseWriter
             FieldIfAny(request.Id.Length);
         foreach (ref readonly var output in request.Outputs)
         {
-            size += WireWriter.FieldSize(MeasureOutput(in output, settings));
+            size += WireWriter.FieldSize(MeasureOutput(in output, request));
             size += 1 + WireWriter.VarintSize((ulong)output.Length) + (long)output.Length;
         }
 
@@ -57,7 +58,7 @@ public static class InferResponseWriter
         writer.WriteFieldIfAny(TagModelVersion, settings.VersionUtf8);
         writer.WriteFieldIfAny(TagId, request.Text(request.Id));
         foreach (ref readonly var output in request.Outputs)
-            WriteOutput(ref writer, in output, settings);
+            WriteOutput(ref writer, in output, request);
         writer.Flush();
     }
 
@@ -81,12 +82,13 @@ public static class InferResponseWriter
 
     private static int FieldIfAny(int length) => length == 0 ? 0 : WireWriter.FieldSize(length);
 
-    private static int MeasureOutput(in OutputTensor output, ModelSettings settings)
+    private static int MeasureOutput(in OutputTensor output, InferRequest request)
     {
         var dims = MeasureDims(in output.Shape);
-        return WireWriter.FieldSize(settings.Outputs[output.Index].NameUtf8.Length) +
+        return WireWriter.FieldSize(request.Settings!.Outputs[output.Index].NameUtf8.Length) +
             WireWriter.FieldSize(output.DataType.WireNameUtf8().Length) +
-            (dims == 0 ? 0 : WireWriter.FieldSize(dims));
+            (dims == 0 ? 0 : WireWriter.FieldSize(dims)) +
+            (output.Shared == 0 ? 0 : SharedPlaceWriter.Measure(request, output.Shared));
     }
 
     private static int MeasureDims(in Shape shape)
@@ -97,18 +99,22 @@ public static class InferResponseWriter
         return size;
     }
 
-    private static void WriteOutput(ref WireWriter writer, in OutputTensor output, ModelSettings settings)
+    private static void WriteOutput(ref WireWriter writer, in OutputTensor output, InferRequest request)
     {
         writer.WriteByte(TagOutput);
-        writer.WriteVarint((ulong)MeasureOutput(in output, settings));
-        writer.WriteField(TagName, settings.Outputs[output.Index].NameUtf8);
+        writer.WriteVarint((ulong)MeasureOutput(in output, request));
+        writer.WriteField(TagName, request.Settings!.Outputs[output.Index].NameUtf8);
         writer.WriteField(TagDataType, output.DataType.WireNameUtf8());
         var dims = MeasureDims(in output.Shape);
-        if (dims == 0)
-            return;
-        writer.WriteByte(TagShape);
-        writer.WriteVarint((ulong)dims);
-        foreach (var dimension in output.Shape.Dimensions)
-            writer.WriteVarint((ulong)dimension);
+        if (dims > 0)
+        {
+            writer.WriteByte(TagShape);
+            writer.WriteVarint((ulong)dims);
+            foreach (var dimension in output.Shape.Dimensions)
+                writer.WriteVarint((ulong)dimension);
+        }
+
+        if (output.Shared != 0)
+            SharedPlaceWriter.Write(ref writer, request, output.Shared);
     }
 }

@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Buffers.Binary;
+using System.Numerics;
 using Sluice.Inference;
 using Sluice.Protocol.Wire;
 using Sluice.Tensors;
@@ -73,6 +74,7 @@ internal static class TypedContentsReader
     {
         whole = default;
         long byteLength = 0;
+        var fields = 0;
         var elementSize = input.DataType.ElementSize();
         var reader = new WireReader(in contents);
         while (reader.TryReadTag(out var field, out var type))
@@ -85,7 +87,7 @@ internal static class TypedContentsReader
 
             if (field == 8)
             {
-                CheckField(field, expected, request, in input);
+                fields |= 1 << field;
                 var length = reader.ReadLength();
                 byteLength += sizeof(uint) + length;
                 reader.Advance(length);
@@ -94,18 +96,20 @@ internal static class TypedContentsReader
             {
                 var list = reader.ReadBytes();
                 if (list.Length > 0)
-                    CheckField(field, expected, request, in input);
+                    fields |= 1 << field;
                 whole = list;
                 byteLength += CountPacked(in list, field) * elementSize;
             }
             else
             {
-                CheckField(field, expected, request, in input);
+                fields |= 1 << field;
                 reader.Skip(type);
                 byteLength += elementSize;
             }
         }
 
+        if (fields != 0 && fields != 1 << expected)
+            throw Unexpected(BitOperations.TrailingZeroCount(fields), expected, request, in input);
         return byteLength;
     }
 
@@ -175,12 +179,13 @@ internal static class TypedContentsReader
         return size;
     }
 
-    private static void CheckField(int field, int expected, InferRequest request, in InputTensor input)
+    /// <summary>Fields are looked at in the order of their numbers: one of a wrong type, or a second one, is refused.</summary>
+    private static InferenceException Unexpected(int first, int expected, InferRequest request, in InputTensor input)
     {
-        if (field != expected)
-            throw InferenceException.Invalid(
-                $"unexpected explicit tensor data for input tensor '{request.TextString(input.Name)}' for model " +
-                $"'{request.TextString(request.ModelName)}' of type '{FieldTypes[field].WireName()}', expected datatype " +
-                $"'{input.DataType.WireName()}'");
+        var start = $"unexpected explicit tensor data for input tensor '{request.TextString(input.Name)}' for model " +
+            $"'{request.TextString(request.ModelName)}'";
+        return InferenceException.Invalid(first == expected
+            ? $"{start}, binary data was already supplied."
+            : $"{start} of type '{FieldTypes[first].WireName()}', expected datatype '{input.DataType.WireName()}'");
     }
 }

@@ -10,7 +10,7 @@ internal static class InferJsonInput
 {
     private const string OneOf =
         "Input must set only one of the following fields: 'data', 'binary_data_size' in 'parameters', " +
-        "'shared_memory_region' in 'parameters'.";
+        "'shared_memory_region' in 'parameters'. But";
 
     private const int LongestDataType = 16;
 
@@ -41,7 +41,7 @@ internal static class InferJsonInput
             }
             else if (reader.ValueTextEquals("parameters"u8))
             {
-                InferJsonParameters.ReadOfInput(ref reader, ref input);
+                InferJsonParameters.ReadOfInput(ref reader, request, ref input);
             }
             else if (reader.ValueTextEquals("data"u8))
             {
@@ -67,12 +67,20 @@ internal static class InferJsonInput
         }
 
         Check(hasName, hasShape, hasType);
+        CheckSource(hasData, request, ref input);
         if (hasData && !input.HasData)
             TensorJsonReader.Read(ref deferred, length - deferred.BytesConsumed, request, ref input, pool);
-        if (hasData && input.BinaryByteSize >= 0)
-            throw InferenceException.Invalid($"{OneOf} Input '{request.TextString(input.Name)}' has two of them.");
-        if (!hasData && input.BinaryByteSize < 0)
-            throw InferenceException.Invalid($"{OneOf} Input '{request.TextString(input.Name)}' has none of them.");
+    }
+
+    private static void CheckSource(bool hasData, InferRequest request, ref InputTensor input)
+    {
+        PlacementParameters.CheckComplete(request, input.Shared, input.Name);
+        var (isBinary, isShared) = (input.BinaryByteSize >= 0, input.Shared != 0);
+        if ((hasData ? 1 : 0) + (isBinary ? 1 : 0) + (isShared ? 1 : 0) == 1)
+            return;
+        var found = (hasData ? " 'data'" : "") + (isBinary ? " 'binary_data_size'" : "") + (isShared ? " 'shared_memory_region'" : "");
+        throw InferenceException.Invalid(
+            $"{OneOf} {(found.Length == 0 ? "no field is set" : "set" + found)} for input '{request.TextString(input.Name)}'");
     }
 
     private static void Check(bool hasName, bool hasShape, bool hasType)

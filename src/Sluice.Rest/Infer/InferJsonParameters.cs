@@ -12,18 +12,21 @@ internal static class InferJsonParameters
         JsonTokens.Expect(ref reader, "parameters", JsonTokenType.StartObject);
         while (JsonTokens.Next(ref reader) == JsonTokenType.PropertyName)
         {
-            var key = JsonTokens.ReadText(ref reader, "parameters", request);
-            JsonTokens.Next(ref reader);
-            ReservedParameters.Apply(request, ReadValue(ref reader, key, request), isHttp: true);
+            ReservedParameters.Apply(request, ReadParameter(ref reader, request), isHttp: true);
         }
     }
 
-    public static void ReadOfInput(ref Utf8JsonReader reader, ref InputTensor input)
+    public static void ReadOfInput(ref Utf8JsonReader reader, InferRequest request, ref InputTensor input)
     {
         JsonTokens.Expect(ref reader, "parameters", JsonTokenType.StartObject);
         while (JsonTokens.Next(ref reader) == JsonTokenType.PropertyName)
         {
-            RefuseSharedMemory(ref reader);
+            if (IsOfSharedMemory(ref reader))
+            {
+                PlacementParameters.Apply(request, ref input, ReadParameter(ref reader, request), isHttp: true);
+                continue;
+            }
+
             if (!reader.ValueTextEquals("binary_data_size"u8))
             {
                 JsonTokens.SkipValue(ref reader);
@@ -37,14 +40,17 @@ internal static class InferJsonParameters
         }
     }
 
-    public static void ReadOfOutput(ref Utf8JsonReader reader, ref RequestedOutput output)
+    public static void ReadOfOutput(ref Utf8JsonReader reader, InferRequest request, ref RequestedOutput output)
     {
         JsonTokens.Expect(ref reader, "parameters", JsonTokenType.StartObject);
         while (JsonTokens.Next(ref reader) == JsonTokenType.PropertyName)
         {
-            RefuseSharedMemory(ref reader);
-            if (reader.ValueTextEquals("classification"u8))
-                throw new InferenceException(InferenceCode.Unimplemented, "the classification extension is not supported");
+            if (IsOfSharedMemory(ref reader) || reader.ValueTextEquals("classification"u8))
+            {
+                PlacementParameters.Apply(request, ref output, ReadParameter(ref reader, request), isHttp: true);
+                continue;
+            }
+
             if (!reader.ValueTextEquals("binary_data"u8))
             {
                 JsonTokens.SkipValue(ref reader);
@@ -60,13 +66,16 @@ internal static class InferJsonParameters
         }
     }
 
-    private static void RefuseSharedMemory(ref Utf8JsonReader reader)
+    private static bool IsOfSharedMemory(ref Utf8JsonReader reader) =>
+        reader.ValueTextEquals("shared_memory_region"u8) || reader.ValueTextEquals("shared_memory_byte_size"u8) ||
+        reader.ValueTextEquals("shared_memory_offset"u8);
+
+    /// <summary>Reads the property that the reader stands on.</summary>
+    private static RequestParameter ReadParameter(ref Utf8JsonReader reader, InferRequest request)
     {
-        if (reader.ValueTextEquals("shared_memory_region"u8) || reader.ValueTextEquals("shared_memory_byte_size"u8) ||
-            reader.ValueTextEquals("shared_memory_offset"u8))
-            throw new InferenceException(
-                InferenceCode.Unimplemented,
-                $"'{reader.GetString()}' is not supported: client shared memory is disabled (--allow-client-shm)");
+        var key = JsonTokens.ReadText(ref reader, "parameters", request);
+        JsonTokens.Next(ref reader);
+        return ReadValue(ref reader, key, request);
     }
 
     private static RequestParameter ReadValue(ref Utf8JsonReader reader, Utf8Slice key, InferRequest request)

@@ -91,7 +91,7 @@ internal static class InferJsonReader
             }
             else if (reader.ValueTextEquals("parameters"u8))
             {
-                InferJsonParameters.ReadOfOutput(ref reader, ref output);
+                InferJsonParameters.ReadOfOutput(ref reader, request, ref output);
             }
             else
             {
@@ -101,6 +101,7 @@ internal static class InferJsonReader
 
         if (!hasName)
             throw JsonTokens.Missing("name");
+        PlacementParameters.CheckComplete(request, output.Shared, output.Name);
         var last = request.RequestedOutputCount - 1;
         for (var i = 0; i < last; i++)
         {

@@ -34,7 +34,7 @@ internal static class InferJsonWriter
             if (i > 0)
                 output.WriteRaw(","u8);
             var isBinary = InferOutputs.IsBinary(request, in tensor);
-            WriteOutput(output, in tensor, settings.Outputs[tensor.Index], isBinary);
+            WriteOutput(output, request, in tensor, isBinary);
             if (isBinary)
                 binaryLength = Math.Max(binaryLength, 0) + tensor.Length;
         }
@@ -43,8 +43,9 @@ internal static class InferJsonWriter
         return binaryLength;
     }
 
-    private static void WriteOutput(ResponseBuffer output, in OutputTensor tensor, TensorSettings settings, bool isBinary)
+    private static void WriteOutput(ResponseBuffer output, InferRequest request, in OutputTensor tensor, bool isBinary)
     {
+        var settings = request.Settings!.Outputs[tensor.Index];
         output.WriteRaw("{\"name\":"u8);
         output.WriteJsonString(settings.NameUtf8);
         output.WriteRaw(",\"datatype\":\""u8);
@@ -58,6 +59,12 @@ internal static class InferJsonWriter
             output.WriteNumber(dims[i]);
         }
 
+        if (tensor.Shared != 0)
+        {
+            WriteShared(output, request, ref request.SharedTensors[tensor.Shared - 1]);
+            return;
+        }
+
         if (isBinary)
         {
             output.WriteRaw("],\"parameters\":{\"binary_data_size\":"u8);
@@ -69,5 +76,20 @@ internal static class InferJsonWriter
         output.WriteRaw("],\"data\":"u8);
         TensorJsonWriter.Write(output, tensor.DataType, tensor.Data, settings.Name);
         output.WriteRaw("}"u8);
+    }
+
+    private static void WriteShared(ResponseBuffer output, InferRequest request, ref SharedTensor place)
+    {
+        output.WriteRaw("],\"parameters\":{\"shared_memory_region\":"u8);
+        output.WriteJsonString(request.Text(place.Region));
+        output.WriteRaw(",\"shared_memory_byte_size\":"u8);
+        output.WriteNumber(place.ByteSize);
+        if (place.Offset != 0)
+        {
+            output.WriteRaw(",\"shared_memory_offset\":"u8);
+            output.WriteNumber(place.Offset);
+        }
+
+        output.WriteRaw("}}"u8);
     }
 }

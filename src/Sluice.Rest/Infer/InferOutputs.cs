@@ -8,6 +8,8 @@ internal static class InferOutputs
     /// <summary>An output's own wish counts; the request's default only when it lists no outputs (spec §2.3).</summary>
     public static bool IsBinary(InferRequest request, in OutputTensor output)
     {
+        if (output.Shared != 0)
+            return false;
         if (request.RequestedOutputCount == 0)
             return request.PrefersBinaryOutput;
         foreach (ref var requested in request.RequestedOutputs)

@@ -21,7 +21,7 @@ internal static class JsonTokens
         if (!reader.Read())
             throw InferenceException.Invalid("failed to parse the request JSON buffer: it ends too early");
         if (reader.CurrentDepth >= MaxDepth && reader.TokenType is JsonTokenType.StartArray or JsonTokenType.StartObject)
-            throw InferenceException.Invalid($"JSON nesting depth exceeds maximum allowed limit ({MaxDepth})");
+            throw TooDeep();
         return reader.TokenType;
     }
 
@@ -70,6 +70,9 @@ internal static class JsonTokens
         text = text.Length > LongestQuote ? text[..LongestQuote] + "..." : text;
         return reader.TokenType == JsonTokenType.String ? $"\"{text}\"" : text;
     }
+
+    public static InferenceException TooDeep() =>
+        InferenceException.Invalid($"JSON nesting depth exceeds maximum allowed limit ({MaxDepth})");
 
     public static InferenceException Mistyped(string name, JsonTokenType type)
     {

@@ -38,7 +38,7 @@ public sealed class RestRouter
 
     private static RestTarget? TryMatch(string[] pattern, string[] segments, RestRoute[] routes)
     {
-        var (model, version, repository) = ("", "", "");
+        var (model, version, repository, region) = ("", "", "", "");
         for (var i = 0; i < pattern.Length; i++)
         {
             var segment = Uri.UnescapeDataString(segments[i]);
@@ -53,6 +53,9 @@ public sealed class RestRouter
                 case "{repository}" when segment.Length > 0:
                     repository = segment;
                     break;
+                case "{region}" when segment.Length > 0:
+                    region = segment;
+                    break;
                 default:
                     if (segment != pattern[i])
                         return null;
@@ -60,6 +63,6 @@ public sealed class RestRouter
             }
         }
 
-        return new RestTarget(routes, model, version, repository);
+        return new RestTarget(routes, model, version, repository, region);
     }
 }

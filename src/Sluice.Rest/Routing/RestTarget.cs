@@ -6,14 +6,15 @@ namespace Sluice.Rest.Routing;
 internal sealed class RestTarget
 {
     /// <summary>A target that no route takes.</summary>
-    public static readonly RestTarget Unknown = new([], "", "", "");
+    public static readonly RestTarget Unknown = new([], "", "", "", "");
 
-    public RestTarget(RestRoute[] routes, string model, string version, string repository)
+    public RestTarget(RestRoute[] routes, string model, string version, string repository, string region)
     {
         Routes = routes;
         Model = model;
         Version = version;
         Repository = repository;
+        Region = region;
         ModelUtf8 = Encoding.UTF8.GetBytes(model);
         VersionUtf8 = Encoding.UTF8.GetBytes(version);
     }
@@ -26,6 +27,9 @@ internal sealed class RestTarget
     public string Version { get; }
 
     public string Repository { get; }
+
+    /// <summary>Name of a region of shared memory; empty when the path has none.</summary>
+    public string Region { get; }
 
     public byte[] ModelUtf8 { get; }
 

@@ -14,7 +14,7 @@ internal sealed class RepositoryHandlers(UnaryMethods methods)
     public async ValueTask IndexAsync(RestCall call)
     {
         var request = new RepositoryIndexRequest { RepositoryName = call.Target.Repository };
-        using (var body = await ReadAsync(call).ConfigureAwait(false))
+        using (var body = await JsonBody.ReadAsync(call).ConfigureAwait(false))
         {
             if (body is not null && body.RootElement.TryGetProperty("ready", out var ready))
                 request.Ready = ready.ValueKind is JsonValueKind.True or JsonValueKind.False
@@ -67,7 +67,7 @@ internal sealed class RepositoryHandlers(UnaryMethods methods)
     private static async ValueTask ReadParametersAsync(
         RestCall call, MapField<string, ModelRepositoryParameter> parameters)
     {
-        using var body = await ReadAsync(call).ConfigureAwait(false);
+        using var body = await JsonBody.ReadAsync(call).ConfigureAwait(false);
         if (body is null || !body.RootElement.TryGetProperty("parameters", out var given))
             return;
         if (given.ValueKind != JsonValueKind.Object)
@@ -94,28 +94,6 @@ internal sealed class RepositoryHandlers(UnaryMethods methods)
             default:
                 throw InferenceException.Invalid(
                     $"parameter '{parameter.Name}' has invalid type. It should be either 'int', 'bool', or 'string'.");
-        }
-    }
-
-    /// <summary>Reads a JSON object; null for an empty body, which these calls allow.</summary>
-    internal static async ValueTask<JsonDocument?> ReadAsync(RestCall call)
-    {
-        using var body = await call.ReadBodyAsync().ConfigureAwait(false);
-        if (body.Bytes.IsEmpty)
-            return null;
-        try
-        {
-            // The document reads from memory that it must not share with the transport.
-            var document = JsonDocument.Parse(
-                System.Buffers.BuffersExtensions.ToArray(body.Bytes), new JsonDocumentOptions { MaxDepth = JsonTokens.MaxDepth });
-            if (document.RootElement.ValueKind == JsonValueKind.Object)
-                return document;
-            document.Dispose();
-            throw JsonTokens.Mistyped("request", JsonTokenType.StartObject);
-        }
-        catch (JsonException error)
-        {
-            throw InferenceException.Invalid($"failed to parse the request JSON buffer: {error.Message}");
         }
     }
 }

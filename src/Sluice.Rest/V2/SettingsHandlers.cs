@@ -38,7 +38,7 @@ internal sealed class SettingsHandlers(UnaryMethods methods)
 
     private static async ValueTask ReadLogAsync(RestCall call, LogSettingsRequest request)
     {
-        using var body = await RepositoryHandlers.ReadAsync(call).ConfigureAwait(false);
+        using var body = await JsonBody.ReadAsync(call).ConfigureAwait(false);
         if (body is null)
             return;
         foreach (var setting in body.RootElement.EnumerateObject())
@@ -56,7 +56,7 @@ internal sealed class SettingsHandlers(UnaryMethods methods)
 
     private static async ValueTask ReadTraceAsync(RestCall call, MapField<string, TraceValue> settings)
     {
-        using var body = await RepositoryHandlers.ReadAsync(call).ConfigureAwait(false);
+        using var body = await JsonBody.ReadAsync(call).ConfigureAwait(false);
         if (body is null)
             return;
         foreach (var setting in body.RootElement.EnumerateObject())

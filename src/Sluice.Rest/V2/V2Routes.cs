@@ -38,6 +38,8 @@ public static class V2Routes
             yield return new("POST", $"{folder}/models/{{model}}/unload", repository.UnloadAsync);
         }
 
+        foreach (var route in CreateSharedMemory(new SharedMemoryHandlers(unary)))
+            yield return route;
         foreach (var model in new[] { "/v2/models/{model}", "/v2/models/{model}/versions/{version}" })
         {
             yield return new("GET", model, metadata.ModelAsync);
@@ -46,5 +48,22 @@ public static class V2Routes
             yield return new("GET", $"{model}/stats", metadata.StatisticsAsync);
             yield return new("POST", $"{model}/infer", infer.InferAsync);
         }
+    }
+
+    private static IEnumerable<RestRoute> CreateSharedMemory(SharedMemoryHandlers memory)
+    {
+        const string System = "/v2/systemsharedmemory";
+        const string Cuda = "/v2/cudasharedmemory";
+        const string Region = "/region/{region}";
+        yield return new("GET", $"{System}/status", memory.SystemStatusAsync);
+        yield return new("GET", $"{System}{Region}/status", memory.SystemStatusAsync);
+        yield return new("POST", $"{System}{Region}/register", memory.SystemRegisterAsync);
+        yield return new("POST", $"{System}/unregister", memory.SystemUnregisterAsync);
+        yield return new("POST", $"{System}{Region}/unregister", memory.SystemUnregisterAsync);
+        yield return new("GET", $"{Cuda}/status", memory.CudaStatusAsync);
+        yield return new("GET", $"{Cuda}{Region}/status", memory.CudaStatusAsync);
+        yield return new("POST", $"{Cuda}{Region}/register", memory.CudaRegisterAsync);
+        yield return new("POST", $"{Cuda}/unregister", memory.CudaUnregisterAsync);
+        yield return new("POST", $"{Cuda}{Region}/unregister", memory.CudaUnregisterAsync);
     }
 }

@@ -1,13 +1,14 @@
 using System.Buffers;
 using Sluice.Inference;
 using Sluice.Tensors;
+using Sluice.Tensors.SharedMemory;
 
 namespace Sluice.Scheduling.Dynamic;
 
 /// <summary>Puts the inputs of a batch's requests where the model reads them.</summary>
 /// <remarks>
 /// This is the one copy of a tensor on its way from the socket. A single request whose tensor already lies aligned in
-/// native memory is not copied at all.
+/// native memory or in a client's shared memory is not copied at all.
 /// </remarks>
 internal static unsafe class BatchAssembler
 {
@@ -32,6 +33,24 @@ internal static unsafe class BatchAssembler
 
         foreach (var request in requests)
             RequestOutputs(batch, request);
+        if (requests.Length == 1 && requests[0].NeedsPlacement)
+            PlaceOutputs(batch, requests[0]);
+    }
+
+    /// <summary>Lets the model write outputs straight into the client's memory, where nobody can be hurt by it.</summary>
+    private static void PlaceOutputs(ExecutionBatch batch, InferRequest request)
+    {
+        foreach (ref var output in request.RequestedOutputs)
+        {
+            if (output.Shared == 0 || !TensorPlacement.MayStayInRegion(batch.Settings.Outputs[output.Index].DataType))
+                continue;
+            ref var place = ref request.SharedTensors[output.Shared - 1];
+            if (place.Held is null)
+                continue;
+            var pointer = place.Held.PointerAt((ulong)place.Offset);
+            if (IsAligned(pointer))
+                batch.PlaceOutput(output.Index, pointer, (int)place.ByteSize);
+        }
     }
 
     private static void Place(ExecutionBatch batch, ReadOnlySpan<InferRequest> requests, int index, ref BatchInput input)
@@ -45,7 +64,7 @@ internal static unsafe class BatchAssembler
                 $"input '{batch.Settings.Inputs[index].Name}' of a batch for model '{batch.Settings.Name}' has {byteLength} " +
                 $"bytes, more than {int.MaxValue}");
         input.ByteLength = (int)byteLength;
-        if (requests.Length == 1 && TryUseInPlace(requests[0].Inputs[requests[0].InputByIndex[index]].Data, out input.Data))
+        if (requests.Length == 1 && TryUseInPlace(in requests[0].Inputs[requests[0].InputByIndex[index]], out input.Data))
             return;
         var destination = batch.InputBuffer(index, (int)byteLength);
         input.Data = destination;
@@ -57,15 +76,19 @@ internal static unsafe class BatchAssembler
         }
     }
 
-    private static bool TryUseInPlace(in ReadOnlySequence<byte> data, out byte* pointer)
+    private static bool TryUseInPlace(in InputTensor input, out byte* pointer)
     {
         pointer = null;
-        if (data.Length < SmallestInPlace || !data.IsSingleSegment ||
-            !TensorBuffer.TryGet(data.First, out var buffer, out var offset))
+        if (input.Data.Length < SmallestInPlace || !input.Data.IsSingleSegment)
             return false;
-        pointer = buffer.Pointer + offset;
-        return ((nuint)pointer & (TensorBufferPool.Alignment - 1)) == 0;
+        if (TensorBuffer.TryGet(input.Data.First, out var buffer, out var offset))
+            pointer = buffer.Pointer + offset;
+        else if (!TensorPlacement.MayStayInRegion(input.DataType) || !SharedMemoryWindow.TryGet(input.Data.First, out pointer))
+            return false;
+        return IsAligned(pointer);
     }
+
+    private static bool IsAligned(byte* pointer) => ((nuint)pointer & (TensorBufferPool.Alignment - 1)) == 0;
 
     /// <summary>The shape that the engine sees: all rows of the batch, and the configured reshape.</summary>
     private static Shape EngineShape(in InputTensor input, TensorSettings settings, bool isBatching, int rows)

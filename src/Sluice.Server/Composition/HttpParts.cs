@@ -33,8 +33,10 @@ internal static class HttpParts
             Authenticator = rpc.Authenticator,
             Tls = options.HttpPort.Tls,
             ReusesPort = options.HttpPort.ReusesPort,
+            ForwardedHeaders = options.HttpForwardedHeaders,
         };
-        return new RestServer(listen, new RestRouter(V2Routes.Create(methods, engine)), pool, loggers);
+        var routes = AccessParts.Restrict(options, V2Routes.Create(methods, engine));
+        return new RestServer(listen, new RestRouter(routes), pool, loggers);
     }
 
     /// <param name="options">Everything that can be set.</param>

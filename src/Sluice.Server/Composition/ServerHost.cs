@@ -22,6 +22,7 @@ using Sluice.Server.Tracing;
 using Sluice.Server.WarmUp;
 using Sluice.Statistics;
 using Sluice.Tensors;
+using Sluice.Tensors.SharedMemory;
 
 namespace Sluice.Server.Composition;
 
@@ -33,6 +34,7 @@ public sealed class ServerHost : IAsyncDisposable
     private readonly LogState _log;
     private readonly TimeProvider _time;
     private readonly TensorBufferPool _pool;
+    private readonly SharedMemoryParts _sharedMemory;
     private readonly PrecisionTimer _timer = new();
     private readonly OnnxRuntimeBackend _onnx;
     private readonly ModelLoader _loader;
@@ -57,6 +59,7 @@ public sealed class ServerHost : IAsyncDisposable
         _log = log ?? new LogState(options.Log);
         _logger = loggers.CreateLogger<ServerHost>();
         _pool = new TensorBufferPool(new TensorBufferPoolOptions { MaxBytes = options.TensorMemoryBytes }, time);
+        _sharedMemory = new SharedMemoryParts(options, _pool);
         _onnx = new OnnxRuntimeBackend(loggers);
         _loader = new ModelLoader(
             [_onnx], _pool, ModelParts.CreateScheduler(options), _timer, loggers.CreateLogger<ModelLoader>());
@@ -68,7 +71,10 @@ public sealed class ServerHost : IAsyncDisposable
         var authenticator = options.Auth.IsOn
             ? new Authenticator(options.Auth, time, loggers.CreateLogger<Authenticator>())
             : null;
-        Engine = new TracingEngine(new InferenceEngine(_lifecycle.Table), _traces, _traceWriter);
+        var core = new InferenceEngine(
+            _lifecycle.Table, _sharedMemory.Placement,
+            forwardsHeaders: options.GrpcForwardedHeaders is not null || options.HttpForwardedHeaders is not null);
+        Engine = new TracingEngine(core, _traces, _traceWriter);
         if (authenticator is not null)
             Engine = new AccessEngine(Engine);
         var methods = ListMethods();
@@ -80,6 +86,8 @@ public sealed class ServerHost : IAsyncDisposable
             AccessLog = options.AccessLog,
             Tracing = _traces.Switch,
             Authenticator = authenticator,
+            ForwardedHeaders = options.GrpcForwardedHeaders,
+            RequiredHeaders = AccessParts.OfMethods(options, Methods),
         };
         _dispatcher = new RpcDispatcher(new MethodTable(served), rpc, _pool, loggers.CreateLogger<RpcDispatcher>());
         _rpc = RpcParts.Create(options, _dispatcher, loggers, time);
@@ -105,6 +113,9 @@ public sealed class ServerHost : IAsyncDisposable
 
     /// <summary>Native memory out with requests, bytes; 0 when nothing is under way.</summary>
     public TensorBufferPool Pool => _pool;
+
+    /// <summary>Regions that clients have registered; null when they may not.</summary>
+    public SharedMemoryRegistry? SharedMemory => _sharedMemory.Regions;
 
     /// <summary>Listens, then loads the models; ready at the end.</summary>
     /// <returns>False when a model failed and the options say to exit then.</returns>
@@ -219,6 +230,7 @@ public sealed class ServerHost : IAsyncDisposable
         _loader.Dispose();
         _timer.Dispose();
         _onnx.Dispose();
+        _sharedMemory.Dispose();
         _pool.Dispose();
     }
 
@@ -245,6 +257,7 @@ public sealed class ServerHost : IAsyncDisposable
             .. new RepositoryService(_lifecycle).Methods,
             .. new LogService(_log).Methods,
             .. new TraceService(_traces, _lifecycle.Table).Methods,
+            .. _sharedMemory.Service.Methods,
             .. new HealthService(_state).Methods,
             .. new ReflectionService([GrpcServiceReflection.Descriptor, HealthReflection.Descriptor, ReflectionReflection.Descriptor]).Methods,
         ];

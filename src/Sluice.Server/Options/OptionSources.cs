@@ -37,6 +37,10 @@ public static class OptionSources
             options = options with { ModelRepositories = blank.ModelRepositories };
         if (given.Exists(setting => setting.Name == "load-model"))
             options = options with { LoadModels = blank.LoadModels };
+        if (given.Exists(setting => setting.Name == "grpc-restricted-protocol"))
+            options = options with { GrpcRestricted = blank.GrpcRestricted };
+        if (given.Exists(setting => setting.Name == "http-restricted-api"))
+            options = options with { HttpRestricted = blank.HttpRestricted };
         foreach (var (name, value) in given)
         {
             try

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.IO.Compression;
 using System.Net;
+using Sluice.Inference;
 using Sluice.Models;
 using Sluice.Rpc.Transport;
 using Sluice.Server.Logging;
@@ -54,6 +55,11 @@ public static class OptionTable
         new("drain-delay-secs", "Seconds that calls are still taken after readiness has gone, when stopping. Default 0.", (o, v) => o with { DrainDelay = Seconds(v) }),
         new("execution-watchdog-secs", "Tell of an execution that runs longer, and be not ready meanwhile. Default 0: never.", (o, v) => o with { ExecutionWatchdog = Seconds(v) }),
         new("id", "The server's name in its metadata. Default triton.", (o, v) => o with { Id = v }),
+        new("http-restricted-api", "GROUP[,GROUP]:KEY=VALUE: HTTP routes of these groups need header KEY with VALUE; repeat for several.", (o, v) => o with { HttpRestricted = RestrictedGroup.Add(o.HttpRestricted, v) }),
+        new("grpc-restricted-protocol", "GROUP[,GROUP]:KEY=VALUE: gRPC methods of these groups need header triton-grpc-protocol-KEY with VALUE; repeat for several.", (o, v) => o with { GrpcRestricted = RestrictedGroup.Add(o.GrpcRestricted, v) }),
+        new("http-header-forward-pattern", "Regular expression: HTTP headers whose names match become request parameters. Default none.", (o, v) => o with { HttpForwardedHeaders = Pattern(v) }),
+        new("grpc-header-forward-pattern", "Regular expression: gRPC headers whose names match become request parameters. Default none.", (o, v) => o with { GrpcForwardedHeaders = Pattern(v) }),
+        new("allow-client-shm", "Let clients register shared memory and name it in requests; only for clients trusted as much as the server. Default false.", (o, v) => o with { AllowClientShm = Bool(v) }, true),
         new("tensor-memory-byte-size", "Most native memory for messages and tensors. Default 8589934592.", (o, v) => o with { TensorMemoryBytes = Long(v, 1 << 20) }),
         new("max-queued-requests", "Most requests waiting per model. Default 65536.", (o, v) => o with { MaxQueuedRequests = Int(v, 1) }),
         new("log-verbose", "1 logs every call and details, 2 or more all. Default 0.", (o, v) => o with { Log = o.Log with { VerboseLevel = (uint)Int(v, 0) } }),
@@ -78,6 +84,18 @@ public static class OptionTable
         "false" or "0" or "no" or "off" => false,
         _ => throw new FormatException("must be true or false"),
     };
+
+    private static HeaderForwarding? Pattern(string value)
+    {
+        try
+        {
+            return value.Length == 0 ? null : new HeaderForwarding(value);
+        }
+        catch (ArgumentException error)
+        {
+            throw new FormatException($"must be a regular expression: {error.Message}", error);
+        }
+    }
 
     internal static int Int(string value, int least) =>
         int.TryParse(value, CultureInfo.InvariantCulture, out var number) && number >= least

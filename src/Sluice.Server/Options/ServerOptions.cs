@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.IO.Compression;
 using System.Net;
+using Sluice.Inference;
 using Sluice.Models;
 using Sluice.Server.Access;
 using Sluice.Server.Logging;
@@ -93,6 +94,21 @@ public sealed record ServerOptions
 
     /// <summary>What the metrics page shows.</summary>
     public MetricsOptions MetricsContent { get; init; } = new();
+
+    /// <summary>gRPC methods that need a header.</summary>
+    public ImmutableArray<RestrictedGroup> GrpcRestricted { get; init; } = [];
+
+    /// <summary>HTTP routes that need a header.</summary>
+    public ImmutableArray<RestrictedGroup> HttpRestricted { get; init; } = [];
+
+    /// <summary>gRPC headers that models see as parameters; null = none.</summary>
+    public HeaderForwarding? GrpcForwardedHeaders { get; init; }
+
+    /// <summary>HTTP headers that models see as parameters; null = none.</summary>
+    public HeaderForwarding? HttpForwardedHeaders { get; init; }
+
+    /// <summary>Let clients register shared memory and name it in requests.</summary>
+    public bool AllowClientShm { get; init; }
 
     /// <summary>Most native memory for messages and tensors, bytes.</summary>
     public long TensorMemoryBytes { get; init; } = 8L * 1024 * 1024 * 1024;

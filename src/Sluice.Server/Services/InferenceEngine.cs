@@ -5,7 +5,10 @@ using Sluice.Models;
 namespace Sluice.Server.Services;
 
 /// <summary>The core behind the front ends: finds the model, checks the request, hands it to the model's scheduler.</summary>
-public sealed class InferenceEngine(ModelTable models) : IInferenceEngine
+/// <param name="models">What is loaded.</param>
+/// <param name="placement">Finds and fills tensors in shared memory, ranks classes.</param>
+/// <param name="forwardsHeaders">Some front end has headers to forward.</param>
+public sealed class InferenceEngine(ModelTable models, TensorPlacement placement, bool forwardsHeaders) : IInferenceEngine
 {
     /// <inheritdoc/>
     public ValueTask InferAsync(InferRequest request)
@@ -18,13 +21,24 @@ public sealed class InferenceEngine(ModelTable models) : IInferenceEngine
         }
 
         var servable = lease.Servable;
+        var isBinding = false;
         try
         {
+            if (forwardsHeaders)
+                request.Lifetime?.ForwardHeaders(request);
+            if (request.NeedsPlacement)
+                placement.Attach(request);
+            isBinding = true;
             RequestBinder.Bind(request, servable.Settings);
+            isBinding = false;
+            if (request.NeedsPlacement)
+                TensorPlacement.Check(request);
         }
         catch (InferenceException error)
         {
-            request.Fail(error.Code, Prefix(request) + error.Message);
+            // Only what the original's core refuses carries the request's id, not what its front ends do (spec §1.3).
+            request.Fail(error.Code, isBinding ? Prefix(request) + error.Message : error.Message);
+            request.ReleaseRegions();
             servable.Statistics.RecordFailure(FailureReason.Other, 0);
             lease.Dispose();
             return ValueTask.CompletedTask;
@@ -33,17 +47,23 @@ public sealed class InferenceEngine(ModelTable models) : IInferenceEngine
         var running = servable.ExecuteAsync(request);
         if (!running.IsCompletedSuccessfully)
             return AwaitAsync(running, request, lease);
-        lease.Dispose();
-        ExplainRefusal(request);
+        Finish(request, lease);
         return running;
     }
 
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
-    private static async ValueTask AwaitAsync(ValueTask running, InferRequest request, ModelLease lease)
+    private async ValueTask AwaitAsync(ValueTask running, InferRequest request, ModelLease lease)
     {
         await running.ConfigureAwait(false);
+        Finish(request, lease);
+    }
+
+    private void Finish(InferRequest request, ModelLease lease)
+    {
         lease.Dispose();
         ExplainRefusal(request);
+        if (request.NeedsPlacement)
+            placement.Finish(request);
     }
 
     /// <summary>Refusals of the queue carry the request's id, as all errors of the original's core do (spec §1.3).</summary>

@@ -11,7 +11,9 @@ public sealed class MetadataService(ModelTable models, ServerState state, Server
 {
     private static readonly string[] Extensions =
     [
-        "model_repository", "schedule_policy", "model_configuration", "binary_tensor_data", "parameters", "statistics", "trace", "logging",
+        "classification", "model_repository", "model_repository(unload_dependents)", "schedule_policy", "model_configuration",
+        "system_shared_memory", "cuda_shared_memory", "binary_tensor_data", "parameters", "statistics",
+        "trace", "logging",
     ];
 
     /// <summary>The service's methods.</summary>

@@ -40,6 +40,7 @@ public sealed class ServerFixture : IAsyncLifetime, IDisposable
                 Http = new IPEndPoint(IPAddress.Loopback, 0),
                 Metrics = new IPEndPoint(IPAddress.Loopback, 0),
                 StrictReadiness = false,
+                AllowClientShm = true,
                 ExitTimeout = TimeSpan.FromSeconds(10),
             },
             _loggers,

@@ -169,20 +169,6 @@ public sealed class InferRequestReaderTests : IDisposable
         Message(new InputMessage { Name = "a", Datatype = "INT8", Shape = { Enumerable.Repeat(1L, 33) } }),
         "a shape has more than 32 dimensions");
 
-    [Theory]
-    [InlineData("shared_memory_region")]
-    [InlineData("shared_memory_offset")]
-    [InlineData("classification")]
-    public void Read_ExtensionThatIsNotServed_IsUnimplemented(string key)
-    {
-        var message = Message();
-        var output = new OutputMessage { Name = "o" };
-        output.Parameters[key] = new InferParameter { StringParam = "r" };
-        message.Outputs.Add(output);
-        var error = Assert.Throws<InferenceException>(() => Read(message.ToByteArray()));
-        Assert.Equal(InferenceCode.Unimplemented, error.Code);
-    }
-
     [Fact]
     public void Read_TooLittleTensorMemory_IsResourceExhausted()
     {

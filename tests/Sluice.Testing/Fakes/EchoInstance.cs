@@ -12,7 +12,7 @@ public sealed unsafe class EchoInstance : IModelInstance
             ref var input = ref batch.Inputs[i];
             if (!input.IsPresent || !batch.IsRequested(i))
                 continue;
-            var buffer = batch.Pool.Rent(input.ByteLength);
+            var buffer = batch.RentOutput(i, input.ByteLength);
             new ReadOnlySpan<byte>(input.Data, input.ByteLength).CopyTo(buffer.GetSpan());
             batch.SetOutput(i, in input.Shape, buffer);
         }

@@ -90,7 +90,7 @@ public sealed unsafe class ManualRun(ExecutionBatch batch, Action onEnd)
 
     public void SetOutput(int index, ReadOnlySpan<long> shape, byte[] data)
     {
-        var buffer = batch.Pool.Rent(data.Length);
+        var buffer = batch.RentOutput(index, data.Length);
         data.CopyTo(buffer.GetSpan());
         batch.SetOutput(index, Sluice.Tensors.Shape.Create(shape), buffer);
     }

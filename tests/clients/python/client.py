@@ -5,6 +5,8 @@ FOLDER gets the stubs that are generated from protos/. Prints one line per case;
 """
 
 import asyncio
+import mmap
+import os
 import pathlib
 import struct
 import subprocess
@@ -57,6 +59,34 @@ def slow(pb, steps):
     request = pb.ModelInferRequest(model_name="slow", raw_input_contents=[struct.pack("<q", steps)])
     request.inputs.add(name="STEPS", datatype="INT64", shape=[])
     return request
+
+
+class Region:
+    """A shared memory object of this process, registered with the server under the name of its key."""
+
+    def __init__(self, pb, stub, size):
+        self.pb, self.stub, self.size = pb, stub, size
+        self.key = f"/sluice-client-{os.getpid()}"
+        self.path = "/dev/shm" + self.key
+
+    async def __aenter__(self):
+        with open(self.path, "w+b") as file:
+            file.truncate(self.size)
+            self.memory = mmap.mmap(file.fileno(), self.size)
+        await self.stub.SystemSharedMemoryRegister(
+            self.pb.SystemSharedMemoryRegisterRequest(name="py", key=self.key, byte_size=self.size), timeout=LIMIT)
+        return self
+
+    async def __aexit__(self, *_):
+        os.unlink(self.path)
+        await self.stub.SystemSharedMemoryUnregister(self.pb.SystemSharedMemoryUnregisterRequest(name="py"), timeout=LIMIT)
+        self.memory.close()
+
+    @staticmethod
+    def place(tensor, size, offset):
+        tensor.parameters["shared_memory_region"].string_param = "py"
+        tensor.parameters["shared_memory_byte_size"].int64_param = size
+        tensor.parameters["shared_memory_offset"].int64_param = offset
 
 
 async def fails_with(call, code):
@@ -127,6 +157,45 @@ class Cases:
         await fails_with(self.stub.ModelInfer(request, timeout=LIMIT), grpc.StatusCode.INVALID_ARGUMENT)
         unknown = self.channel.unary_unary(f"/{SERVICE}/NoSuchMethod")
         await fails_with(unknown(b"", timeout=LIMIT), grpc.StatusCode.UNIMPLEMENTED)
+
+    async def shared_memory(self):
+        async with Region(self.pb, self.stub, 1 << 20) as region:
+            status = await self.stub.SystemSharedMemoryStatus(self.pb.SystemSharedMemoryStatusRequest(), timeout=LIMIT)
+            expect(status.regions["py"].byte_size == 1 << 20, f"{status}")
+            request = add_sub(self.pb)
+            del request.raw_input_contents[:]
+            for i, tensor in enumerate(request.inputs):
+                region.place(tensor, 64, 64 * i)
+                output = request.outputs.add(name=f"OUTPUT{i}")
+                region.place(output, 64, 4096 + 64 * i)
+            for base in range(50):
+                region.memory[:128] = struct.pack("<32i", *range(base, base + 16), *[1] * 16)
+                answer = await self.stub.ModelInfer(request, timeout=LIMIT)
+                expect(list(answer.raw_output_contents) == [b"", b""], "contents beside shared memory")
+                expect(answer.outputs[0].parameters["shared_memory_byte_size"].int64_param == 64, f"{answer}")
+                got = struct.unpack("<32i", region.memory[4096:4224])
+                expect(got == (*range(base + 1, base + 17), *range(base - 1, base + 15)), f"{got}")
+            request = wide(self.pb, bytes(1 << 18))
+            del request.raw_input_contents[:]
+            region.memory[:1 << 18] = os.urandom(1 << 18)
+            region.place(request.inputs[0], 1 << 18, 0)
+            region.place(request.outputs.add(name="OUTPUT0"), 1 << 18, 1 << 19)
+            await self.stub.ModelInfer(request, timeout=LIMIT)
+            expect(region.memory[1 << 19:(1 << 19) + (1 << 18)] == region.memory[:1 << 18], "other bytes")
+            region.place(request.inputs[0], 1 << 18, 1 << 20)
+            details = await fails_with(
+                self.stub.ModelInfer(request, timeout=LIMIT), grpc.StatusCode.INVALID_ARGUMENT)
+            expect(details == "Invalid offset for shared memory region: 'py'", details)
+        await fails_with(
+            self.stub.SystemSharedMemoryStatus(self.pb.SystemSharedMemoryStatusRequest(name="py"), timeout=LIMIT),
+            grpc.StatusCode.NOT_FOUND)
+
+    async def classification(self):
+        request = add_sub(self.pb)
+        request.outputs.add(name="OUTPUT0").parameters["classification"].int64_param = 2
+        answer = await self.stub.ModelInfer(request, timeout=LIMIT)
+        expect(answer.outputs[0].datatype == "BYTES" and list(answer.outputs[0].shape) == [1, 2], f"{answer}")
+        expect(answer.raw_output_contents[0] == b"\5\0\0\x0016:15\5\0\0\x0015:14", f"{answer.raw_output_contents[0]}")
 
     async def large(self):
         data = bytes(range(256)) * (64 * 1024 * 1024 // 256)

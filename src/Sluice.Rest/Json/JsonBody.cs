@@ -1,0 +1,60 @@
+using System.Buffers;
+using System.Text.Json;
+using Sluice.Inference;
+using Sluice.Rest.Calls;
+
+namespace Sluice.Rest.Json;
+
+/// <summary>Reads small bodies that are one JSON object; inference reads its own.</summary>
+internal static class JsonBody
+{
+    /// <summary>Reads the body.</summary>
+    /// <returns>The object, which the caller disposes; null for an empty body.</returns>
+    /// <exception cref="InferenceException">It is no JSON object.</exception>
+    public static async ValueTask<JsonDocument?> ReadAsync(RestCall call)
+    {
+        using var body = await call.ReadBodyAsync().ConfigureAwait(false);
+        if (body.Bytes.IsEmpty)
+            return null;
+        try
+        {
+            // The document reads from memory that it must not share with the transport.
+            var document = JsonDocument.Parse(
+                body.Bytes.ToArray(), new JsonDocumentOptions { MaxDepth = JsonTokens.MaxDepth });
+            if (document.RootElement.ValueKind == JsonValueKind.Object)
+                return document;
+            document.Dispose();
+            throw JsonTokens.Mistyped("request", JsonTokenType.StartObject);
+        }
+        catch (JsonException error) when (error.Message.Contains("depth", StringComparison.Ordinal))
+        {
+            throw JsonTokens.TooDeep();
+        }
+        catch (JsonException error)
+        {
+            throw InferenceException.Invalid($"failed to parse the request JSON buffer: {error.Message}");
+        }
+    }
+
+    /// <summary>Finds a member; false when there is no body or it lacks the member.</summary>
+    public static bool TryMember(JsonDocument? body, string name, out JsonElement member)
+    {
+        member = default;
+        return body is not null && body.RootElement.TryGetProperty(name, out member);
+    }
+
+    /// <summary>Finds a member that must be there.</summary>
+    /// <exception cref="InferenceException">It is missing or of another type.</exception>
+    public static JsonElement Member(JsonDocument? body, string name, JsonTokenType type)
+    {
+        if (!TryMember(body, name, out var member))
+            throw JsonTokens.Missing(name);
+        var kind = type switch
+        {
+            JsonTokenType.String => JsonValueKind.String,
+            JsonTokenType.StartObject => JsonValueKind.Object,
+            _ => JsonValueKind.Number,
+        };
+        return member.ValueKind == kind ? member : throw JsonTokens.Mistyped(name, type);
+    }
+}
