@@ -54,6 +54,9 @@ public sealed class ReservedParametersTests
     [InlineData("timeout", ParameterKind.UInt64, "expected int64_param.")]
     [InlineData("triton_enable_empty_final_response", ParameterKind.Int64, "expected bool_param.")]
     [InlineData("custom", ParameterKind.UInt64, "expected int64_param, bool_param, or string_param.")]
+    [InlineData("custom", ParameterKind.Missing, "expected int64_param, bool_param, or string_param.")]
+    [InlineData("priority", ParameterKind.Missing, "expected int64_param or uint64_param.")]
+    [InlineData("sequence_start", ParameterKind.Missing, "expected bool_param.")]
     public void Apply_WrongType_IsRefused(string key, ParameterKind kind, string expected)
     {
         var error = Assert.Throws<InferenceException>(() => Apply(new InferRequest(), key, kind, 1, isHttp: false));
@@ -67,7 +70,7 @@ public sealed class ReservedParametersTests
     {
         var error = Assert.Throws<InferenceException>(
             () => Apply(new InferRequest(), key, ParameterKind.Int64, -1, isHttp: false));
-        Assert.Contains($"'{key}'", error.Message, StringComparison.Ordinal);
+        Assert.Equal($"invalid value for '{key}', expected value >= 0.", error.Message);
     }
 
     [Fact]

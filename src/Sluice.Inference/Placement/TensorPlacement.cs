@@ -8,7 +8,8 @@ namespace Sluice.Inference;
 /// <remarks>
 /// <para>A region's bytes may change at any time. What is checked and then believed must therefore not lie there: strings are
 /// copied before their lengths are checked, and types that engines use as indexes or conditions are copied before the run.
-/// The other numbers are read and written in place; a client that changes them meanwhile gets an answer about neither state.</para>
+/// The other numbers are read and written in place; a client that changes them meanwhile gets an answer about neither state.
+/// Copies go through the system's calls, so that an object made shorter meanwhile fails the request and not the server.</para>
 /// <para><b>Threads.</b> Any number of requests at once.</para>
 /// </remarks>
 /// <param name="regions">What clients have registered; null = they may not use shared memory.</param>
@@ -67,9 +68,17 @@ public sealed unsafe class TensorPlacement(SharedMemoryRegistry? regions, Tensor
         }
     }
 
-    /// <summary>Puts the outputs of an answered request where they were wanted, and gives the regions back.</summary>
+    /// <summary>Puts the outputs of the only response where they were wanted, and gives the regions back.</summary>
     /// <remarks>A failure is recorded in the request.</remarks>
     public void Finish(InferRequest request)
+    {
+        Place(request);
+        request.ReleaseRegions();
+    }
+
+    /// <summary>Puts the outputs of one response of a request where they were wanted.</summary>
+    /// <remarks>A failure is recorded in the request.</remarks>
+    public void Place(InferRequest request)
     {
         try
         {
@@ -89,8 +98,6 @@ public sealed unsafe class TensorPlacement(SharedMemoryRegistry? regions, Tensor
         {
             request.Fail(InferenceCode.ResourceExhausted, error.Message);
         }
-
-        request.ReleaseRegions();
     }
 
     private static void FinishShared(InferRequest request, ref OutputTensor output, int number)
@@ -103,13 +110,8 @@ public sealed unsafe class TensorPlacement(SharedMemoryRegistry? regions, Tensor
                 $"({place.ByteSize} bytes) should be at least {output.Length} bytes to hold the results");
         var target = place.Held!.PointerAt((ulong)place.Offset);
         if (output.Length > 0 && output.Buffer.Pointer + output.Offset != target)
-        {
-            // The object may have been made shorter while the model ran.
-            place.Held.Check((ulong)place.Offset, (ulong)output.Length);
-            output.Data.CopyTo(new Span<byte>(target, output.Length));
-        }
-
-        place.ByteSize = output.Length;
+            place.Held.Write((ulong)place.Offset, output.Data);
+        place.WrittenLength = output.Length;
         output.Length = 0;
         output.Shared = number;
     }
@@ -145,7 +147,7 @@ public sealed unsafe class TensorPlacement(SharedMemoryRegistry? regions, Tensor
                 InferenceCode.ResourceExhausted,
                 $"input '{request.TextString(input.Name)}' of {length} bytes does not fit the server's tensor memory now");
         input.Owned = copy;
-        new ReadOnlySpan<byte>(place.Held!.PointerAt((ulong)place.Offset), length).CopyTo(copy.GetSpan());
+        place.Held!.Read((ulong)place.Offset, copy.GetSpan());
         input.Data = new ReadOnlySequence<byte>(copy.Memory);
     }
 

@@ -17,6 +17,9 @@ public enum ParameterKind : byte
 
     /// <summary>Text.</summary>
     String,
+
+    /// <summary>A key without a value, which no key takes.</summary>
+    Missing,
 }
 
 /// <summary>A parameter of a request or a response that is meant for the model, not for the server.</summary>

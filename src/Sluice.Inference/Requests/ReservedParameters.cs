@@ -31,7 +31,7 @@ public static class ReservedParameters
             request.WantsEmptyFinal = Bool(key, in parameter);
         else if (key.StartsWith("triton_"u8))
             throw Reserved(isHttp);
-        else if (parameter.Kind == ParameterKind.UInt64 && !isHttp)
+        else if (parameter.Kind is ParameterKind.Missing || (parameter.Kind == ParameterKind.UInt64 && !isHttp))
             throw Mistyped(key, "int64_param, bool_param, or string_param");
         else
             request.AddParameter() = parameter;

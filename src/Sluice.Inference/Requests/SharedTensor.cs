@@ -17,11 +17,14 @@ public struct SharedTensor
     /// <summary>True when <see cref="Offset"/> was given.</summary>
     public bool HasOffset;
 
-    /// <summary>Bytes of the tensor, or for outputs the room for it; the bytes written once it is there.</summary>
+    /// <summary>Bytes of the tensor, or for outputs the room for it.</summary>
     public long ByteSize;
 
     /// <summary>True when <see cref="ByteSize"/> was given.</summary>
     public bool HasByteSize;
+
+    /// <summary>Outputs only: bytes that the last response has there.</summary>
+    public int WrittenLength;
 
     /// <summary>The region while the request holds it.</summary>
     public SharedMemoryRegion? Held;

@@ -18,7 +18,7 @@ internal static class InferParameterReader
 
     private static RequestParameter ReadEntry(ref WireReader reader, InferRequest request)
     {
-        var parameter = default(RequestParameter);
+        var parameter = new RequestParameter { Kind = ParameterKind.Missing };
         var key = default(Utf8Slice);
         var outer = reader.Enter();
         while (reader.TryReadTag(out var field, out var type))
@@ -44,7 +44,7 @@ internal static class InferParameterReader
 
     private static RequestParameter ReadValue(ref WireReader reader, InferRequest request)
     {
-        var parameter = default(RequestParameter);
+        var parameter = new RequestParameter { Kind = ParameterKind.Missing };
         var outer = reader.Enter();
         while (reader.TryReadTag(out var field, out var type))
         {

@@ -23,7 +23,7 @@ internal static class SharedPlaceWriter
     {
         ref var place = ref request.SharedTensors[number - 1];
         return Entry(Region.Length, WireWriter.FieldSize(place.Region.Length)) +
-            Entry(ByteSize.Length, 1 + WireWriter.VarintSize((ulong)place.ByteSize)) +
+            Entry(ByteSize.Length, 1 + WireWriter.VarintSize((ulong)place.WrittenLength)) +
             (place.Offset == 0 ? 0 : Entry(Offset.Length, 1 + WireWriter.VarintSize((ulong)place.Offset)));
     }
 
@@ -33,7 +33,7 @@ internal static class SharedPlaceWriter
         var name = request.Text(place.Region);
         WriteHead(ref writer, Region, WireWriter.FieldSize(name.Length));
         writer.WriteField(TagString, name);
-        WriteNumber(ref writer, ByteSize, place.ByteSize);
+        WriteNumber(ref writer, ByteSize, place.WrittenLength);
         if (place.Offset != 0)
             WriteNumber(ref writer, Offset, place.Offset);
     }

@@ -83,7 +83,7 @@ internal static class InferJsonWriter
         output.WriteRaw("],\"parameters\":{\"shared_memory_region\":"u8);
         output.WriteJsonString(request.Text(place.Region));
         output.WriteRaw(",\"shared_memory_byte_size\":"u8);
-        output.WriteNumber(place.ByteSize);
+        output.WriteNumber(place.WrittenLength);
         if (place.Offset != 0)
         {
             output.WriteRaw(",\"shared_memory_offset\":"u8);

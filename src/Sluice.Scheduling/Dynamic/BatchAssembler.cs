@@ -48,7 +48,7 @@ internal static unsafe class BatchAssembler
             if (place.Held is null)
                 continue;
             var pointer = place.Held.PointerAt((ulong)place.Offset);
-            if (IsAligned(pointer))
+            if (IsAligned(pointer) && IsWhole(ref place))
                 batch.PlaceOutput(output.Index, pointer, (int)place.ByteSize);
         }
     }
@@ -64,19 +64,36 @@ internal static unsafe class BatchAssembler
                 $"input '{batch.Settings.Inputs[index].Name}' of a batch for model '{batch.Settings.Name}' has {byteLength} " +
                 $"bytes, more than {int.MaxValue}");
         input.ByteLength = (int)byteLength;
-        if (requests.Length == 1 && TryUseInPlace(in requests[0].Inputs[requests[0].InputByIndex[index]], out input.Data))
+        if (requests.Length == 1 && TryUseInPlace(requests[0], in requests[0].Inputs[requests[0].InputByIndex[index]], out input.Data))
             return;
         var destination = batch.InputBuffer(index, (int)byteLength);
         input.Data = destination;
         foreach (var request in requests)
         {
-            ref var source = ref request.Inputs[request.InputByIndex[index]].Data;
-            source.CopyTo(new Span<byte>(destination, checked((int)source.Length)));
-            destination += source.Length;
+            ref var source = ref request.Inputs[request.InputByIndex[index]];
+            var target = new Span<byte>(destination, checked((int)source.Data.Length));
+            if (source.Shared != 0 && source.Owned is null)
+                CopyShared(request, source.Shared, target);
+            else
+                source.Data.CopyTo(target);
+            destination += target.Length;
         }
     }
 
-    private static bool TryUseInPlace(in InputTensor input, out byte* pointer)
+    private static void CopyShared(InferRequest request, int number, Span<byte> target)
+    {
+        ref var place = ref request.SharedTensors[number - 1];
+        try
+        {
+            place.Held!.Read((ulong)place.Offset, target);
+        }
+        catch (SharedMemoryException error)
+        {
+            throw error.ToInferenceException();
+        }
+    }
+
+    private static bool TryUseInPlace(InferRequest request, in InputTensor input, out byte* pointer)
     {
         pointer = null;
         if (input.Data.Length < SmallestInPlace || !input.Data.IsSingleSegment)
@@ -85,8 +102,11 @@ internal static unsafe class BatchAssembler
             pointer = buffer.Pointer + offset;
         else if (!TensorPlacement.MayStayInRegion(input.DataType) || !SharedMemoryWindow.TryGet(input.Data.First, out pointer))
             return false;
-        return IsAligned(pointer);
+        return IsAligned(pointer) && (input.Shared == 0 || IsWhole(ref request.SharedTensors[input.Shared - 1]));
     }
+
+    /// <summary>Looks once more, as late as can be, whether the memory is still there; copying finds out by itself.</summary>
+    private static bool IsWhole(ref SharedTensor place) => place.Held!.IsWhole;
 
     private static bool IsAligned(byte* pointer) => ((nuint)pointer & (TensorBufferPool.Alignment - 1)) == 0;
 

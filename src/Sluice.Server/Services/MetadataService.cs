@@ -62,7 +62,7 @@ public sealed class MetadataService(ModelTable models, ServerState state, Server
             Platform = settings.Platform.Length > 0 ? settings.Platform : settings.Backend,
         };
         if (request.Version.Length > 0)
-            response.Versions.Add(request.Version);
+            response.Versions.Add(settings.Version);
         else
             response.Versions.AddRange(ReadyVersions(request.Name));
         response.Inputs.AddRange(settings.Inputs.Select(tensor => Describe(tensor, settings)));
@@ -94,13 +94,16 @@ public sealed class MetadataService(ModelTable models, ServerState state, Server
 
     private ModelStatisticsResponse Statistics(ModelStatisticsRequest request)
     {
+        models.IsReady(Utf8(request.Name), Utf8(request.Version), out var fault);
+        if (fault.Code != InferenceCode.Ok)
+            throw fault.ToException();
         var response = new ModelStatisticsResponse();
         var found = request.Name.Length == 0 ? models.Models : [FindForStatistics(request)];
         foreach (var model in found)
         {
             foreach (var version in model.Versions.Where(version => version.Servable is not null))
             {
-                if (request.Version.Length == 0 || version.Text == request.Version)
+                if (IsWanted(version, request.Version))
                     response.ModelStats.Add(StatisticsMessage.From(version.Servable!));
             }
         }
@@ -114,10 +117,14 @@ public sealed class MetadataService(ModelTable models, ServerState state, Server
         if (model?.Latest is null)
             throw InferenceException.Invalid($"requested model '{request.Name}' is not available");
         if (request.Version.Length > 0 &&
-            !model.Versions.Any(version => version.Text == request.Version && version.Servable is not null))
+            !model.Versions.Any(version => IsWanted(version, request.Version) && version.Servable is not null))
             throw InferenceException.Invalid($"requested model version is not available for model '{request.Name}'");
         return model;
     }
+
+    // The text was found to be a number before; "01" is 1 as in every other call.
+    private static bool IsWanted(VersionSnapshot version, string text) =>
+        text.Length == 0 || version.Number == long.Parse(text, System.Globalization.CultureInfo.InvariantCulture);
 
     private static byte[] Utf8(string text) => System.Text.Encoding.UTF8.GetBytes(text);
 }

@@ -3,7 +3,7 @@ using System.Runtime.InteropServices;
 namespace Sluice.Tensors.SharedMemory;
 
 /// <summary>The system's calls for POSIX shared memory; all of fixed arity, so they bind the same way everywhere.</summary>
-internal static partial class SharedMemoryCalls
+internal static unsafe partial class SharedMemoryCalls
 {
     public const int ReadWrite = 2;
     public const int ProtectReadWrite = 3;
@@ -21,6 +21,12 @@ internal static partial class SharedMemoryCalls
 
     [LibraryImport("libc", EntryPoint = "lseek")]
     public static partial long Seek(int file, long offset, int origin);
+
+    [LibraryImport("libc", EntryPoint = "pread")]
+    public static partial nint ReadAt(int file, byte* target, nuint length, long offset);
+
+    [LibraryImport("libc", EntryPoint = "pwrite")]
+    public static partial nint WriteAt(int file, byte* source, nuint length, long offset);
 
     [LibraryImport("libc", EntryPoint = "close")]
     public static partial int Close(int file);

@@ -9,16 +9,18 @@ namespace Sluice.Tensors.SharedMemory;
 internal sealed unsafe class SharedMemoryMapping : SafeHandle
 {
     private readonly int _file;
+    private readonly long _start;
     private readonly long _end;
     private readonly nuint _mappedLength;
     private readonly long _skip;
 
-    private SharedMemoryMapping(int file, nint address, nuint mappedLength, long skip, long end)
+    private SharedMemoryMapping(int file, nint address, nuint mappedLength, long skip, long start, long end)
         : base(-1, ownsHandle: true)
     {
         _file = file;
         _mappedLength = mappedLength;
         _skip = skip;
+        _start = start;
         _end = end;
         SetHandle(address);
     }
@@ -30,6 +32,45 @@ internal sealed unsafe class SharedMemoryMapping : SafeHandle
 
     /// <summary>False when the object has become shorter than the piece.</summary>
     public bool IsWhole => SharedMemoryCalls.Seek(_file, 0, SharedMemoryCalls.FromEnd) >= _end;
+
+    /// <summary>Copies bytes out of the piece through the system, which cannot be killed by what the owner does.</summary>
+    /// <returns>False when the object has become too short.</returns>
+    public bool TryRead(long offset, Span<byte> target)
+    {
+        fixed (byte* first = target)
+        {
+            for (var done = 0; done < target.Length;)
+            {
+                var count = SharedMemoryCalls.ReadAt(_file, first + done, (nuint)(target.Length - done), _start + offset + done);
+                if (count <= 0)
+                    return false;
+                done += (int)count;
+            }
+        }
+
+        return true;
+    }
+
+    /// <summary>Copies bytes into the piece through the system.</summary>
+    /// <returns>False when the object has become too short.</returns>
+    public bool TryWrite(long offset, ReadOnlySpan<byte> source)
+    {
+        // Writing past its end would make the object longer again, so that is looked at first.
+        if (!IsWhole)
+            return false;
+        fixed (byte* first = source)
+        {
+            for (var done = 0; done < source.Length;)
+            {
+                var count = SharedMemoryCalls.WriteAt(_file, first + done, (nuint)(source.Length - done), _start + offset + done);
+                if (count <= 0)
+                    return false;
+                done += (int)count;
+            }
+        }
+
+        return true;
+    }
 
     /// <summary>Opens an object and maps a piece of it.</summary>
     /// <param name="key">Its name as <c>shm_open</c> takes it.</param>
@@ -58,7 +99,7 @@ internal sealed unsafe class SharedMemoryMapping : SafeHandle
                 0, mappedLength, SharedMemoryCalls.ProtectReadWrite, SharedMemoryCalls.Shared, file, offset - skip);
             if (address == -1)
                 return SharedMemoryError.OutOfBounds;
-            mapping = new SharedMemoryMapping(file, address, mappedLength, skip, offset + length);
+            mapping = new SharedMemoryMapping(file, address, mappedLength, skip, offset, offset + length);
             isKept = true;
             return SharedMemoryError.None;
         }

@@ -33,6 +33,9 @@ public sealed unsafe class SharedMemoryRegion : IDisposable
     /// <summary>The region's size, bytes.</summary>
     public ulong ByteSize { get; }
 
+    /// <summary>False when the object has become shorter than the region, so that the memory must not be touched.</summary>
+    public bool IsWhole => _mapping.IsWhole;
+
     /// <summary>Requests that hold it; guarded by the registry.</summary>
     internal int Users { get; set; }
 
@@ -53,8 +56,27 @@ public sealed unsafe class SharedMemoryRegion : IDisposable
             throw OutOfBounds(
                 $"a tensor of {byteSize} bytes in shared memory region '{Name}' is larger than the limit of {int.MaxValue} bytes");
         if (!_mapping.IsWhole)
-            throw OutOfBounds(
-                $"Invalid offset + byte size for shared memory region: '{Name}': its object '{Key}' has become shorter than the region");
+            throw Shorter();
+    }
+
+    /// <summary>Copies bytes out of a piece that was checked; a region made shorter since is an error and no crash.</summary>
+    /// <param name="offset">First byte in the region.</param>
+    /// <param name="target">Where they go.</param>
+    /// <exception cref="SharedMemoryException"><see cref="SharedMemoryError.OutOfBounds"/>.</exception>
+    public void Read(ulong offset, Span<byte> target)
+    {
+        if (!_mapping.TryRead((long)offset, target))
+            throw Shorter();
+    }
+
+    /// <summary>Copies bytes into a piece that was checked; a region made shorter since is an error and no crash.</summary>
+    /// <param name="offset">First byte in the region.</param>
+    /// <param name="source">What is written.</param>
+    /// <exception cref="SharedMemoryException"><see cref="SharedMemoryError.OutOfBounds"/>.</exception>
+    public void Write(ulong offset, ReadOnlySpan<byte> source)
+    {
+        if (!_mapping.TryWrite((long)offset, source))
+            throw Shorter();
     }
 
     /// <summary>Gets the address of a piece that was checked.</summary>
@@ -75,6 +97,9 @@ public sealed unsafe class SharedMemoryRegion : IDisposable
         ((IDisposable)_window).Dispose();
         _mapping.Dispose();
     }
+
+    private SharedMemoryException Shorter() => OutOfBounds(
+        $"Invalid offset + byte size for shared memory region: '{Name}': its object '{Key}' has become shorter than the region");
 
     private static SharedMemoryException OutOfBounds(string message) => new(SharedMemoryError.OutOfBounds, message);
 }

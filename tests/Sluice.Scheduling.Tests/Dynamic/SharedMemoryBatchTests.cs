@@ -38,7 +38,7 @@ public sealed class SharedMemoryBatchTests : IDisposable
         new TensorPlacement(_regions, fixture.Pool).Finish(request);
         Assert.Equal(InferenceCode.Ok, request.Status);
         Assert.Equal(0, request.Outputs[0].Length);
-        Assert.Equal(Row, request.SharedTensors[0].ByteSize);
+        Assert.Equal(Row, request.SharedTensors[0].WrittenLength);
         Assert.Equal(MemoryMarshal.AsBytes<float>([1, 2, 3]).ToArray(), _file.Read(2 * Row, 12));
     }
 
@@ -131,6 +131,29 @@ public sealed class SharedMemoryBatchTests : IDisposable
         Assert.Contains("has become shorter", request.StatusMessage, StringComparison.Ordinal);
     }
 
+    /// <summary>One client's broken region must not cost the others of its batch anything but time.</summary>
+    [Fact]
+    public async Task Batch_ObjectMadeShorterInTheQueue_FailsThatRequestAlone()
+    {
+        await using var fixture = new BatcherFixture(Settings(DataType.Fp32, isBatching: true));
+        using var other = new SharedMemoryFile(Row);
+        _regions.Register("other", other.Key, 0, Row);
+        var blocker = fixture.Send(Request(fixture, 0, 2 * Row, Row));
+        var run = await fixture.Instance.NextRunAsync();
+        var good = Request(fixture, 0, 2 * Row, Row);
+        var bad = Request(fixture, 0, 3 * Row, Row, region: "other");
+        var (goodDone, badDone) = (fixture.Send(good), fixture.Send(bad));
+        other.SetLength(100);
+        run.Finish();
+        await blocker;
+        (await fixture.Instance.NextRunAsync()).Finish();
+        await goodDone;
+        await badDone;
+        Assert.Equal(InferenceCode.Ok, good.Status);
+        Assert.Equal(InferenceCode.InvalidArgument, bad.Status);
+        Assert.Contains("region: 'other': its object", bad.StatusMessage, StringComparison.Ordinal);
+    }
+
     private unsafe bool ReadsAt(ManualRun run, int offset) =>
         run.Batch.Inputs[0].Data == _regions.List("r")[0].PointerAt((ulong)offset);
 
@@ -145,25 +168,26 @@ public sealed class SharedMemoryBatchTests : IDisposable
         };
 
     private InferRequest Request(
-        BatcherFixture fixture, int inputAt, int outputAt, int outputSize, DataType type = DataType.Fp32, int dim = Row / 4)
+        BatcherFixture fixture, int inputAt, int outputAt, int outputSize, DataType type = DataType.Fp32, int dim = Row / 4,
+        string region = "r")
     {
         var request = fixture.Keep(new InferRequest());
         ref var output = ref request.AddRequestedOutput();
         output.Name = request.AddText("OUT"u8);
-        Place(request, ref request.SharedTensor(ref output.Shared), outputAt, outputSize);
+        Place(request, ref request.SharedTensor(ref output.Shared), "r", outputAt, outputSize);
         ref var input = ref request.AddInput();
         input.Name = request.AddText("IN"u8);
         input.DataType = type;
         input.Shape = Shape.Create([1, dim]);
-        Place(request, ref request.SharedTensor(ref input.Shared), inputAt, Row);
+        Place(request, ref request.SharedTensor(ref input.Shared), region, inputAt, Row);
         new TensorPlacement(_regions, fixture.Pool).Attach(request);
         RequestBinder.Bind(request, fixture.Settings);
         return request;
     }
 
-    private static void Place(InferRequest request, ref SharedTensor place, int offset, int byteSize)
+    private static void Place(InferRequest request, ref SharedTensor place, string region, int offset, int byteSize)
     {
-        place.Region = request.AddText("r"u8);
+        place.Region = request.AddText(System.Text.Encoding.UTF8.GetBytes(region));
         place.HasRegion = place.HasByteSize = true;
         place.Offset = offset;
         place.ByteSize = byteSize;
