@@ -136,6 +136,7 @@ public sealed class ClassRankingTests : IDisposable
     {
         var request = new InferRequest
         {
+            NeedsPlacement = true,
             Settings = new ModelSettings
             {
                 Name = "m",
@@ -159,7 +160,7 @@ public sealed class ClassRankingTests : IDisposable
         };
         var buffer = _pool.Rent(data.Length);
         data.CopyTo(buffer.GetSpan());
-        request.OwnOutput(buffer);
+        request.Placement.OwnOutput(buffer);
         request.AddOutput() = new OutputTensor { DataType = type, Shape = Shape.Create(shape), Buffer = buffer, Length = data.Length };
         return request;
     }

@@ -39,7 +39,7 @@ internal static class ClassRanking
         for (var row = 0; row < rows; row++)
             WriteRow(text, in output, row * perRow, perRow, kept, settings.Outputs[output.Index].Labels);
         output.Buffer = text.Detach();
-        request.OwnOutput(output.Buffer);
+        request.Placement.OwnOutput(output.Buffer);
         output.Offset = 0;
         output.Length = output.Buffer.Length;
         output.DataType = DataType.Bytes;

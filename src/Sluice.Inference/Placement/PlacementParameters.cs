@@ -39,14 +39,14 @@ public static class PlacementParameters
 
     /// <summary>Checks, when all parameters of a tensor are known, that they belong together.</summary>
     /// <param name="request">Holds name and tensor.</param>
-    /// <param name="shared">The tensor's number among <see cref="InferRequest.SharedTensors"/>; 0 = none.</param>
+    /// <param name="shared">The tensor's number among <see cref="RequestPlacement.Tensors"/>; 0 = none.</param>
     /// <param name="name">The tensor's name.</param>
     /// <exception cref="InferenceException"><see cref="InferenceCode.InvalidArgument"/>: one stands without the other.</exception>
     public static void CheckComplete(InferRequest request, int shared, Utf8Slice name)
     {
         if (shared == 0)
             return;
-        ref var tensor = ref request.SharedTensor(ref shared);
+        ref var tensor = ref request.Placement.Tensor(ref shared);
         if (!tensor.HasRegion)
             throw InferenceException.Invalid(
                 $"'{(tensor.HasOffset ? OffsetKey : ByteSizeKey)}' can not be specified without '{RegionKey}' parameter for tensor " +
@@ -63,11 +63,12 @@ public static class PlacementParameters
         var key = request.Text(parameter.Key);
         if (!key.StartsWith("shared_memory_"u8))
             return false;
+        request.NeedsPlacement = true;
         if (key.SequenceEqual("shared_memory_region"u8))
         {
             if (parameter.Kind != ParameterKind.String)
                 throw Mistyped(request, RegionKey, name, isHttp ? "a string" : "string_param");
-            ref var tensor = ref request.SharedTensor(ref number);
+            ref var tensor = ref request.Placement.Tensor(ref number);
             tensor.Region = parameter.Text;
             tensor.HasRegion = true;
         }
@@ -75,7 +76,7 @@ public static class PlacementParameters
         {
             if (!IsNumber(in parameter, isHttp))
                 throw Mistyped(request, OffsetKey, name, isHttp ? "an unsigned integer" : "int64_param");
-            ref var tensor = ref request.SharedTensor(ref number);
+            ref var tensor = ref request.Placement.Tensor(ref number);
             tensor.Offset = parameter.Bits;
             tensor.HasOffset = true;
         }
@@ -83,7 +84,7 @@ public static class PlacementParameters
         {
             if (!IsNumber(in parameter, isHttp))
                 throw Mistyped(request, ByteSizeKey, name, isHttp ? "an unsigned integer" : "int64_param");
-            ref var tensor = ref request.SharedTensor(ref number);
+            ref var tensor = ref request.Placement.Tensor(ref number);
             tensor.ByteSize = parameter.Bits;
             tensor.HasByteSize = true;
         }

@@ -30,11 +30,11 @@ public sealed unsafe class TensorPlacement(SharedMemoryRegistry? regions, Tensor
     /// <exception cref="InferenceException">A region or a place in it is not there, or shared memory is not allowed.</exception>
     public void Attach(InferRequest request)
     {
-        if (request.SharedTensors.IsEmpty)
+        if (request.Placement.Tensors.IsEmpty)
             return;
         if (regions is null)
             throw new InferenceException(InferenceCode.Unimplemented, Disabled);
-        request.HoldRegions(regions);
+        request.Placement.HoldRegions(regions);
         try
         {
             foreach (ref var input in request.Inputs)
@@ -48,7 +48,7 @@ public sealed unsafe class TensorPlacement(SharedMemoryRegistry? regions, Tensor
                 if (output.Shared != 0 && output.ClassCount > 0)
                     throw InferenceException.Invalid("output can't set both 'shared_memory_region' and 'classification'");
                 if (output.Shared != 0)
-                    Hold(request, ref request.SharedTensor(ref output.Shared));
+                    Hold(request, ref request.Placement.Tensor(ref output.Shared));
             }
         }
         catch (SharedMemoryException error)
@@ -73,7 +73,7 @@ public sealed unsafe class TensorPlacement(SharedMemoryRegistry? regions, Tensor
     public void Finish(InferRequest request)
     {
         Place(request);
-        request.ReleaseRegions();
+        request.Placement.ReleaseRegions();
     }
 
     /// <summary>Puts the outputs of one response of a request where they were wanted.</summary>
@@ -102,7 +102,7 @@ public sealed unsafe class TensorPlacement(SharedMemoryRegistry? regions, Tensor
 
     private static void FinishShared(InferRequest request, ref OutputTensor output, int number)
     {
-        ref var place = ref request.SharedTensor(ref number);
+        ref var place = ref request.Placement.Tensor(ref number);
         if (output.Length > place.ByteSize)
             throw new InferenceException(
                 InferenceCode.Internal,
@@ -132,7 +132,7 @@ public sealed unsafe class TensorPlacement(SharedMemoryRegistry? regions, Tensor
 
     private void AttachInput(InferRequest request, ref InputTensor input)
     {
-        ref var place = ref request.SharedTensor(ref input.Shared);
+        ref var place = ref request.Placement.Tensor(ref input.Shared);
         Hold(request, ref place);
         var length = (int)place.ByteSize;
         input.HasData = true;

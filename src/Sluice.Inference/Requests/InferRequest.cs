@@ -1,8 +1,6 @@
 using System.Buffers;
 using System.Text;
 using System.Threading.Tasks.Sources;
-using Sluice.Tensors;
-using Sluice.Tensors.SharedMemory;
 
 namespace Sluice.Inference;
 
@@ -29,10 +27,7 @@ public sealed class InferRequest : IValueTaskSource
     private RequestedOutput[] _requested = new RequestedOutput[4];
     private RequestParameter[] _parameters = [];
     private OutputTensor[] _outputs = new OutputTensor[4];
-    private SharedTensor[] _shared = [];
-    private int _sharedCount;
-    private SharedMemoryRegistry? _sharedOwner;
-    private List<TensorBuffer>? _ownOutputs;
+    private RequestPlacement? _placement;
     private int[] _inputByIndex = new int[4];
     private ExecutionBatch? _batch;
     private ManualResetValueTaskSourceCore<bool> _completion;
@@ -87,6 +82,9 @@ public sealed class InferRequest : IValueTaskSource
 
     /// <summary>Some tensor lies in shared memory, or some output is wanted as classes; see <see cref="TensorPlacement"/>.</summary>
     public bool NeedsPlacement { get; set; }
+
+    /// <summary>Where in shared memory tensors lie, and buffers made for outputs; kept from use to use.</summary>
+    public RequestPlacement Placement => _placement ??= new RequestPlacement();
 
     /// <summary>When the whole request had been received, in ticks of <see cref="System.Diagnostics.Stopwatch"/>.</summary>
     public long ReceivedAt { get; set; }
@@ -153,9 +151,6 @@ public sealed class InferRequest : IValueTaskSource
 
     /// <summary>Outputs of the response, in the model's order.</summary>
     public ReadOnlySpan<OutputTensor> Outputs => _outputs.AsSpan(0, OutputCount);
-
-    /// <summary>Places in shared memory that tensors of the request name.</summary>
-    public Span<SharedTensor> SharedTensors => _shared.AsSpan(0, _sharedCount);
 
     /// <summary>Position in <see cref="Inputs"/> by index in <see cref="ModelSettings.Inputs"/>; -1 = not sent.</summary>
     public Span<int> InputByIndex => _inputByIndex.AsSpan(0, Settings!.Inputs.Length);
@@ -237,53 +232,16 @@ public sealed class InferRequest : IValueTaskSource
         return ref output;
     }
 
-    /// <summary>Gives the place in shared memory of a tensor, making it when it has none.</summary>
-    /// <param name="number">The tensor's <c>Shared</c>; set when it was 0.</param>
-    public ref SharedTensor SharedTensor(ref int number)
-    {
-        if (number == 0)
-        {
-            if (_sharedCount == _shared.Length)
-                Grow(ref _shared, "shared memory tensors");
-            _shared[_sharedCount++] = default;
-            number = _sharedCount;
-            NeedsPlacement = true;
-        }
-
-        return ref _shared[number - 1];
-    }
-
-    /// <summary>Remembers whom regions that the request holds are given back to.</summary>
-    public void HoldRegions(SharedMemoryRegistry owner) => _sharedOwner = owner;
-
-    /// <summary>Gives back the regions that the request holds, when their memory is used no more.</summary>
-    public void ReleaseRegions()
-    {
-        foreach (ref var shared in SharedTensors)
-        {
-            if (shared.Held is { } region)
-                _sharedOwner!.Release(region);
-            shared.Held = null;
-        }
-    }
-
     /// <summary>Changes an output of the response.</summary>
     public ref OutputTensor OutputAt(int position) => ref _outputs.AsSpan(0, OutputCount)[position];
-
-    /// <summary>Keeps a buffer, made for an output after the model ran, until outputs are cleared.</summary>
-    public void OwnOutput(TensorBuffer buffer) => (_ownOutputs ??= []).Add(buffer);
 
     /// <summary>Drops outputs stored so far, before an execution is tried again.</summary>
     public void ClearOutputs()
     {
         _outputs.AsSpan(0, OutputCount).Clear();
         OutputCount = 0;
-        if (_ownOutputs is { Count: > 0 } own)
-        {
-            own.ForEach(static buffer => buffer.Dispose());
-            own.Clear();
-        }
-
+        if (NeedsPlacement)
+            Placement.ClearOutputs();
         Interlocked.Exchange(ref _batch, null)?.Release();
     }
 
@@ -347,7 +305,8 @@ public sealed class InferRequest : IValueTaskSource
         BlobCount = 0;
         ClearOutputs();
         if (NeedsPlacement)
-            ClearPlacement();
+            Placement.Clear();
+        NeedsPlacement = false;
         if (_text.Length > KeptTextBytes)
             _text = new byte[256];
         if (Math.Max(_inputs.Length, _blobs.Length) > KeptItems || Math.Max(_requested.Length, _parameters.Length) > KeptItems)
@@ -374,16 +333,6 @@ public sealed class InferRequest : IValueTaskSource
         if (items.Length >= MaxItems)
             throw InferenceException.Invalid($"a request has more than {MaxItems} {what}");
         Array.Resize(ref items, Math.Max(4, items.Length * 2));
-    }
-
-    private void ClearPlacement()
-    {
-        ReleaseRegions();
-        _sharedCount = 0;
-        _sharedOwner = null;
-        NeedsPlacement = false;
-        if (_shared.Length > KeptItems)
-            _shared = [];
     }
 
     /// <summary>One odd request must not make a pooled one large for ever.</summary>

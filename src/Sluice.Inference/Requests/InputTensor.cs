@@ -31,7 +31,7 @@ public struct InputTensor
     /// <summary>Bytes of this tensor in the binary part of an HTTP body; -1 = none.</summary>
     public long BinaryByteSize;
 
-    /// <summary>Number of its entry in <see cref="InferRequest.SharedTensors"/>, counted from 1; 0 = not in shared memory.</summary>
+    /// <summary>Number of its entry in <see cref="RequestPlacement.Tensors"/>, counted from 1; 0 = not in shared memory.</summary>
     public int Shared;
 }
 
@@ -50,7 +50,7 @@ public struct RequestedOutput
     /// <summary>HTTP: answer in the binary part; null = the request's default.</summary>
     public bool? IsBinary;
 
-    /// <summary>Number of its entry in <see cref="InferRequest.SharedTensors"/>, counted from 1; 0 = not in shared memory.</summary>
+    /// <summary>Number of its entry in <see cref="RequestPlacement.Tensors"/>, counted from 1; 0 = not in shared memory.</summary>
     public int Shared;
 }
 
@@ -75,7 +75,7 @@ public struct OutputTensor
     /// <summary>Bytes; 0 once the data has been put into shared memory.</summary>
     public int Length;
 
-    /// <summary>Number of the entry in <see cref="InferRequest.SharedTensors"/> that holds the data, counted from 1; 0 = none.</summary>
+    /// <summary>Number of the entry in <see cref="RequestPlacement.Tensors"/> that holds the data, counted from 1; 0 = none.</summary>
     public int Shared;
 
     /// <summary>The elements, valid until the request is reset.</summary>

@@ -21,7 +21,7 @@ internal static class SharedPlaceWriter
 
     public static int Measure(InferRequest request, int number)
     {
-        ref var place = ref request.SharedTensors[number - 1];
+        ref var place = ref request.Placement.Tensors[number - 1];
         return Entry(Region.Length, WireWriter.FieldSize(place.Region.Length)) +
             Entry(ByteSize.Length, 1 + WireWriter.VarintSize((ulong)place.WrittenLength)) +
             (place.Offset == 0 ? 0 : Entry(Offset.Length, 1 + WireWriter.VarintSize((ulong)place.Offset)));
@@ -29,7 +29,7 @@ internal static class SharedPlaceWriter
 
     public static void Write(ref WireWriter writer, InferRequest request, int number)
     {
-        ref var place = ref request.SharedTensors[number - 1];
+        ref var place = ref request.Placement.Tensors[number - 1];
         var name = request.Text(place.Region);
         WriteHead(ref writer, Region, WireWriter.FieldSize(name.Length));
         writer.WriteField(TagString, name);

@@ -61,7 +61,7 @@ internal static class InferJsonWriter
 
         if (tensor.Shared != 0)
         {
-            WriteShared(output, request, ref request.SharedTensors[tensor.Shared - 1]);
+            WriteShared(output, request, ref request.Placement.Tensors[tensor.Shared - 1]);
             return;
         }
 

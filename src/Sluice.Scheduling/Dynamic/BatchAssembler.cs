@@ -44,7 +44,7 @@ internal static unsafe class BatchAssembler
         {
             if (output.Shared == 0 || !TensorPlacement.MayStayInRegion(batch.Settings.Outputs[output.Index].DataType))
                 continue;
-            ref var place = ref request.SharedTensors[output.Shared - 1];
+            ref var place = ref request.Placement.Tensors[output.Shared - 1];
             if (place.Held is null)
                 continue;
             var pointer = place.Held.PointerAt((ulong)place.Offset);
@@ -82,7 +82,7 @@ internal static unsafe class BatchAssembler
 
     private static void CopyShared(InferRequest request, int number, Span<byte> target)
     {
-        ref var place = ref request.SharedTensors[number - 1];
+        ref var place = ref request.Placement.Tensors[number - 1];
         try
         {
             place.Held!.Read((ulong)place.Offset, target);
@@ -102,7 +102,7 @@ internal static unsafe class BatchAssembler
             pointer = buffer.Pointer + offset;
         else if (!TensorPlacement.MayStayInRegion(input.DataType) || !SharedMemoryWindow.TryGet(input.Data.First, out pointer))
             return false;
-        return IsAligned(pointer) && (input.Shared == 0 || IsWhole(ref request.SharedTensors[input.Shared - 1]));
+        return IsAligned(pointer) && (input.Shared == 0 || IsWhole(ref request.Placement.Tensors[input.Shared - 1]));
     }
 
     /// <summary>Looks once more, as late as can be, whether the memory is still there; copying finds out by itself.</summary>

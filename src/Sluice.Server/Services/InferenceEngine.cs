@@ -38,7 +38,8 @@ public sealed class InferenceEngine(ModelTable models, TensorPlacement placement
         {
             // Only what the original's core refuses carries the request's id, not what its front ends do (spec §1.3).
             request.Fail(error.Code, isBinding ? Prefix(request) + error.Message : error.Message);
-            request.ReleaseRegions();
+            if (request.NeedsPlacement)
+                request.Placement.ReleaseRegions();
             servable.Statistics.RecordFailure(FailureReason.Other, 0);
             lease.Dispose();
             return ValueTask.CompletedTask;

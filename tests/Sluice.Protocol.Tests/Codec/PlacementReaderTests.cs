@@ -34,7 +34,7 @@ public sealed class PlacementReaderTests : IDisposable
         Assert.Equal([1, 2, 3, 4], request.Inputs[0].Data.ToArray());
         Assert.False(request.Inputs[1].HasData);
         Assert.Equal([5, 6, 7, 8], request.Inputs[2].Data.ToArray());
-        ref var place = ref request.SharedTensors[request.Inputs[1].Shared - 1];
+        ref var place = ref request.Placement.Tensors[request.Inputs[1].Shared - 1];
         Assert.Equal(("r", 4L, 64L), (request.TextString(place.Region), place.ByteSize, place.Offset));
         Assert.True(request.NeedsPlacement);
     }

@@ -66,7 +66,7 @@ public sealed class SharedMemoryFuzzTests : IDisposable
             return false;
         }
 
-        foreach (ref var shared in request.SharedTensors)
+        foreach (ref var shared in request.Placement.Tensors)
             Assert.True(shared.Offset >= 0 && shared.ByteSize >= 0 && shared.Offset + shared.ByteSize <= RegionSize);
         foreach (ref var input in request.Inputs)
         {

@@ -38,7 +38,7 @@ public sealed class SharedMemoryBatchTests : IDisposable
         new TensorPlacement(_regions, fixture.Pool).Finish(request);
         Assert.Equal(InferenceCode.Ok, request.Status);
         Assert.Equal(0, request.Outputs[0].Length);
-        Assert.Equal(Row, request.SharedTensors[0].WrittenLength);
+        Assert.Equal(Row, request.Placement.Tensors[0].WrittenLength);
         Assert.Equal(MemoryMarshal.AsBytes<float>([1, 2, 3]).ToArray(), _file.Read(2 * Row, 12));
     }
 
@@ -171,15 +171,15 @@ public sealed class SharedMemoryBatchTests : IDisposable
         BatcherFixture fixture, int inputAt, int outputAt, int outputSize, DataType type = DataType.Fp32, int dim = Row / 4,
         string region = "r")
     {
-        var request = fixture.Keep(new InferRequest());
+        var request = fixture.Keep(new InferRequest { NeedsPlacement = true });
         ref var output = ref request.AddRequestedOutput();
         output.Name = request.AddText("OUT"u8);
-        Place(request, ref request.SharedTensor(ref output.Shared), "r", outputAt, outputSize);
+        Place(request, ref request.Placement.Tensor(ref output.Shared), "r", outputAt, outputSize);
         ref var input = ref request.AddInput();
         input.Name = request.AddText("IN"u8);
         input.DataType = type;
         input.Shape = Shape.Create([1, dim]);
-        Place(request, ref request.SharedTensor(ref input.Shared), region, inputAt, Row);
+        Place(request, ref request.Placement.Tensor(ref input.Shared), region, inputAt, Row);
         new TensorPlacement(_regions, fixture.Pool).Attach(request);
         RequestBinder.Bind(request, fixture.Settings);
         return request;
