@@ -95,6 +95,9 @@ public sealed unsafe class ExecutionBatch
         return Pool.Rent(byteLength);
     }
 
+    /// <summary>Says that an output will not be made this time, so that nobody misses it.</summary>
+    public void Withdraw(int outputIndex) => _isRequested[outputIndex] = false;
+
     /// <summary>Stores an output. For engines.</summary>
     /// <param name="outputIndex">Index in <see cref="ModelSettings.Outputs"/>.</param>
     /// <param name="shape">All dimensions as the engine made them.</param>

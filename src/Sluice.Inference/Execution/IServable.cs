@@ -15,7 +15,8 @@ public interface IServable : IAsyncDisposable
 
     /// <summary>Schedules a request and completes when its response, or its failure, stands in it.</summary>
     /// <remarks>
-    /// <para>The result is read from <see cref="InferRequest.Status"/>; the task itself never fails.</para>
+    /// <para>The result is read from <see cref="InferRequest.Status"/>; the task itself never fails. A decoupled model gives
+    /// its responses to <see cref="InferRequest.Sink"/>, all of them before the task ends.</para>
     /// <para><b>Ownership.</b> The request and the memory of its inputs are lent until the task ends.</para>
     /// <para><b>Threads.</b> The task may complete on the calling thread (a cheap model that runs inline) or continue on the
     /// model's thread.</para>

@@ -74,6 +74,15 @@ public sealed class InferRequest : IValueTaskSource
     /// <summary>Last request of its sequence.</summary>
     public bool IsSequenceEnd { get; set; }
 
+    /// <summary>Takes responses one by one; null = the front end takes the single one that stands here in the end.</summary>
+    public IResponseSink? Sink { get; set; }
+
+    /// <summary>What a decoupled model is refused with where there is no <see cref="Sink"/>; stays from use to use.</summary>
+    public string DecoupledRefusal { get; init; } = "the call takes a single response, the model is decoupled";
+
+    /// <summary>It failed before a scheduler took it: it is wrong in itself, or there was no room.</summary>
+    public bool IsRefused { get; set; }
+
     /// <summary>Streams: answer with an empty final message when the model ended without one.</summary>
     public bool WantsEmptyFinal { get; set; }
 
@@ -319,7 +328,8 @@ public sealed class InferRequest : IValueTaskSource
         Priority = 0;
         TimeoutMicroseconds = 0;
         SequenceId = 0;
-        IsWatched = IsCancelled = IsDelayed = IsSequenceStart = IsSequenceEnd = WantsEmptyFinal = PrefersBinaryOutput = false;
+        Sink = null;
+        IsRefused = IsWatched = IsCancelled = IsDelayed = IsSequenceStart = IsSequenceEnd = WantsEmptyFinal = PrefersBinaryOutput = false;
         ReceivedAt = QueuedAt = DeadlineAt = 0;
         Lifetime = null;
         Settings = null;

@@ -93,6 +93,9 @@ public sealed class ModelStatistics
     /// <summary>Decoupled models: time from the complete request to its first response.</summary>
     public LatencyHistogram FirstResponseLatency { get; } = new();
 
+    /// <summary>Decoupled models: responses by their place in the stream.</summary>
+    public ResponseStatistics Responses { get; } = new();
+
     /// <summary>Requests that succeeded, with their whole time.</summary>
     public DurationTotal Success => Total(ref _successCount, ref _successTicks);
 

@@ -13,7 +13,6 @@ internal static class UnsupportedFeatures
         {
             ("sequence_batching", config.SequenceBatching is not null),
             ("ensemble_scheduling", config.EnsembleScheduling is not null || config.Platform == "ensemble"),
-            ("model_transaction_policy.decoupled", config.ModelTransactionPolicy is { Decoupled: true }),
             ("batch_input", config.BatchInput.Count > 0),
             ("batch_output", config.BatchOutput.Count > 0),
             ("model_operations", config.ModelOperations is { OpLibraryFilename.Count: > 0 }),

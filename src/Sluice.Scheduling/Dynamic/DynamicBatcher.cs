@@ -55,7 +55,7 @@ public sealed class DynamicBatcher : IServable, ITimerTarget
         _shapes = new ShapeGroup(settings);
         _batches = new BatchPool(settings, pool);
         _onCancelled = OnCancelled;
-        _endings = new RequestEndings(this);
+        _endings = new RequestEndings(this, timer);
         Estimate = new RunTimeEstimate(options, CanBatch);
         var keepsOrder = settings.DynamicBatching?.PreserveOrdering == true && instances.Count > 1;
         Order = keepsOrder ? new OrderedCompletion() : null;
@@ -279,6 +279,7 @@ public sealed class DynamicBatcher : IServable, ITimerTarget
         }
         else
         {
+            request.IsRefused = true;
             request.Fail(InferenceCode.Unavailable, "Exceeds maximum queue size");
             Statistics.RecordFailure(FailureReason.Rejected, 0);
         }

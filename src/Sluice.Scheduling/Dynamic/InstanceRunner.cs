@@ -1,6 +1,5 @@
 using System.Runtime.CompilerServices;
 using Sluice.Inference;
-using Sluice.Tensors;
 
 namespace Sluice.Scheduling.Dynamic;
 
@@ -283,24 +282,11 @@ internal sealed class InstanceRunner : IThreadPoolWorkItem, IDisposable
 
     private void FailOne(InferRequest request, Exception error)
     {
-        var name = _owner.Settings.Name;
-        switch (error)
-        {
-            case InferenceException { Code: InferenceCode.Cancelled }:
-                RequestEndings.FailCancelled(request);
-                break;
-            case InferenceException known:
-                request.Fail(known.Code, known.Message);
-                break;
-            case TensorPoolExhaustedException exhausted:
-                request.Fail(InferenceCode.ResourceExhausted, exhausted.Message);
-                break;
-            default:
-                SchedulingLog.ExecutionFailed(_owner.Logger, name, error);
-                request.Fail(InferenceCode.Internal, $"model '{name}' failed: {error.Message}");
-                break;
-        }
-
+        var (code, message) = ExecutionFault.From(error, _owner.Settings.Name, _owner.Logger);
+        if (code == InferenceCode.Cancelled)
+            RequestEndings.FailCancelled(request);
+        else
+            request.Fail(code, message);
         var reason = request.Status is InferenceCode.Cancelled or InferenceCode.DeadlineExceeded
             ? FailureReason.Canceled
             : FailureReason.Backend;

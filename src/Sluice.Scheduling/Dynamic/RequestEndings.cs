@@ -1,9 +1,10 @@
 using Sluice.Inference;
+using Sluice.Scheduling.Timing;
 
 namespace Sluice.Scheduling.Dynamic;
 
 /// <summary>Ends requests that will not run.</summary>
-internal sealed class RequestEndings(DynamicBatcher owner)
+internal sealed class RequestEndings(IServable owner, IDelayTimer clock)
 {
     /// <summary>Records how a cancelled request ends: late when its deadline passed, else cancelled.</summary>
     public static void FailCancelled(InferRequest request) => request.Fail(
@@ -21,7 +22,7 @@ internal sealed class RequestEndings(DynamicBatcher owner)
         {
             request.QueueCancellation.Dispose();
             request.Fail(InferenceCode.Unavailable, "Request timeout expired");
-            owner.Statistics.RecordFailure(FailureReason.Rejected, owner.Now - request.ReceivedAt);
+            owner.Statistics.RecordFailure(FailureReason.Rejected, clock.Now - request.ReceivedAt);
             request.Complete();
         }
     }

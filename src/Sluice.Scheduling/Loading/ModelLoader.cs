@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using Microsoft.Extensions.Logging;
 using Sluice.Inference;
 using Sluice.Models;
+using Sluice.Scheduling.Decoupled;
 using Sluice.Scheduling.Dynamic;
 using Sluice.Scheduling.Timing;
 using Sluice.Tensors;
@@ -66,6 +67,8 @@ public sealed class ModelLoader : IModelLoader, IDisposable
                 instances.Add(model.CreateInstance(settings, placement));
             }
 
+            if (settings.IsDecoupled || instances.Any(instance => instance is IStreamingInstance))
+                return new DecoupledScheduler(settings, model, instances, _pool, _options, _timer, _logger);
             var scheduler = new DynamicBatcher(settings, model, instances, _pool, _options, _timer, _logger);
             await new ModelWarmUp(scheduler, _logger).RunAsync(cancellationToken).ConfigureAwait(false);
             _stalls.Add(scheduler);

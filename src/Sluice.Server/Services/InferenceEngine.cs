@@ -16,11 +16,18 @@ public sealed class InferenceEngine(ModelTable models, TensorPlacement placement
         if (!models.TryAcquire(
             request.Text(request.ModelName), request.Text(request.ModelVersion), out var lease, out var fault))
         {
+            request.IsRefused = true;
             request.Fail(fault.Code, fault.Message);
             return ValueTask.CompletedTask;
         }
 
         var servable = lease.Servable;
+        if (servable.Settings.IsDecoupled && !TryBeginStream(request))
+        {
+            lease.Dispose();
+            return ValueTask.CompletedTask;
+        }
+
         var isBinding = false;
         try
         {
@@ -37,6 +44,7 @@ public sealed class InferenceEngine(ModelTable models, TensorPlacement placement
         catch (InferenceException error)
         {
             // Only what the original's core refuses carries the request's id, not what its front ends do (spec §1.3).
+            request.IsRefused = true;
             request.Fail(error.Code, isBinding ? Prefix(request) + error.Message : error.Message);
             if (request.NeedsPlacement)
                 request.Placement.ReleaseRegions();
@@ -50,6 +58,16 @@ public sealed class InferenceEngine(ModelTable models, TensorPlacement placement
             return AwaitAsync(running, request, lease);
         Finish(request, lease);
         return running;
+    }
+
+    private static bool TryBeginStream(InferRequest request)
+    {
+        request.Sink?.Begin(request);
+        if (request.Sink is not null)
+            return true;
+        request.IsRefused = true;
+        request.Fail(InferenceCode.Unimplemented, request.DecoupledRefusal);
+        return false;
     }
 
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]

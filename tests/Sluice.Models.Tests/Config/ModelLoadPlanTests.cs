@@ -239,7 +239,6 @@ public sealed class ModelLoadPlanTests : IDisposable
     [InlineData("name: 'other' backend: 'python'", "unexpected directory name 'm' for model 'other'")]
     [InlineData("platform: 'ensemble'", "uses 'ensemble_scheduling', which this server does not support yet")]
     [InlineData("backend: 'onnxruntime' sequence_batching { }", "uses 'sequence_batching'")]
-    [InlineData("backend: 'onnxruntime' model_transaction_policy { decoupled: true }", "uses 'model_transaction_policy.decoupled'")]
     [InlineData("backend: 'python' default_model_filename: '../../etc/passwd'", "must stay inside the model's folder")]
     [InlineData("backend: 'python' default_model_filename: '/etc/passwd'", "must stay inside the model's folder")]
     [InlineData("backend: 'python' output { label_filename: 'a/../../b' }", "must stay inside the model's folder")]
