@@ -5,8 +5,11 @@ using Sluice.Protocol.Codec;
 
 namespace Sluice.Client;
 
-/// <summary>A <c>ModelStreamInfer</c> call: requests and answers flow independently, answers in the requests' order.</summary>
+/// <summary>A <c>ModelStreamInfer</c> call: requests and answers flow independently.</summary>
 /// <remarks>
+/// <para>Answers of ordinary models come in the requests' order. A decoupled model answers a request any number of times, and
+/// its answers come between the others: the id tells whose they are, and parameter <c>triton_final_response</c> the last one,
+/// for which a request may have to ask (<c>triton_enable_empty_final_response</c>).</para>
 /// <para>A request that fails is answered by a result with an <see cref="InferResult.Error"/>; the stream goes on.</para>
 /// <para><b>Ownership.</b> Dispose once; a stream that has not ended is cancelled.</para>
 /// <para><b>Threads.</b> One writer and one reader at a time, at the same time.</para>

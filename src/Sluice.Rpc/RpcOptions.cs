@@ -36,4 +36,8 @@ public sealed record RpcOptions
 
     /// <summary>Most requests of one stream that may be unanswered; past it the stream is not read. Default 1,024.</summary>
     public int MaxInFlightPerStream { get; init; } = 1024;
+
+    /// <summary>Bytes of one stream's unanswered requests past which it is not read. Default 64 MiB; a single request may be
+    /// larger.</summary>
+    public long MaxInFlightBytesPerStream { get; init; } = 64 * 1024 * 1024;
 }

@@ -34,7 +34,7 @@ internal sealed class DuplexCall : IAsyncDisposable
     {
         try
         {
-            var body = await _content.Opened.ConfigureAwait(false);
+            var body = await _content.Opened.WaitAsync(_deadline.Token).ConfigureAwait(false);
             await FrameWriter.WriteAsync(body, message, _isCompressed, _deadline.Token).ConfigureAwait(false);
             await body.FlushAsync(_deadline.Token).ConfigureAwait(false);
         }

@@ -21,6 +21,7 @@ internal sealed class BodyReader(Http2Stream stream) : PipeReader, IValueTaskSou
     private bool _isExamined;
     private bool _isCompleted;
     private bool _isAborted;
+    private bool _isCanceled;
     private bool _isWaiting;
     private bool _isFillWait;
     private bool _isFilling;
@@ -48,7 +49,7 @@ internal sealed class BodyReader(Http2Stream stream) : PipeReader, IValueTaskSou
     public void Reset()
     {
         Discard();
-        _isExamined = _isCompleted = _isAborted = _isWaiting = _isFillWait = _isFilling = false;
+        _isExamined = _isCompleted = _isAborted = _isCanceled = _isWaiting = _isFillWait = _isFilling = false;
         _fill = default;
         ResumesElsewhere = false;
     }
@@ -178,9 +179,18 @@ internal sealed class BodyReader(Http2Stream stream) : PipeReader, IValueTaskSou
     }
 
     /// <inheritdoc/>
+    /// <remarks>A fill goes on, since the turn may be receiving straight into its memory; the read after it is cancelled.</remarks>
     public override void CancelPendingRead()
     {
-        // Handlers here end with their stream; nobody interrupts a read otherwise.
+        bool isDone;
+        lock (_gate)
+        {
+            _isCanceled = true;
+            isDone = TakeReadyWait();
+        }
+
+        if (isDone)
+            _wait.SetResult(true);
     }
 
     /// <inheritdoc/>
@@ -233,7 +243,7 @@ internal sealed class BodyReader(Http2Stream stream) : PipeReader, IValueTaskSou
         Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
         _wait.OnCompleted(continuation, state, token, flags);
 
-    private bool IsReadable => _isAborted || _isCompleted || (_head is not null && !_isExamined);
+    private bool IsReadable => _isAborted || _isCompleted || _isCanceled || (_head is not null && !_isExamined);
 
     private static IOException Gone() => new("the client reset the stream or the connection was lost");
 
@@ -275,10 +285,12 @@ internal sealed class BodyReader(Http2Stream stream) : PipeReader, IValueTaskSou
         if (_isAborted)
             throw Gone();
         _isExamined = false;
+        var isCanceled = _isCanceled;
+        _isCanceled = false;
         var buffer = _head is null
             ? ReadOnlySequence<byte>.Empty
             : new ReadOnlySequence<byte>(_head, _headStart, _tail!, _tail!.Memory.Length);
-        return new ReadResult(buffer, isCanceled: false, _isCompleted);
+        return new ReadResult(buffer, isCanceled, _isCompleted);
     }
 
     private void AddNode(ReceiveSegment segment, ReadOnlyMemory<byte> bytes)

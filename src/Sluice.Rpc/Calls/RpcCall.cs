@@ -148,6 +148,20 @@ public sealed class RpcCall : ICallLifetime, ICallOrigin
         return result is { IsCompleted: false, IsCanceled: false };
     }
 
+    /// <summary>Ends the reading of requests: the read that waits, or the next one, finds the stream at its end.</summary>
+    /// <remarks><b>Threads.</b> Any, until the handler has ended.</remarks>
+    public void StopReading()
+    {
+        try
+        {
+            Stream.Body.CancelPendingRead();
+        }
+        catch (Exception error) when (error is IOException or OperationCanceledException or InvalidOperationException)
+        {
+            // The peer is gone, which the reader finds out by itself.
+        }
+    }
+
     /// <summary>Writes the status: as trailers after output, in the header block (trailers-only) when there was none.</summary>
     public void End()
     {

@@ -50,7 +50,7 @@ public sealed class MessageReader
     /// <summary>Reads the next message of a stream of messages.</summary>
     /// <param name="mustLand">Copy small messages too, so that the stream can be read on while this one is in use.</param>
     /// <param name="bulkOffset">Where bulk data starts; null = does not matter.</param>
-    /// <returns>The message, or null at the end of the stream.</returns>
+    /// <returns>The message, or null at the end of the stream, also when the reading was ended on this side.</returns>
     /// <exception cref="InferenceException">The frame is cut off, too large, or compressed in an unknown way.</exception>
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     public async ValueTask<MessageLease?> ReadAsync(bool mustLand, BulkOffset? bulkOffset)
@@ -60,6 +60,12 @@ public sealed class MessageReader
             if (!_body.TryRead(out var result))
                 result = await _body.ReadAsync().ConfigureAwait(false);
             var buffer = result.Buffer;
+            if (result.IsCanceled)
+            {
+                _body.AdvanceTo(buffer.Start);
+                return null;
+            }
+
             if (buffer.Length >= PrefixLength)
             {
                 var length = ReadPrefix(in buffer, out var isCompressed);

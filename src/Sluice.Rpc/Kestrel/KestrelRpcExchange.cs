@@ -74,6 +74,12 @@ internal sealed class KestrelRpcExchange : IRpcExchange
         {
             var result = await Body.ReadAsync().ConfigureAwait(false);
             var buffer = result.Buffer;
+            if (result.IsCanceled)
+            {
+                Body.AdvanceTo(buffer.Start);
+                return false;
+            }
+
             if (buffer.Length > destination.Length)
                 buffer = buffer.Slice(0, destination.Length);
             buffer.CopyTo(destination.Span);

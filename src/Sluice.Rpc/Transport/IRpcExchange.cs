@@ -43,7 +43,7 @@ public interface IRpcExchange
     void SetTrailer(string name, string value);
 
     /// <summary>Fills memory from the body, as directly as the transport can.</summary>
-    /// <returns>False when the body ends before the memory is full.</returns>
+    /// <returns>False when the body ends, or the reading is ended on this side, before the memory is full.</returns>
     ValueTask<bool> FillAsync(Memory<byte> destination);
 
     /// <summary>True when the thread that serves the call also serves other connections: it must not block.</summary>

@@ -17,6 +17,8 @@ public sealed class InferenceService(IInferenceEngine engine)
     /// <summary>Full name of the gRPC service.</summary>
     public const string Name = "inference.GRPCInferenceService";
 
+    private const string NoStream = "ModelInfer RPC doesn't support models with decoupled transaction policy";
+
     private static readonly BulkOffset FindBulk = InferRequestReader.FindBulkOffset;
 
     /// <summary>The service's methods.</summary>
@@ -30,7 +32,7 @@ public sealed class InferenceService(IInferenceEngine engine)
     private async ValueTask InferAsync(RpcCall call)
     {
         if (call.HandlerState is not InferRequest request)
-            call.HandlerState = request = new InferRequest();
+            call.HandlerState = request = new InferRequest { DecoupledRefusal = NoStream };
         using var message = await call.Reader.ReadSingleAsync(FindBulk).ConfigureAwait(false);
         try
         {
@@ -69,15 +71,8 @@ public sealed class InferenceService(IInferenceEngine engine)
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
     private static async ValueTask RespondLargeAsync(RpcCall call, InferRequest request, long length)
     {
-        var output = call.Stream.Output;
         call.WritePrefix(length);
-        InferResponseWriter.WriteHead(output, request);
-        for (var i = 0; i < request.OutputCount; i++)
-        {
-            var memory = request.Outputs[i].Memory;
-            InferResponseWriter.WriteRawHead(output, memory.Length);
-            if (!await call.Stream.SendAsync(memory).ConfigureAwait(false))
-                throw new OperationCanceledException();
-        }
+        if (!await LargeResponse.WriteAsync(call, request).ConfigureAwait(false))
+            throw new OperationCanceledException();
     }
 }

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Sluice.Inference;
 using Sluice.Protocol.Codec;
 using Sluice.Rpc.Calls;
@@ -6,40 +5,83 @@ using Sluice.Rpc.Framing;
 
 namespace Sluice.Server.Services;
 
-/// <summary>Serves one <c>ModelStreamInfer</c> call (spec §1.7): requests run side by side, answers leave in their order.</summary>
+/// <summary>Serves one <c>ModelStreamInfer</c> call (spec §1.7): requests run side by side.</summary>
 /// <remarks>
-/// <para>Whoever finds the oldest answer ready writes it and all that follow it, and flushes once. A bounded number of
-/// requests may be unanswered; past it the stream is not read, so a slow reader costs bounded memory.</para>
-/// <para>A request that fails is answered in the stream by its error message; the stream goes on.</para>
+/// <para><b>Order.</b> Responses of models that are not decoupled leave in the order of the requests; those of decoupled
+/// models leave as they come, between the others.</para>
+/// <para><b>Writing.</b> Whoever has something to write hands it to the pump; one thread at a time is the pump, writes all
+/// that is ready and flushes once. A decoupled model goes on when its response has been flushed.</para>
+/// <para><b>Bounds.</b> Past a number, or a size, of unanswered requests the stream is not read. With at most one response of
+/// each in memory, a slow reader costs bounded memory.</para>
+/// <para><b>Ends.</b> A request that fails is answered in the stream, which goes on, unless the client asked for statuses
+/// (<c>triton_grpc_error</c>): then the first failure of a request that ran is the call's status and cancels the rest.</para>
 /// </remarks>
-internal sealed class InferenceStream(RpcCall call, IInferenceEngine engine) : IDisposable
+internal sealed class InferenceStream : ICallLifetime, ICallOrigin, IDisposable
 {
+    private const int FlushBytes = 64 * 1024;
+    private const int Http2Cancel = 8;
+
     private static readonly BulkOffset FindBulk = InferRequestReader.FindBulkOffset;
 
+    private readonly RpcCall _call;
+    private readonly IInferenceEngine _engine;
     private readonly object _gate = new();
-    private readonly Queue<Item> _unanswered = new();
-    private readonly Stack<Item> _idle = new();
-    private readonly SemaphoreSlim _room = new(call.Options.MaxInFlightPerStream);
+    private readonly Queue<StreamItem> _ordered = new();
+    private readonly Queue<StreamItem> _ready = new();
+    private readonly List<StreamItem> _written = [];
+    private readonly Stack<StreamItem> _idle = new();
+    private readonly SemaphoreSlim _room = new(0);
+    private readonly CancellationTokenSource _cancellation = new();
     private readonly TaskCompletionSource _allAnswered = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private bool _isWriting;
+    private readonly bool _endsOnFailure;
+    private (InferenceCode Code, string Message)? _failure;
+    private long _inFlightBytes;
+    private int _inFlightCount;
+    private bool _isReaderWaiting;
+    private bool _isPumping;
     private bool _isEnded;
-    private bool _isBroken;
+    private volatile bool _isBroken;
+    private volatile bool _isSending;
 
-    private RpcCall Call => call;
+    public InferenceStream(RpcCall call, IInferenceEngine engine)
+    {
+        _call = call;
+        _engine = engine;
+        _endsOnFailure = call.Stream.RequestHeader("triton_grpc_error") == "true";
+    }
 
-    private IInferenceEngine Engine => engine;
+    public CancellationToken CancellationToken => _cancellation.Token;
 
-    public void Dispose() => _room.Dispose();
+    public bool IsDeadlineExceeded => _call.IsDeadlineExceeded;
+
+    public string FrontEnd => _call.FrontEnd;
+
+    public long BeganAt => _call.BeganAt;
+
+    public CallerIdentity? Caller => _call.Caller;
+
+    private bool HasRoom => _inFlightCount < _call.Options.MaxInFlightPerStream &&
+        _inFlightBytes < _call.Options.MaxInFlightBytesPerStream;
+
+    public string? Header(string name) => _call.Header(name);
+
+    public void Dispose()
+    {
+        _room.Dispose();
+        _cancellation.Dispose();
+    }
 
     public async ValueTask RunAsync()
     {
-        var cancellation = call.CancellationToken;
+        _call.Writer.EnableCompression();
+        await using var ending = _call.CancellationToken.UnsafeRegister(static stream => ((InferenceStream)stream!).OnCallEnded(), this);
         try
         {
-            while (await call.Reader.ReadAsync(mustLand: true, FindBulk).ConfigureAwait(false) is { } message)
+            while (true)
             {
-                if (!_room.Wait(0, CancellationToken.None))
-                    await _room.WaitAsync(cancellation).ConfigureAwait(false);
+                await WaitForRoomAsync().ConfigureAwait(false);
+                if (await _call.Reader.ReadAsync(mustLand: true, FindBulk).ConfigureAwait(false) is not { } message)
+                    break;
                 Start(message);
             }
         }
@@ -47,21 +89,75 @@ internal sealed class InferenceStream(RpcCall call, IInferenceEngine engine) : I
         {
             End();
             await _allAnswered.Task.ConfigureAwait(false);
+            SetStatus();
+        }
+    }
+
+    /// <summary>Gives a request its place among those that are answered in order.</summary>
+    public void Enter(StreamItem item)
+    {
+        if (item.IsDecoupled)
+            return;
+        lock (_gate)
+            _ordered.Enqueue(item);
+    }
+
+    /// <summary>The engine is done with a request: what it left there is written in its turn.</summary>
+    public void Finish(StreamItem item)
+    {
+        bool isWritten;
+        lock (_gate)
+        {
+            item.IsDone = true;
+            isWritten = item is { IsDecoupled: true, Request.IsOk: true };
+            if (item.IsDecoupled && !isWritten)
+                _ready.Enqueue(item);
+            while (_ordered.TryPeek(out var next) && next.IsDone)
+                _ready.Enqueue(_ordered.Dequeue());
         }
 
-        cancellation.ThrowIfCancellationRequested();
+        if (isWritten)
+            Recycle(item);
+        else
+            Pump();
+    }
+
+    /// <summary>Has a decoupled model's response written.</summary>
+    /// <returns>False when nobody reads any more.</returns>
+    public bool TryEnqueue(StreamItem item)
+    {
+        if (_isBroken)
+            return false;
+        lock (_gate)
+            _ready.Enqueue(item);
+        Pump();
+        return true;
+    }
+
+    private ValueTask WaitForRoomAsync()
+    {
+        lock (_gate)
+        {
+            if (HasRoom)
+                return ValueTask.CompletedTask;
+            _isReaderWaiting = true;
+        }
+
+        return new ValueTask(_room.WaitAsync(_cancellation.Token));
     }
 
     private void Start(MessageLease message)
     {
-        Item item;
+        StreamItem item;
         lock (_gate)
         {
-            item = _idle.TryPop(out var idle) ? idle : new Item(this);
-            _unanswered.Enqueue(item);
+            item = _idle.TryPop(out var idle) ? idle : new StreamItem(this);
+            item.Begin(message);
+            _inFlightCount++;
+            _inFlightBytes += item.ByteCount;
         }
 
-        item.Run(message);
+        item.Run(_call, _engine);
     }
 
     private void End()
@@ -69,117 +165,173 @@ internal sealed class InferenceStream(RpcCall call, IInferenceEngine engine) : I
         lock (_gate)
         {
             _isEnded = true;
-            if (_unanswered.Count == 0 && !_isWriting)
-                _allAnswered.TrySetResult();
+            CheckEnd();
         }
     }
 
-    /// <summary>Writes every answer that is next in order, then flushes; one thread at a time does it for all.</summary>
-    private async void WriteReady()
+    private void CheckEnd()
+    {
+        if (_isEnded && _inFlightCount == 0 && !_isPumping)
+            _allAnswered.TrySetResult();
+    }
+
+    private void Recycle(StreamItem item)
+    {
+        var byteCount = item.ByteCount;
+        item.Reset();
+        lock (_gate)
+        {
+            _idle.Push(item);
+            _inFlightCount--;
+            _inFlightBytes -= byteCount;
+            if (_isReaderWaiting && HasRoom)
+            {
+                _isReaderWaiting = false;
+                _room.Release();
+            }
+
+            CheckEnd();
+        }
+    }
+
+    /// <summary>Writes and flushes until nothing is ready; one thread at a time does it for all.</summary>
+    private async void Pump()
     {
         lock (_gate)
         {
-            if (_isWriting)
+            if (_isPumping)
                 return;
-            _isWriting = true;
+            _isPumping = true;
         }
 
+        long unflushed = 0;
         while (true)
         {
-            var hasWritten = false;
-            while (TakeReady() is { } item)
+            if (unflushed < FlushBytes && TakeReady() is { } item)
             {
-                if (!_isBroken)
-                    item.Write();
-                hasWritten = true;
-                Recycle(item);
+                _written.Add(item);
+                unflushed += await WriteAsync(item).ConfigureAwait(false);
+                continue;
             }
 
-            if (hasWritten && !_isBroken)
-                _isBroken = !await FlushAsync().ConfigureAwait(false);
-            lock (_gate)
-            {
-                if (_unanswered.TryPeek(out var next) && next.IsDone)
-                    continue;
-                _isWriting = false;
-                if (_isEnded && _unanswered.Count == 0)
-                    _allAnswered.TrySetResult();
+            if (unflushed > 0)
+                await FlushAsync().ConfigureAwait(false);
+            unflushed = 0;
+            Release();
+            if (TryStopPumping())
                 return;
-            }
         }
     }
 
-    private async ValueTask<bool> FlushAsync()
+    private StreamItem? TakeReady()
     {
+        lock (_gate)
+            return _ready.TryDequeue(out var item) ? item : null;
+    }
+
+    private bool TryStopPumping()
+    {
+        lock (_gate)
+        {
+            if (_ready.Count > 0)
+                return false;
+            _isPumping = false;
+            CheckEnd();
+            return true;
+        }
+    }
+
+    /// <summary>Lets go of what has been written.</summary>
+    private void Release()
+    {
+        foreach (var item in _written)
+        {
+            if (item.IsDone)
+                Recycle(item);
+            else
+                item.SetWritten();
+        }
+
+        _written.Clear();
+    }
+
+    private async ValueTask<long> WriteAsync(StreamItem item)
+    {
+        if (_isBroken)
+            return 0;
+        var request = item.Request;
+        if (_endsOnFailure && request is { IsOk: false, IsRefused: false })
+        {
+            _failure = (request.Status, request.StatusMessage);
+            Break();
+            return 0;
+        }
+
         try
         {
-            return await call.FlushAsync().ConfigureAwait(false);
+            _isSending = true;
+            var length = await item.WriteAsync(_call).ConfigureAwait(false);
+            _isSending = false;
+            if (length < 0)
+                Break();
+            return Math.Max(0, length);
+        }
+        catch (InferenceException error) when (request.IsOk)
+        {
+            // It is too large to be sent; what can be sent is the reason.
+            request.ClearOutputs();
+            request.Fail(error.Code, error.Message);
+            return await WriteAsync(item).ConfigureAwait(false);
         }
         catch (Exception error) when (error is IOException or OperationCanceledException or InvalidOperationException)
         {
-            return false;
+            Break();
+            return 0;
         }
     }
 
-    private Item? TakeReady()
+    private async ValueTask FlushAsync()
     {
-        lock (_gate)
+        if (_isBroken)
+            return;
+        try
         {
-            return _unanswered.TryPeek(out var item) && item.IsDone ? _unanswered.Dequeue() : null;
+            _isSending = true;
+            if (!await _call.FlushAsync().ConfigureAwait(false))
+                Break();
+            _isSending = false;
+        }
+        catch (Exception error) when (error is IOException or OperationCanceledException or InvalidOperationException)
+        {
+            Break();
         }
     }
 
-    private void Recycle(Item item)
+    /// <summary>The client has left or its time is over.</summary>
+    private void OnCallEnded()
     {
-        item.Reset();
-        lock (_gate)
-            _idle.Push(item);
-        _room.Release();
+        Break();
+
+        // A reader that takes nothing would hold the call for ever; a status could not reach it either.
+        if (_isSending)
+            _call.Stream.Abort(Http2Cancel);
     }
 
-    /// <summary>One request of the stream, kept for the next.</summary>
-    private sealed class Item(InferenceStream stream)
+    /// <summary>Writes nothing any more, cancels what runs, and stops reading.</summary>
+    private void Break()
     {
-        private readonly InferRequest _request = new();
-        private MessageLease _message;
-        private volatile bool _isDone;
+        _isBroken = true;
+        _cancellation.Cancel();
+        _call.StopReading();
+    }
 
-        public bool IsDone => _isDone;
-
-        private RpcCall Call => stream.Call;
-
-        public async void Run(MessageLease message)
-        {
-            _message = message;
-            try
-            {
-                _request.ReceivedAt = Stopwatch.GetTimestamp();
-                _request.Lifetime = Call;
-                _request.DeadlineAt = Call.DeadlineAt;
-                InferRequestReader.Read(message.Payload, _request, Call.Pool);
-                await stream.Engine.InferAsync(_request).ConfigureAwait(false);
-            }
-            catch (Exception error)
-            {
-                var status = RpcFault.From(error);
-                _request.Fail(status.Code, status.Message);
-            }
-
-            lock (stream._gate)
-                _isDone = true;
-            stream.WriteReady();
-        }
-
-        public void Write() => Call.Write(
-            _request, StreamResponseWriter.Measure(_request),
-            static (output, request) => StreamResponseWriter.Write(output, request));
-
-        public void Reset()
-        {
-            _request.Reset();
-            _message.Dispose();
-            _message = default;
-            _isDone = false;
-        }
+    private void SetStatus()
+    {
+        if (_failure is { } failure)
+            _call.Fail(failure.Code, failure.Message);
+        else if (_call.CancellationToken.IsCancellationRequested && _call.IsDeadlineExceeded)
+            _call.Fail(InferenceCode.DeadlineExceeded, "the deadline passed while the call was served");
+        else if (_isBroken)
+            _call.Fail(InferenceCode.Cancelled, "the call was cancelled");
     }
 }

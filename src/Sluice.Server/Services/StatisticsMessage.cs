@@ -1,3 +1,4 @@
+using System.Globalization;
 using Sluice.Inference;
 using Sluice.Protocol.Inference;
 
@@ -42,7 +43,25 @@ internal static class StatisticsMessage
             });
         }
 
+        AddResponses(message, statistics.Responses);
         return message;
+    }
+
+    private static void AddResponses(Protocol.Inference.ModelStatistics message, ResponseStatistics responses)
+    {
+        for (var i = 0; i < responses.Count; i++)
+        {
+            var totals = responses[i];
+            message.ResponseStats[i.ToString(CultureInfo.InvariantCulture)] = new InferResponseStatistics
+            {
+                ComputeInfer = Duration(totals.ComputeInfer),
+                ComputeOutput = Duration(totals.ComputeOutput),
+                Success = Duration(totals.Success),
+                Fail = Duration(totals.Failure),
+                EmptyResponse = Duration(totals.Empty),
+                Cancel = Duration(totals.Cancelled),
+            };
+        }
     }
 
     private static StatisticDuration Duration(DurationTotal total) =>

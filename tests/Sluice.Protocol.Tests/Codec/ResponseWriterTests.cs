@@ -54,13 +54,16 @@ public sealed class ResponseWriterTests : IDisposable
                 Assert.Equal(InferResponseWriter.Measure(request), bytes.Length);
             }
 
-            expected.Parameters["triton_final_response"] = new InferParameter { BoolParam = true };
-            foreach (var bytes in WriteInTwoWays(request, StreamResponseWriter.Write))
+            foreach (var isFinal in new[] { true, false })
             {
-                var message = ModelStreamInferResponse.Parser.ParseFrom(bytes);
-                Assert.Equal("", message.ErrorMessage);
-                Assert.Equal(expected, message.InferResponse);
-                Assert.Equal(StreamResponseWriter.Measure(request), bytes.Length);
+                expected.Parameters["triton_final_response"] = new InferParameter { BoolParam = isFinal };
+                foreach (var bytes in WriteInTwoWays(request, (output, r) => StreamResponseWriter.Write(output, r, isFinal)))
+                {
+                    var message = ModelStreamInferResponse.Parser.ParseFrom(bytes);
+                    Assert.Equal("", message.ErrorMessage);
+                    Assert.Equal(expected, message.InferResponse);
+                    Assert.Equal(StreamResponseWriter.Measure(request), bytes.Length);
+                }
             }
         })
         .Check(Config.QuickThrowOnFailure.WithMaxTest(200));
@@ -68,15 +71,39 @@ public sealed class ResponseWriterTests : IDisposable
     [Theory]
     [InlineData("", "")]
     [InlineData("7", "model 'größe' failed 🙂")]
-    public void Write_FailureInAStream_HasTheMessageAndTheId(string id, string text)
+    public void Write_RefusalInAStream_HasTheMessageAndTheId(string id, string text)
     {
         var request = Request(id, [("o", DataType.Int32)]);
+        request.IsRefused = true;
         request.Fail(InferenceCode.Internal, text);
-        foreach (var bytes in WriteInTwoWays(request, StreamResponseWriter.Write))
+        foreach (var bytes in WriteInTwoWays(request, (output, r) => StreamResponseWriter.Write(output, r, isFinal: true)))
         {
             var message = ModelStreamInferResponse.Parser.ParseFrom(bytes);
             Assert.Equal(text, message.ErrorMessage);
             Assert.Equal(new ModelInferResponse { Id = id }, message.InferResponse);
+            Assert.Equal(StreamResponseWriter.Measure(request), bytes.Length);
+        }
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Write_FailureOfTheModelInAStream_SaysWhoseItIsAndWhetherMoreFollows(bool isFinal)
+    {
+        var request = Request("7", [("o", DataType.Int32)]);
+        request.Fail(InferenceCode.Internal, "no");
+        var expected = new ModelInferResponse
+        {
+            ModelName = "größe",
+            ModelVersion = "12",
+            Id = "7",
+            Parameters = { ["triton_final_response"] = new InferParameter { BoolParam = isFinal } },
+        };
+        foreach (var bytes in WriteInTwoWays(request, (output, r) => StreamResponseWriter.Write(output, r, isFinal)))
+        {
+            var message = ModelStreamInferResponse.Parser.ParseFrom(bytes);
+            Assert.Equal("no", message.ErrorMessage);
+            Assert.Equal(expected, message.InferResponse);
             Assert.Equal(StreamResponseWriter.Measure(request), bytes.Length);
         }
     }
@@ -135,7 +162,7 @@ public sealed class ResponseWriterTests : IDisposable
             writer.ResetWrittenCount();
             _ = InferResponseWriter.Measure(request) + StreamResponseWriter.Measure(request);
             InferResponseWriter.Write(writer, request);
-            StreamResponseWriter.Write(writer, request);
+            StreamResponseWriter.Write(writer, request, isFinal: true);
             request.Reset();
         }
 

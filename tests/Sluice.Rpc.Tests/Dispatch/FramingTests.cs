@@ -3,6 +3,7 @@ using System.IO.Compression;
 using Google.Protobuf;
 using Sluice.Protocol.Codec;
 using Sluice.Protocol.Inference;
+using Sluice.Rpc.Calls;
 
 namespace Sluice.Rpc.Tests;
 
@@ -29,6 +30,24 @@ public sealed class FramingTests
             Assert.Equal(0, flag);
             Assert.True(ModelReadyResponse.Parser.ParseFrom(message).Ready);
         }
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(3)]
+    public async Task StopReading_WhileAMessageIsWaitedFor_EndsTheStream(int bytesOfAFrame)
+    {
+        var hasEnded = false;
+        using var fixture = new DispatcherFixture(null, new RawMethod("test.Service", "Stream", async call =>
+            hasEnded = await call.Reader.ReadAsync(mustLand: true, bulkOffset: null) is null));
+        var exchange = new FakeExchange("/test.Service/Stream");
+        await exchange.WriteAsync(DispatcherFixture.Request("abc").AsMemory(0, bytesOfAFrame));
+        var served = fixture.Serve(exchange);
+        Assert.False(served.IsCompleted);
+        fixture.Call.StopReading();
+        await served;
+        Assert.True(hasEnded);
+        Assert.Equal("0", exchange.GrpcStatus);
     }
 
     [Fact]
