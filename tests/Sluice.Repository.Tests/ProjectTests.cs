@@ -18,10 +18,12 @@ public sealed class ProjectTests
         ["Sluice.Scheduling"] = ["Sluice.Models"],
         ["Sluice.Statistics"] = ["Sluice.Inference"],
         ["Sluice.Backends.OnnxRuntime"] = ["Sluice.Inference"],
+        ["Sluice.Backends.Samples"] = ["Sluice.Inference"],
         ["Sluice.Client"] = ["Sluice.Protocol"],
         ["Sluice.Server"] =
         [
-            "Sluice.Http2", "Sluice.Rest", "Sluice.Scheduling", "Sluice.Statistics", "Sluice.Backends.OnnxRuntime", "Sluice.Client",
+            "Sluice.Http2", "Sluice.Rest", "Sluice.Scheduling", "Sluice.Statistics", "Sluice.Backends.OnnxRuntime",
+            "Sluice.Backends.Samples", "Sluice.Client",
         ],
     };
 

@@ -44,7 +44,7 @@ public sealed class DecoupledScheduler : IServable, ITimerTarget
         SchedulerOptions options, IDelayTimer timer, ILogger logger)
     {
         Settings = settings;
-        Statistics = new ModelStatistics(settings.MaxBatchSize);
+        Statistics = new ModelStatistics(settings.MaxBatchSize, options.KeepsStageLatencies);
         Logger = logger;
         _model = model;
         _timer = timer;

@@ -25,6 +25,7 @@ internal sealed class ResponseChannel(DecoupledScheduler owner) : IResponseChann
     private int _count;
     private int _index;
     private long _startedAt;
+    private long _gatheredAt;
     private long _stepAt;
     private long _rentedAt;
     private long _writingTicks;
@@ -45,10 +46,11 @@ internal sealed class ResponseChannel(DecoupledScheduler owner) : IResponseChann
         _parts = ExecutionAndRequest;
         _count = _index = 0;
         _rentedAt = _writingTicks = 0;
-        _startedAt = _stepAt = owner.Now;
+        _startedAt = _gatheredAt = _stepAt = owner.Now;
         CancellationToken = request.Lifetime?.CancellationToken ?? CancellationToken.None;
         _inputs = owner.RentBatch(owner.Settings.MaxBatchSize == 0 ? 1 : request.RowCount);
         BatchAssembler.Assemble(_inputs, new ReadOnlySpan<InferRequest>(in request));
+        _gatheredAt = owner.Now;
     }
 
     public void Dispose() => _turn.Dispose();
@@ -252,6 +254,7 @@ internal sealed class ResponseChannel(DecoupledScheduler owner) : IResponseChann
         var now = owner.Now;
         var statistics = owner.Statistics;
         var timing = new ExecutionTiming(0, now - _startedAt - _writingTicks, 0);
+        request.Trace?.MarkExecution(request.QueuedAt, _startedAt, _gatheredAt, now, now);
         statistics.RecordExecution(Math.Max(1, request.RowCount), in timing);
         if (_hasFailed)
         {

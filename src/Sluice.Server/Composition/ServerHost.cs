@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Microsoft.Extensions.Logging;
 using Sluice.Backends.OnnxRuntime;
+using Sluice.Backends.Samples;
 using Sluice.Inference;
 using Sluice.Models;
 using Sluice.Protocol.Health;
@@ -62,7 +63,8 @@ public sealed class ServerHost : IAsyncDisposable
         _sharedMemory = new SharedMemoryParts(options, _pool);
         _onnx = new OnnxRuntimeBackend(loggers);
         _loader = new ModelLoader(
-            [_onnx], _pool, ModelParts.CreateScheduler(options), _timer, loggers.CreateLogger<ModelLoader>());
+            [_onnx, .. SampleBackends.Create(time)], _pool, ModelParts.CreateScheduler(options), _timer,
+            loggers.CreateLogger<ModelLoader>());
         _lifecycle = ModelParts.CreateLifecycle(options, _loader, loggers, time);
         _state = new ServerState(_lifecycle, options, time);
         _traceWriter = new TraceWriter(options.Trace, loggers.CreateLogger<TraceWriter>());
@@ -116,6 +118,9 @@ public sealed class ServerHost : IAsyncDisposable
 
     /// <summary>Regions that clients have registered; null when they may not.</summary>
     public SharedMemoryRegistry? SharedMemory => _sharedMemory.Regions;
+
+    /// <summary>Calls being served now.</summary>
+    public long ActiveCount => _dispatcher.ActiveCount + (_rest?.ActiveCount ?? 0);
 
     /// <summary>Listens, then loads the models; ready at the end.</summary>
     /// <returns>False when a model failed and the options say to exit then.</returns>
@@ -245,8 +250,6 @@ public sealed class ServerHost : IAsyncDisposable
             ports.Add(HttpParts.Figures("metrics", _metrics));
         return ports;
     }
-
-    private long ActiveCount => _dispatcher.ActiveCount + (_rest?.ActiveCount ?? 0);
 
     private List<RpcMethod> ListMethods()
     {

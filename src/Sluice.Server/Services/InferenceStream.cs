@@ -54,16 +54,16 @@ internal sealed class InferenceStream : ICallLifetime, ICallOrigin, IDisposable
 
     public bool IsDeadlineExceeded => _call.IsDeadlineExceeded;
 
-    public string FrontEnd => _call.FrontEnd;
+    public string FrontEnd => ((ICallOrigin)_call).FrontEnd;
 
-    public long BeganAt => _call.BeganAt;
+    public long BeganAt => ((ICallOrigin)_call).BeganAt;
 
     public CallerIdentity? Caller => _call.Caller;
 
     private bool HasRoom => _inFlightCount < _call.Options.MaxInFlightPerStream &&
         _inFlightBytes < _call.Options.MaxInFlightBytesPerStream;
 
-    public string? Header(string name) => _call.Header(name);
+    public string? Header(string name) => ((ICallOrigin)_call).Header(name);
 
     public void Dispose()
     {
