@@ -19,6 +19,8 @@ public sealed class RestCall : ICallLifetime, ICallOrigin
     /// <summary>Content type of JSON.</summary>
     internal const string Json = "application/json";
 
+    private const string NoStream = "HTTP end point doesn't support models with decoupled transaction policy";
+
     // Past this a response is sent piece by piece, so that the transport never holds all of it.
     private const int LargePiece = 256 * 1024;
 
@@ -93,7 +95,7 @@ public sealed class RestCall : ICallLifetime, ICallOrigin
     internal ResponseBuffer Buffer => _output;
 
     /// <summary>The pooled request of inference handlers.</summary>
-    internal InferRequest Request => _request ??= new InferRequest();
+    internal InferRequest Request => _request ??= new InferRequest { DecoupledRefusal = NoStream };
 
     string? ICallOrigin.Header(string name) => Exchange.RequestHeader(name);
 
@@ -164,6 +166,19 @@ public sealed class RestCall : ICallLifetime, ICallOrigin
 
         Exchange.SetHeader(BinaryExtension.HeaderName, _lastHeaderText);
         return SendAsync("application/octet-stream", request, binaryLength, mayCompress: true);
+    }
+
+    /// <summary>Begins a response whose length nobody knows yet; <see cref="FlushOutputAsync"/> sends its pieces.</summary>
+    internal void BeginStream(string contentType) => Exchange.SetHead(200, contentType, -1);
+
+    /// <summary>Sends what stands in <see cref="Output"/> as the next piece of a stream.</summary>
+    /// <returns>Completes when the client has room for more; false when it is gone.</returns>
+    internal async ValueTask<bool> FlushOutputAsync()
+    {
+        Write(Exchange.Output, _output.Written);
+        _output.Clear();
+        var flushed = await Exchange.Output.FlushAsync(CancellationToken).ConfigureAwait(false);
+        return !flushed.IsCompleted && !flushed.IsCanceled;
     }
 
     private ValueTask SendAsync(string contentType, InferRequest? request, long binaryLength, bool mayCompress)

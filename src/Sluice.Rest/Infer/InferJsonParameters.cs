@@ -11,9 +11,13 @@ internal static class InferJsonParameters
     {
         JsonTokens.Expect(ref reader, "parameters", JsonTokenType.StartObject);
         while (JsonTokens.Next(ref reader) == JsonTokenType.PropertyName)
-        {
-            ReservedParameters.Apply(request, ReadParameter(ref reader, request), isHttp: true);
-        }
+            ReadOne(ref reader, request);
+    }
+
+    /// <summary>Reads one parameter of a request, whose key the reader stands on.</summary>
+    public static void ReadOne(ref Utf8JsonReader reader, InferRequest request)
+    {
+        ReservedParameters.Apply(request, ReadParameter(ref reader, request), isHttp: true);
     }
 
     public static void ReadOfInput(ref Utf8JsonReader reader, InferRequest request, ref InputTensor input)

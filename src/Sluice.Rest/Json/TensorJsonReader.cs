@@ -27,10 +27,7 @@ internal static class TensorJsonReader
     {
         if (reader.TokenType != JsonTokenType.StartArray)
             throw JsonTokens.Mistyped("data", JsonTokenType.StartArray);
-        if (input.DataType is DataType.Fp16 or DataType.Bf16)
-            throw InferenceException.Invalid(
-                $"receiving {input.DataType.WireName()} data via JSON is not supported. Please use the binary data format for " +
-                $"input '{request.TextString(input.Name)}'");
+        RefuseHalves(request, in input);
         if (!input.Shape.TryGetElementCount(out var count))
             throw InferenceException.Invalid(
                 $"input '{request.TextString(input.Name)}' shape {input.Shape} causes total element count to exceed maximum size " +
@@ -45,6 +42,37 @@ internal static class TensorJsonReader
             ReadNumbers(ref reader, (int)count, request, ref input, pool);
         input.Data = new(input.Owned!.Memory);
         input.HasData = true;
+    }
+
+    /// <summary>Reads a tensor of one element from the value that the reader stands on.</summary>
+    public static void ReadScalar(ref Utf8JsonReader reader, InferRequest request, ref InputTensor input, TensorBufferPool pool)
+    {
+        RefuseHalves(request, in input);
+        if (input.DataType == DataType.Bytes)
+        {
+            var most = reader.HasValueSequence ? reader.ValueSequence.Length : reader.ValueSpan.Length;
+            input.Owned = pool.Rent(LengthPrefix + checked((int)most));
+            var length = reader.CopyString(input.Owned.GetSpan()[LengthPrefix..]);
+            BinaryPrimitives.WriteInt32LittleEndian(input.Owned.GetSpan(), length);
+            input.Owned.Shrink(LengthPrefix + length);
+        }
+        else
+        {
+            input.Owned = pool.Rent(input.DataType.ElementSize());
+            if (!TryWrite(ref reader, input.DataType, input.Owned.GetSpan()))
+                throw Unfit(ref reader, request, in input);
+        }
+
+        input.Data = new(input.Owned.Memory);
+        input.HasData = true;
+    }
+
+    private static void RefuseHalves(InferRequest request, in InputTensor input)
+    {
+        if (input.DataType is DataType.Fp16 or DataType.Bf16)
+            throw InferenceException.Invalid(
+                $"receiving {input.DataType.WireName()} data via JSON is not supported. Please use the binary data format for " +
+                $"input '{request.TextString(input.Name)}'");
     }
 
     private static void ReadNumbers(

@@ -18,6 +18,13 @@ internal static class TensorJsonWriter
     public static void Write(ResponseBuffer output, DataType type, ReadOnlySpan<byte> data, string name)
     {
         output.WriteRaw("["u8);
+        WriteElements(output, type, data, name);
+        output.WriteRaw("]"u8);
+    }
+
+    /// <summary>Writes the elements, between commas, without the brackets around them.</summary>
+    public static void WriteElements(ResponseBuffer output, DataType type, ReadOnlySpan<byte> data, string name)
+    {
         switch (type)
         {
             case DataType.Bool:
@@ -61,8 +68,6 @@ internal static class TensorJsonWriter
                     $"sending {type.WireName()} data via JSON is not supported. Please use the binary data format for output " +
                     $"'{name}'");
         }
-
-        output.WriteRaw("]"u8);
     }
 
     private static void WriteNumbers<T>(ResponseBuffer output, ReadOnlySpan<byte> data)

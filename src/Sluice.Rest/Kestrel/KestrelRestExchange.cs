@@ -52,13 +52,13 @@ internal sealed class KestrelRestExchange(RestCall call) : IRestExchange
     public void SetHead(int status, string? contentType, long contentLength)
     {
         _response.StatusCode = status;
-        _response.Headers.ContentLength = contentLength;
+        _response.Headers.ContentLength = contentLength < 0 ? null : contentLength;
         if (contentType is not null)
             _response.Headers.ContentType = new StringValues(contentType);
 
         // Starting now lets the body go straight behind the head; before the start Kestrel collects it elsewhere and copies
         // it. Nothing is sent by it, and it never waits because no callback is registered.
-        if (contentLength > 0)
+        if (contentLength != 0)
             _features.Get<IHttpResponseBodyFeature>()!.StartAsync().GetAwaiter().GetResult();
     }
 

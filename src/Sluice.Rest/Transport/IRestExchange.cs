@@ -37,7 +37,7 @@ internal interface IRestExchange
     /// <summary>Lists all request headers.</summary>
     IEnumerable<KeyValuePair<string, string>> RequestHeaders();
 
-    /// <summary>Sets the status, content type and length of the response.</summary>
+    /// <summary>Sets the status, content type and length of the response; a negative length = not known yet.</summary>
     void SetHead(int status, string? contentType, long contentLength);
 
     /// <summary>Sets a response header.</summary>

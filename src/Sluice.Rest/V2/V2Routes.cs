@@ -1,4 +1,5 @@
 using Sluice.Inference;
+using Sluice.Rest.Generate;
 using Sluice.Rest.Infer;
 using Sluice.Rest.Routing;
 using Sluice.Rpc.Dispatch;
@@ -17,6 +18,7 @@ public static class V2Routes
         var metadata = new MetadataHandlers(unary);
         var repository = new RepositoryHandlers(unary);
         var infer = new InferHandler(engine, unary);
+        var generate = new GenerateHandler(engine, unary);
         var settings = new SettingsHandlers(unary);
         yield return new("GET", "/v2", metadata.ServerAsync);
         yield return new("GET", "/v2/health/live", metadata.LiveAsync);
@@ -47,6 +49,8 @@ public static class V2Routes
             yield return new("GET", $"{model}/config", metadata.ConfigAsync);
             yield return new("GET", $"{model}/stats", metadata.StatisticsAsync);
             yield return new("POST", $"{model}/infer", infer.InferAsync);
+            yield return new("POST", $"{model}/generate", generate.GenerateAsync);
+            yield return new("POST", $"{model}/generate_stream", generate.StreamAsync);
         }
     }
 
