@@ -98,6 +98,32 @@ async def fails_with(call, code):
     raise AssertionError(f"the call succeeded, expected {code}")
 
 
+def repeat(pb, id, values, delays=None, wants_end=False):
+    request = pb.ModelInferRequest(model_name="repeat_int32", id=id)
+    for name, datatype, data in (("IN", "INT32", values), ("DELAY", "UINT32", delays or [0] * len(values)), ("WAIT", "UINT32", [0])):
+        request.inputs.add(name=name, datatype=datatype, shape=[len(data)])
+        request.raw_input_contents.append(struct.pack(f"<{len(data)}i", *data))
+    if wants_end:
+        request.parameters["triton_enable_empty_final_response"].bool_param = True
+    return request
+
+
+def square_faulty(pb, number):
+    request = pb.ModelInferRequest(model_name="square_faulty", id="s", raw_input_contents=[struct.pack("<i", number)])
+    request.inputs.add(name="IN", datatype="INT32", shape=[1])
+    return request
+
+
+async def next_of(call):
+    """The next message of a stream, as (id, value or error, final or not)."""
+    message = await asyncio.wait_for(call.read(), LIMIT)
+    if message is grpc.aio.EOF:
+        return None
+    response = message.infer_response
+    value = message.error_message or [struct.unpack("<i", raw)[0] for raw in response.raw_output_contents[:1]]
+    return response.id, value, response.parameters["triton_final_response"].bool_param
+
+
 class Cases:
     def __init__(self, channel, pb, stub):
         self.channel, self.pb, self.stub = channel, pb, stub
@@ -212,6 +238,35 @@ class Cases:
             expect(await call.read() is grpc.aio.EOF, "more than was asked for")
 
         await asyncio.gather(*(one() for _ in range(1000)))
+
+    async def decoupled(self):
+        call = self.stub.ModelStreamInfer(timeout=LIMIT)
+        await call.write(repeat(self.pb, "a", [5, 6], wants_end=True))
+        got = [await next_of(call) for _ in range(3)]
+        expect(got == [("a", [5], False), ("a", [6], False), ("a", [], True)], f"{got}")
+        await call.write(repeat(self.pb, "b", []))
+        await call.write(repeat(self.pb, "c", [1, 2], [0, 3_600_000]))
+        expect(await next_of(call) == ("c", [1], False), "c is first")
+        await call.write(add_sub(self.pb))
+        expect((await call.read()).infer_response.id == "ü1", "an ordinary model waits for a decoupled one")
+        await call.write(square_faulty(self.pb, 3))
+        got = [await next_of(call) for _ in range(2)]
+        expect(got == [("s", "simulated failure", False)] * 2, f"{got}")
+        call.cancel()
+        details = await fails_with(
+            self.stub.ModelInfer(repeat(self.pb, "d", [1]), timeout=LIMIT), grpc.StatusCode.UNIMPLEMENTED)
+        expect(details == "ModelInfer RPC doesn't support models with decoupled transaction policy", details)
+
+    async def statuses_of_a_stream(self):
+        call = self.stub.ModelStreamInfer(timeout=LIMIT, metadata=(("triton_grpc_error", "true"),))
+        await call.write(repeat(self.pb, "a", [1, 2], [0, 3_600_000]))
+        expect(await next_of(call) == ("a", [1], False), "the first answer")
+        await call.write(add_sub(self.pb, "nobody"))
+        message = await call.read()
+        expect(message.error_message == "Request for unknown model: 'nobody' is not found", f"{message}")
+        await call.write(square_faulty(self.pb, 3))
+        details = await fails_with(next_of(call), grpc.StatusCode.UNKNOWN)
+        expect(details == "simulated failure", details)
 
     async def health(self):
         from health.v1 import health_pb2, health_pb2_grpc
