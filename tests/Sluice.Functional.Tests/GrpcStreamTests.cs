@@ -225,6 +225,27 @@ public sealed class GrpcStreamTests(ServerFixture server) : IDisposable
     }
 
     [Fact]
+    public async Task Parameters_OfTheModelsResponse_ReachTheClient()
+    {
+        using var result = await _client.InferAsync(Floats("identity_batch", "p", [1], 1, 1));
+        Assert.Equal("an example string parameter", result.Parameters["param0"].StringParam);
+        Assert.Equal(42, result.Parameters["param1"].Int64Param);
+        Assert.False(result.Parameters["param2"].BoolParam);
+        Assert.Equal(123.123, result.Parameters["param3"].DoubleParam);
+        await using var stream = _client.OpenInferStream();
+        await stream.WriteAsync(Floats("identity_decoupled", "p", [1], 1));
+        using var streamed = await stream.ReadAsync();
+        Assert.Equal(42, streamed!.Parameters["param1"].Int64Param);
+        Assert.True(streamed.Parameters["triton_final_response"].BoolParam);
+        using var http = new HttpInference(server.Host.HttpAddress!);
+        using var content = new StringContent("""{"inputs":[{"name":"INPUT0","shape":[1,1],"datatype":"FP32","data":[1]}]}""");
+        using var response = await http.Client.PostAsync("/v2/models/identity_batch/infer", content);
+        Assert.Contains(
+            "\"parameters\":{\"param0\":\"an example string parameter\",\"param1\":42,\"param2\":false,\"param3\":123.123}",
+            await response.Content.ReadAsStringAsync(), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Statistics_OfADecoupledModel_HaveRowsByResponse()
     {
         var before = await RowsAsync("square_faulty");

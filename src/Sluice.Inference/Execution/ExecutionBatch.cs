@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Sluice.Tensors;
 
 namespace Sluice.Inference;
@@ -37,6 +38,7 @@ public sealed unsafe class ExecutionBatch
     private readonly bool[] _isRequested;
     private OutputPlace[]? _places;
     private bool _hasPlaces;
+    private List<ResponseParameter>? _parameters;
     private int _references;
 
     /// <summary>Creates an empty batch.</summary>
@@ -97,6 +99,12 @@ public sealed unsafe class ExecutionBatch
 
     /// <summary>Says that an output will not be made this time, so that nobody misses it.</summary>
     public void Withdraw(int outputIndex) => _isRequested[outputIndex] = false;
+
+    /// <summary>Parameters of the response, of every request's where the batch has several.</summary>
+    public ReadOnlySpan<ResponseParameter> Parameters => CollectionsMarshal.AsSpan(_parameters);
+
+    /// <summary>Adds a parameter to the response. For engines.</summary>
+    public void AddParameter(in ResponseParameter parameter) => (_parameters ??= []).Add(parameter);
 
     /// <summary>Stores an output. For engines.</summary>
     /// <param name="outputIndex">Index in <see cref="ModelSettings.Outputs"/>.</param>
@@ -162,6 +170,8 @@ public sealed unsafe class ExecutionBatch
             _outputBuffers[i]?.Dispose();
             _outputBuffers[i] = null;
         }
+
+        _parameters?.Clear();
     }
 
     /// <summary>Gives kept input buffers of more than the given size back to the pool, so that idle models hold little.</summary>

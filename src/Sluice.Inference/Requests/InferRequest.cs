@@ -161,6 +161,9 @@ public sealed class InferRequest : IValueTaskSource
     /// <summary>Outputs of the response, in the model's order.</summary>
     public ReadOnlySpan<OutputTensor> Outputs => _outputs.AsSpan(0, OutputCount);
 
+    /// <summary>Parameters of the response.</summary>
+    public ReadOnlySpan<ResponseParameter> ResponseParameters => _batch is null ? default : _batch.Parameters;
+
     /// <summary>Position in <see cref="Inputs"/> by index in <see cref="ModelSettings.Inputs"/>; -1 = not sent.</summary>
     public Span<int> InputByIndex => _inputByIndex.AsSpan(0, Settings!.Inputs.Length);
 

@@ -28,7 +28,7 @@ public static class InferResponseWriter
     {
         var settings = request.Settings!;
         long size = FieldIfAny(settings.NameUtf8.Length) + FieldIfAny(settings.VersionUtf8.Length) +
-            FieldIfAny(request.Id.Length);
+            FieldIfAny(request.Id.Length) + ResponseParameterWriter.Measure(request.ResponseParameters);
         foreach (ref readonly var output in request.Outputs)
         {
             size += WireWriter.FieldSize(MeasureOutput(in output, request));
@@ -57,6 +57,7 @@ public static class InferResponseWriter
         writer.WriteFieldIfAny(TagModelName, settings.NameUtf8);
         writer.WriteFieldIfAny(TagModelVersion, settings.VersionUtf8);
         writer.WriteFieldIfAny(TagId, request.Text(request.Id));
+        ResponseParameterWriter.Write(ref writer, request.ResponseParameters);
         foreach (ref readonly var output in request.Outputs)
             WriteOutput(ref writer, in output, request);
         writer.Flush();

@@ -24,6 +24,12 @@ internal static class GenerateJsonWriter
         output.WriteJsonString(settings.NameUtf8);
         output.WriteRaw(",\"model_version\":"u8);
         output.WriteJsonString(settings.VersionUtf8);
+        foreach (ref readonly var parameter in request.ResponseParameters)
+        {
+            output.WriteRaw(","u8);
+            ParameterJsonWriter.Write(output, in parameter);
+        }
+
         foreach (ref readonly var tensor in request.Outputs)
         {
             var name = settings.Outputs[tensor.Index];

@@ -26,6 +26,7 @@ internal static class InferJsonWriter
         output.WriteJsonString(settings.NameUtf8);
         output.WriteRaw(",\"model_version\":"u8);
         output.WriteJsonString(settings.VersionUtf8);
+        WriteParameters(output, request.ResponseParameters);
         output.WriteRaw(",\"outputs\":["u8);
         var binaryLength = -1L;
         for (var i = 0; i < request.OutputCount; i++)
@@ -41,6 +42,21 @@ internal static class InferJsonWriter
 
         output.WriteRaw("]}"u8);
         return binaryLength;
+    }
+
+    private static void WriteParameters(ResponseBuffer output, ReadOnlySpan<ResponseParameter> parameters)
+    {
+        if (parameters.IsEmpty)
+            return;
+        output.WriteRaw(",\"parameters\":{"u8);
+        for (var i = 0; i < parameters.Length; i++)
+        {
+            if (i > 0)
+                output.WriteRaw(","u8);
+            ParameterJsonWriter.Write(output, in parameters[i]);
+        }
+
+        output.WriteRaw("}"u8);
     }
 
     private static void WriteOutput(ResponseBuffer output, InferRequest request, in OutputTensor tensor, bool isBinary)

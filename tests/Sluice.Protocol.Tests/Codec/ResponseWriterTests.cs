@@ -68,6 +68,43 @@ public sealed class ResponseWriterTests : IDisposable
         })
         .Check(Config.QuickThrowOnFailure.WithMaxTest(200));
 
+    [Fact]
+    public void Write_ParametersOfTheModel_ComeWithEveryKind()
+    {
+        var request = Request("7", [("o", DataType.Int32)]);
+        var batch = new ExecutionBatch(request.Settings!, _pool, _ => { });
+        batch.Begin(1);
+        batch.AddParameter(ResponseParameter.Of("größe", new string('ß', 300)));
+        batch.AddParameter(ResponseParameter.Of("i", -1));
+        batch.AddParameter(ResponseParameter.Of("b", false));
+        batch.AddParameter(ResponseParameter.Of("d", 123.123));
+        batch.AddParameter(new ResponseParameter("u", ParameterKind.UInt64, -1, ""));
+        request.HoldBatch(batch);
+        batch.Release();
+        var expected = new ModelInferResponse
+        {
+            ModelName = "größe",
+            ModelVersion = "12",
+            Id = "7",
+            Parameters =
+            {
+                ["größe"] = new InferParameter { StringParam = new string('ß', 300) },
+                ["i"] = new InferParameter { Int64Param = -1 },
+                ["b"] = new InferParameter { BoolParam = false },
+                ["d"] = new InferParameter { DoubleParam = 123.123 },
+                ["u"] = new InferParameter { Uint64Param = ulong.MaxValue },
+            },
+        };
+        foreach (var bytes in WriteInTwoWays(request, InferResponseWriter.Write))
+        {
+            Assert.Equal(expected, ModelInferResponse.Parser.ParseFrom(bytes));
+            Assert.Equal(InferResponseWriter.Measure(request), bytes.Length);
+        }
+
+        request.Reset();
+        Assert.True(request.ResponseParameters.IsEmpty);
+    }
+
     [Theory]
     [InlineData("", "")]
     [InlineData("7", "model 'größe' failed 🙂")]
