@@ -313,6 +313,29 @@ public sealed class GrpcStreamTests(ServerFixture server) : IDisposable
         });
     }
 
+    /// <summary>No status can reach such a reader, so the server resets the stream.</summary>
+    [Fact]
+    public async Task SlowReader_WhoseTimeIsOver_FreesEverything()
+    {
+        using var invoker = new HttpMessageInvoker(new SocketsHttpHandler { UseProxy = false, EnableMultipleHttp2Connections = true });
+        using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(server.GrpcAddress, RawCaller.StreamPath))
+        {
+            Version = System.Net.HttpVersion.Version20,
+            VersionPolicy = HttpVersionPolicy.RequestVersionExact,
+            Content = new ByteArrayContent(RawCaller.Frame(RawCaller.Message(Square("s", int.MaxValue)))),
+        };
+        request.Content.Headers.ContentType = new("application/grpc");
+        request.Headers.TryAddWithoutValidation("grpc-timeout", "1500m");
+        using var response = await invoker.SendAsync(request, CancellationToken.None);
+        Assert.Equal(1, server.Host.ActiveCount);
+        await Eventually.TrueAsync(() => server.Host.ActiveCount == 0, () => "the call is still served");
+        await Assert.ThrowsAnyAsync<Exception>(async () =>
+        {
+            await using var body = await response.Content.ReadAsStreamAsync();
+            await body.CopyToAsync(Stream.Null);
+        });
+    }
+
     private async Task<long> CancelledAsync(string model) => (await _client.GetModelStatisticsAsync(model))[0]
         .ResponseStats.Values.Sum(row => (long)row.Cancel.Count);
 
