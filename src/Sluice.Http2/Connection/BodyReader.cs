@@ -12,10 +12,10 @@ namespace Sluice.Http2.Connection;
 internal sealed class BodyReader(Http2Stream stream) : PipeReader, IValueTaskSource<ReadResult>, IValueTaskSource<bool>
 {
     private readonly object _gate = new();
-    private readonly Stack<Node> _free = new();
+    private readonly Stack<BodySegment> _free = new();
     private ManualResetValueTaskSourceCore<bool> _wait;
-    private Node? _head;
-    private Node? _tail;
+    private BodySegment? _head;
+    private BodySegment? _tail;
     private int _headStart;
     private long _unread;
     private bool _isExamined;
@@ -30,7 +30,6 @@ internal sealed class BodyReader(Http2Stream stream) : PipeReader, IValueTaskSou
     /// <summary>Continue a waiting reader on the thread pool, for handlers that may block.</summary>
     public bool ResumesElsewhere
     {
-        get => _wait.RunContinuationsAsynchronously;
         set => _wait.RunContinuationsAsynchronously = value;
     }
 
@@ -71,7 +70,7 @@ internal sealed class BodyReader(Http2Stream stream) : PipeReader, IValueTaskSou
             }
 
             if (bytes.Length > 0)
-                AddNode(segment, bytes);
+                AddBodySegment(segment, bytes);
             isDone = TakeReadyWait();
         }
 
@@ -169,7 +168,7 @@ internal sealed class BodyReader(Http2Stream stream) : PipeReader, IValueTaskSou
         int count;
         lock (_gate)
         {
-            if (consumed.GetObject() is not Node target)
+            if (consumed.GetObject() is not BodySegment target)
                 return;
             count = ReleaseTo(target, consumed.GetInteger());
             _isExamined = _head is null || (examined.GetObject() == _tail && examined.GetInteger() == _tail!.Memory.Length);
@@ -183,14 +182,32 @@ internal sealed class BodyReader(Http2Stream stream) : PipeReader, IValueTaskSou
     public override void CancelPendingRead()
     {
         bool isDone;
+        bool isFill;
         lock (_gate)
         {
             _isCanceled = true;
-            isDone = TakeReadyWait();
+            isFill = _isWaiting && _isFillWait;
+            isDone = !isFill && TakeReadyWait();
         }
 
+        // The socket may be receiving into what is being filled just now; only the turn knows when it is not.
+        if (isFill)
+            stream.RequestAttention();
         if (isDone)
             _wait.SetResult(true);
+    }
+
+    /// <summary>Ends a fill that was cancelled. In the turn.</summary>
+    public void CancelFill()
+    {
+        lock (_gate)
+        {
+            if (!_isCanceled || !_isFillWait || !_isWaiting)
+                return;
+            _isFilling = _isWaiting = false;
+        }
+
+        _wait.SetResult(true);
     }
 
     /// <inheritdoc/>
@@ -277,7 +294,7 @@ internal sealed class BodyReader(Http2Stream stream) : PipeReader, IValueTaskSou
     {
         _fill = _fill[count..];
         _isFilling = !_fill.IsEmpty;
-        stream.ConsumedInTurn(count);
+        stream.Consumed(count);
     }
 
     private ReadResult CurrentResult()
@@ -293,10 +310,10 @@ internal sealed class BodyReader(Http2Stream stream) : PipeReader, IValueTaskSou
         return new ReadResult(buffer, isCanceled, _isCompleted);
     }
 
-    private void AddNode(ReceiveSegment segment, ReadOnlyMemory<byte> bytes)
+    private void AddBodySegment(ReceiveSegment segment, ReadOnlyMemory<byte> bytes)
     {
         segment.AddReference();
-        var node = _free.TryPop(out var idle) ? idle : new Node();
+        var node = _free.TryPop(out var idle) ? idle : new BodySegment();
         node.Set(segment, bytes, _tail);
         _head ??= node;
         _tail = node;
@@ -328,7 +345,7 @@ internal sealed class BodyReader(Http2Stream stream) : PipeReader, IValueTaskSou
         return copied;
     }
 
-    private int ReleaseTo(Node target, int index)
+    private int ReleaseTo(BodySegment target, int index)
     {
         var count = 0;
         while (_head is not null && _head != target)
@@ -360,30 +377,5 @@ internal sealed class BodyReader(Http2Stream stream) : PipeReader, IValueTaskSou
             _tail = null;
         node.Clear();
         _free.Push(node);
-    }
-
-    /// <summary>One piece of the body.</summary>
-    private sealed class Node : ReadOnlySequenceSegment<byte>
-    {
-        private ReceiveSegment? _segment;
-
-        public Node? Following => (Node?)Next;
-
-        public void Set(ReceiveSegment segment, ReadOnlyMemory<byte> bytes, Node? previous)
-        {
-            _segment = segment;
-            Memory = bytes;
-            RunningIndex = previous is null ? 0 : previous.RunningIndex + previous.Memory.Length;
-            if (previous is not null)
-                previous.Next = this;
-        }
-
-        public void Clear()
-        {
-            _segment!.Release();
-            _segment = null;
-            Memory = default;
-            Next = null;
-        }
     }
 }

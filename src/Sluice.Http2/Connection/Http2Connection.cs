@@ -267,6 +267,7 @@ internal sealed class Http2Connection
             stream.BeginAttention();
             if (stream.RequestedAbort >= 0 && !stream.IsReset)
                 Reset(stream, (Http2ErrorCode)stream.RequestedAbort);
+            stream.CancelFill();
             _windows.Credit(stream, isOpen: !stream.IsRemoteClosed && _streams.Contains(stream));
             if (stream.IsServed)
                 _windows.Dropped(stream.DiscardBody());

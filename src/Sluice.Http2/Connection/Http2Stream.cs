@@ -221,12 +221,9 @@ internal sealed class Http2Stream : IRpcExchange
     /// <summary>The handler has read bytes. Any thread.</summary>
     public void Consumed(int count)
     {
-        if (count > 0 && Interlocked.Add(ref _consumed, count) >= _connection.Limits.StreamWindowBytes / 2)
+        if (count > 0 && Interlocked.Add(ref _consumed, count) + Uncredited >= _connection.Limits.StreamWindowBytes / 2)
             RequestAttention();
     }
-
-    /// <summary>Bytes went straight to the handler's memory. In the turn.</summary>
-    public void ConsumedInTurn(int count) => Interlocked.Add(ref _consumed, count);
 
     /// <summary>The handler waits for so many bytes, for which it has memory. Any thread.</summary>
     public void AwaitsFill(int consumed, int wanted)
@@ -249,6 +246,9 @@ internal sealed class Http2Stream : IRpcExchange
 
     /// <summary>Lets a writer go on that has waited for room. In the turn.</summary>
     public void ReleaseWriter() => _writer.Released(_stagedCount > 0);
+
+    /// <summary>Ends a wait for body bytes that was cancelled. In the turn.</summary>
+    public void CancelFill() => _body.CancelFill();
 
     /// <summary>Drops what the handler left unread; returns its length. In the turn.</summary>
     public int DiscardBody() => _body.Discard();

@@ -63,6 +63,8 @@ internal sealed class InferenceStream : ICallLifetime, ICallOrigin, IDisposable
     private bool HasRoom => _inFlightCount < _call.Options.MaxInFlightPerStream &&
         _inFlightBytes < _call.Options.MaxInFlightBytesPerStream;
 
+    public void ForwardHeaders(InferRequest request) => _call.ForwardHeaders(request);
+
     public string? Header(string name) => ((ICallOrigin)_call).Header(name);
 
     public void Dispose()

@@ -254,6 +254,38 @@ public sealed class ConformanceTests
         }
     }
 
+    /// <summary>A reader that takes large messages and answers nothing must not leave the peer without a window.</summary>
+    [Theory]
+    [MemberData(nameof(Both))]
+    public async Task S6_9_LargeMessagesWithoutAnswers_KeepComing(Transport transport)
+    {
+        await using var server = await TestServer.StartAsync(
+            transport, new Http2Limits { StreamWindowBytes = 200_000, ConnectionWindowBytes = 400_000 });
+        await using var client = await FrameClient.ConnectAsync(server);
+        await client.HeadersAsync(1, TestServer.Silent);
+        var (stream, connection) = (200_000, 400_000);
+        for (var message = 0; message < 10; message++)
+        {
+            foreach (var piece in FrameClient.Message(new byte[199_995]).Chunk(10_000))
+            {
+                while (stream < piece.Length || connection < piece.Length)
+                {
+                    var update = await client.NextAsync(f => f.Type is FrameType.WindowUpdate or FrameType.Settings);
+                    if (update.Type == FrameType.Settings)
+                        continue;
+                    if (update.StreamId == 0)
+                        connection += update.Number();
+                    else
+                        stream += update.Number();
+                }
+
+                await client.SendAsync(FrameType.Data, FrameFlags.None, 1, piece);
+                stream -= piece.Length;
+                connection -= piece.Length;
+            }
+        }
+    }
+
     [Theory]
     [MemberData(nameof(Both))]
     public async Task S6_1_Padding_IsRemoved(Transport transport)

@@ -25,6 +25,7 @@ internal sealed class TestServer : IAsyncDisposable
     public const string Wait = "/t.S/Wait";
     public const string Large = "/t.S/Large";
     public const string Lent = "/t.S/Lent";
+    public const string Silent = "/t.S/Silent";
 
     private readonly IRpcServer _server;
     private readonly RpcDispatcher _dispatcher;
@@ -37,7 +38,7 @@ internal sealed class TestServer : IAsyncDisposable
         [
             new RawMethod("t.S", "Echo", EchoAsync), new RawMethod("t.S", "Stream", EchoAllAsync),
             new RawMethod("t.S", "Wait", WaitAsync), new RawMethod("t.S", "Large", LargeAsync),
-            new RawMethod("t.S", "Lent", LentAsync),
+            new RawMethod("t.S", "Lent", LentAsync), new RawMethod("t.S", "Silent", ReadAllAsync),
         ]);
         _dispatcher = new RpcDispatcher(methods, new RpcOptions(), Pool, NullLogger<RpcDispatcher>.Instance);
         _server = Create(transport, limits, loops, _dispatcher);
@@ -132,6 +133,12 @@ internal sealed class TestServer : IAsyncDisposable
             if (!await call.FlushAsync())
                 throw new OperationCanceledException();
         }
+    }
+
+    private static async ValueTask ReadAllAsync(RpcCall call)
+    {
+        while (await call.Reader.ReadAsync(mustLand: true, null) is { } lease)
+            lease.Dispose();
     }
 
     private async ValueTask WaitAsync(RpcCall call)
