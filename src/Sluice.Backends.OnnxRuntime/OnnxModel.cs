@@ -30,7 +30,10 @@ internal sealed class OnnxModel : IBackendModel
             tensor => !tensor.IsOptional || settings.Inputs.Any(wanted => wanted.Name == tensor.Name));
         Description = new ModelDescription(
             [.. inputs.Select(tensor => tensor.Describe())],
-            [.. session.Outputs.Select(tensor => tensor.Describe())]);
+            [.. session.Outputs.Select(tensor => tensor.Describe())])
+        {
+            HasLoops = File.Exists(settings.ModelPath) && GraphLoops.AreIn(settings.ModelPath),
+        };
     }
 
     public ModelDescription Description { get; }

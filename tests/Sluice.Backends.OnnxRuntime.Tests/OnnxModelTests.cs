@@ -36,6 +36,16 @@ public sealed class OnnxModelTests : IDisposable
     }
 
     [Fact]
+    public void Load_GraphWithALoop_MayRunForAnyTime()
+    {
+        using var loop = _backend.Load(_folder.Add("loop", LoopModel.Bytes));
+        Assert.True(loop.Description.HasLoops);
+        var plain = new OnnxFile().Node("Identity", ["x"], ["y"]).Input("x", TensorType(Float, 2L)).Output("y", TensorType(Float, 2L));
+        using var straight = _backend.Load(_folder.Add("straight", plain.ToBytes()));
+        Assert.False(straight.Description.HasLoops);
+    }
+
+    [Fact]
     public void Load_ElementTypeWithoutProtocolName_IsRefusedAndNamed()
     {
         var file = new OnnxFile()

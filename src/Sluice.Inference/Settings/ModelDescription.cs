@@ -6,7 +6,12 @@ namespace Sluice.Inference;
 /// <summary>What a model file says of itself, read by its engine at load.</summary>
 /// <param name="Inputs">Inputs that a request has to bring, in the file's order.</param>
 /// <param name="Outputs">Outputs in the file's order.</param>
-public sealed record ModelDescription(ImmutableArray<TensorDescription> Inputs, ImmutableArray<TensorDescription> Outputs);
+public sealed record ModelDescription(ImmutableArray<TensorDescription> Inputs, ImmutableArray<TensorDescription> Outputs)
+{
+    /// <summary>An execution may take any time whatever earlier ones took, as loops in the graph may; then it never runs on a
+    /// thread that serves connections.</summary>
+    public bool HasLoops { get; init; }
+}
 
 /// <summary>One tensor of a model file.</summary>
 public sealed record TensorDescription

@@ -56,7 +56,7 @@ public sealed class DynamicBatcher : IServable, ITimerTarget
         _batches = new BatchPool(settings, pool);
         _onCancelled = OnCancelled;
         _endings = new RequestEndings(this, timer);
-        Estimate = new RunTimeEstimate(options, CanBatch);
+        Estimate = new RunTimeEstimate(options, CanBatch, mayBeCheap: !model.Description.HasLoops);
         var keepsOrder = settings.DynamicBatching?.PreserveOrdering == true && instances.Count > 1;
         Order = keepsOrder ? new OrderedCompletion() : null;
         _runners = [.. instances.Select((instance, i) => new InstanceRunner(this, instance, $"{settings.Name}_{i}"))];

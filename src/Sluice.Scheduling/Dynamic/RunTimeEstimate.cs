@@ -21,9 +21,9 @@ internal sealed class RunTimeEstimate
     private long _singleTicks = long.MaxValue;
     private long _lastFinish;
 
-    public RunTimeEstimate(SchedulerOptions options, bool canBatch)
+    public RunTimeEstimate(SchedulerOptions options, bool canBatch, bool mayBeCheap)
     {
-        _inlineLimit = Ticks(options.InlineLimit);
+        _inlineLimit = mayBeCheap ? Ticks(options.InlineLimit) : -1;
         _batchingWorthLimit = Ticks(options.BatchingWorthLimit);
         _quietTicks = Ticks(options.QuietTime);
         _canBatch = canBatch;
