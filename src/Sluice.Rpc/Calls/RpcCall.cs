@@ -49,6 +49,9 @@ public sealed class RpcCall : ICallLifetime, ICallOrigin
     /// <summary>Who calls; null when callers are not asked who they are.</summary>
     public CallerIdentity? Caller { get; set; }
 
+    /// <summary>Cancelled when the server takes no more requests; a call that waits for its client's next message ends then.</summary>
+    public CancellationToken Stopping { get; internal set; }
+
     string ICallOrigin.FrontEnd => "GRPC";
 
     // A message of a stream did not begin with its call.

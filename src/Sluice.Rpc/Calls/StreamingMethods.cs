@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using Google.Protobuf;
 using Sluice.Inference;
+using Sluice.Rpc.Dispatch;
 
 namespace Sluice.Rpc.Calls;
 
@@ -26,9 +27,16 @@ internal static class RequestStream
         RpcCall call, MessageParser<T> parser, [EnumeratorCancellation] CancellationToken cancellationToken = default)
         where T : class, IMessage<T>
     {
+        await using var stopping = call.Stopping.UnsafeRegister(static call => ((RpcCall)call!).StopReading(), call);
         while (!cancellationToken.IsCancellationRequested)
         {
             var lease = await call.Reader.ReadAsync(mustLand: false, bulkOffset: null).ConfigureAwait(false);
+            if (call.Stopping.IsCancellationRequested)
+            {
+                lease?.Dispose();
+                throw new InferenceException(InferenceCode.Unavailable, RpcDispatcher.Stopping);
+            }
+
             if (lease is null)
                 yield break;
             T message;

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
 using Microsoft.Extensions.Logging;
 using Sluice.Inference;
@@ -11,10 +12,15 @@ namespace Sluice.Rpc.Dispatch;
 
 /// <summary>Takes a transport's stream through a call: checks, dispatch, status.</summary>
 /// <remarks><b>Threads.</b> Any number of streams at once.</remarks>
+[SuppressMessage("Design", "CA1001", Justification = "a token source without a timer holds nothing that must be let go")]
 public sealed class RpcDispatcher
 {
+    /// <summary>What calls end with that come, or wait for their client, when the server stops.</summary>
+    public const string Stopping = "GRPC server is shutting down and has stopped accepting new requests.";
+
     private readonly MethodTable _methods;
     private readonly ILogger _logger;
+    private readonly CancellationTokenSource _stopping = new();
     private volatile bool _isStopping;
     private readonly long[] _endedCounts = new long[(int)InferenceCode.Unauthenticated + 1];
     private long _activeCount;
@@ -40,8 +46,12 @@ public sealed class RpcDispatcher
     /// <summary>Reads how many calls have ended with a status.</summary>
     public long EndedCount(InferenceCode code) => Volatile.Read(ref _endedCounts[(int)code]);
 
-    /// <summary>Refuses calls from now on; those under way go on.</summary>
-    public void StopAccepting() => _isStopping = true;
+    /// <summary>Refuses calls from now on; those under way go on, but streams take no more messages from their clients.</summary>
+    public void StopAccepting()
+    {
+        _isStopping = true;
+        _stopping.Cancel();
+    }
 
     /// <summary>Serves one call. Never throws.</summary>
     /// <param name="call">The stream's reusable call.</param>
@@ -54,9 +64,7 @@ public sealed class RpcDispatcher
         call.Begin(stream);
         var method = _methods.Find(stream.Path);
         if (_isStopping)
-            call.Fail(
-                InferenceCode.Unavailable,
-                "GRPC server is shutting down and has stopped accepting new requests.");
+            call.Fail(InferenceCode.Unavailable, Stopping);
         else if (method is null)
             call.Fail(InferenceCode.Unimplemented, $"unknown method {stream.Path}");
         else if (Options.RequiredHeaders is { } required)
@@ -71,6 +79,7 @@ public sealed class RpcDispatcher
             return ValueTask.CompletedTask;
         }
 
+        call.Stopping = _stopping.Token;
         Interlocked.Increment(ref _activeCount);
         try
         {

@@ -1,6 +1,7 @@
 using Sluice.Inference;
 using Sluice.Protocol.Codec;
 using Sluice.Rpc.Calls;
+using Sluice.Rpc.Dispatch;
 using Sluice.Rpc.Framing;
 
 namespace Sluice.Server.Services;
@@ -14,7 +15,8 @@ namespace Sluice.Server.Services;
 /// <para><b>Bounds.</b> Past a number, or a size, of unanswered requests the stream is not read. With at most one response of
 /// each in memory, a slow reader costs bounded memory.</para>
 /// <para><b>Ends.</b> A request that fails is answered in the stream, which goes on, unless the client asked for statuses
-/// (<c>triton_grpc_error</c>): then the first failure of a request that ran is the call's status and cancels the rest.</para>
+/// (<c>triton_grpc_error</c>): then the first failure of a request that ran is the call's status and cancels the rest. When
+/// the server stops, nothing more is read, and the call ends with the answers of what is under way.</para>
 /// </remarks>
 internal sealed class InferenceStream : ICallLifetime, ICallOrigin, IDisposable
 {
@@ -41,6 +43,7 @@ internal sealed class InferenceStream : ICallLifetime, ICallOrigin, IDisposable
     private bool _isPumping;
     private bool _isEnded;
     private volatile bool _isBroken;
+    private volatile bool _isStopping;
     private volatile bool _isSending;
 
     public InferenceStream(RpcCall call, IInferenceEngine engine)
@@ -67,6 +70,8 @@ internal sealed class InferenceStream : ICallLifetime, ICallOrigin, IDisposable
 
     public string? Header(string name) => ((ICallOrigin)_call).Header(name);
 
+    public void ForwardHeaders(InferRequest request) => _call.ForwardHeaders(request);
+
     public void Dispose()
     {
         _room.Dispose();
@@ -77,12 +82,13 @@ internal sealed class InferenceStream : ICallLifetime, ICallOrigin, IDisposable
     {
         _call.Writer.EnableCompression();
         await using var ending = _call.CancellationToken.UnsafeRegister(static stream => ((InferenceStream)stream!).OnCallEnded(), this);
+        await using var stopping = _call.Stopping.UnsafeRegister(static stream => ((InferenceStream)stream!).OnStopping(), this);
         try
         {
             while (true)
             {
                 await WaitForRoomAsync().ConfigureAwait(false);
-                if (await _call.Reader.ReadAsync(mustLand: true, FindBulk).ConfigureAwait(false) is not { } message)
+                if (_isStopping || await _call.Reader.ReadAsync(mustLand: true, FindBulk).ConfigureAwait(false) is not { } message)
                     break;
                 Start(message);
             }
@@ -319,6 +325,13 @@ internal sealed class InferenceStream : ICallLifetime, ICallOrigin, IDisposable
             _call.Stream.Abort(Http2Cancel);
     }
 
+    /// <summary>The server takes no more requests; those that were read are answered.</summary>
+    private void OnStopping()
+    {
+        _isStopping = true;
+        _call.StopReading();
+    }
+
     /// <summary>Writes nothing any more, cancels what runs, and stops reading.</summary>
     private void Break()
     {
@@ -335,5 +348,7 @@ internal sealed class InferenceStream : ICallLifetime, ICallOrigin, IDisposable
             _call.Fail(InferenceCode.DeadlineExceeded, "the deadline passed while the call was served");
         else if (_isBroken)
             _call.Fail(InferenceCode.Cancelled, "the call was cancelled");
+        else if (_isStopping)
+            _call.Fail(InferenceCode.Unavailable, RpcDispatcher.Stopping);
     }
 }

@@ -54,6 +54,7 @@ internal sealed class OperatedServer : IAsyncDisposable
             Http = loopback,
             Metrics = loopback,
             WarmUp = false,
+            GrpcTransport = ServerFixture.Transport,
             ExitTimeout = TimeSpan.FromSeconds(10),
         };
         var server = new OperatedServer(folder, change is null ? options : change(options, folder));

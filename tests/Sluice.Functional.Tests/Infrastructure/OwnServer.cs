@@ -29,6 +29,7 @@ internal sealed class OwnServer : IAsyncDisposable
                 Metrics = null,
                 StrictReadiness = false,
                 WarmUp = false,
+                GrpcTransport = ServerFixture.Transport,
                 ExitTimeout = TimeSpan.FromSeconds(10),
             }),
             _loggers,
