@@ -66,12 +66,23 @@ internal static class SampleTensors
     /// reached.</exception>
     public static Span<byte> WriteBytes(ExecutionBatch batch, int index, in Shape shape, int byteLength)
     {
-        if (!batch.Pool.TryRent(byteLength, out var buffer))
+        var buffer = Rent(batch, index, byteLength);
+        batch.SetOutput(index, in shape, buffer);
+        return buffer.GetSpan();
+    }
+
+    private static TensorBuffer Rent(ExecutionBatch batch, int index, int byteLength)
+    {
+        try
+        {
+            return batch.RentOutput(index, byteLength);
+        }
+        catch (TensorPoolExhaustedException)
+        {
             throw new InferenceException(
                 InferenceCode.ResourceExhausted,
                 $"output '{batch.Settings.Outputs[index].Name}' of model '{batch.Settings.Name}' with {byteLength} bytes does not fit " +
                 $"the server's tensor memory now: {batch.Pool.RentedBytes} of {batch.Pool.MaxBytes} bytes are in use");
-        batch.SetOutput(index, in shape, buffer);
-        return buffer.GetSpan();
+        }
     }
 }

@@ -100,6 +100,47 @@ public sealed unsafe class TensorPlacement(SharedMemoryRegistry? regions, Tensor
         }
     }
 
+    /// <summary>Copies the beginning of a bound request's input, wherever it lies; while regions are held.</summary>
+    /// <returns>At most <paramref name="mostBytes"/>; nothing when its region has become shorter.</returns>
+    public static byte[] CopyStart(InferRequest request, in InputTensor input, int mostBytes)
+    {
+        var copy = new byte[Math.Min(input.Data.Length, mostBytes)];
+        if (input.Shared != 0 && input.Owned is null)
+            return TryRead(ref request.Placement.Tensors[input.Shared - 1], copy) ? copy : [];
+        input.Data.Slice(0, copy.Length).CopyTo(copy);
+        return copy;
+    }
+
+    /// <summary>Copies the beginning of an output that was not placed yet; see the other overload.</summary>
+    public static byte[] CopyStart(InferRequest request, in OutputTensor output, int mostBytes)
+    {
+        var copy = new byte[Math.Min(output.Length, mostBytes)];
+        foreach (ref var wanted in request.RequestedOutputs)
+        {
+            if (wanted.Index != output.Index || wanted.Shared == 0)
+                continue;
+            ref var place = ref request.Placement.Tensors[wanted.Shared - 1];
+            if (output.Buffer.Pointer + output.Offset == place.Held!.PointerAt((ulong)place.Offset))
+                return TryRead(ref place, copy) ? copy : [];
+        }
+
+        output.Data[..copy.Length].CopyTo(copy);
+        return copy;
+    }
+
+    private static bool TryRead(ref SharedTensor place, Span<byte> target)
+    {
+        try
+        {
+            place.Held!.Read((ulong)place.Offset, target);
+            return true;
+        }
+        catch (SharedMemoryException)
+        {
+            return false;
+        }
+    }
+
     private static void FinishShared(InferRequest request, ref OutputTensor output, int number)
     {
         ref var place = ref request.Placement.Tensor(ref number);

@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using Sluice.Inference;
 using Sluice.Models;
+using Sluice.Server.Tracing;
 
 namespace Sluice.Server.Services;
 
@@ -40,6 +41,8 @@ public sealed class InferenceEngine(ModelTable models, TensorPlacement placement
             isBinding = false;
             if (request.NeedsPlacement)
                 TensorPlacement.Check(request);
+            if (request.Trace is { HasTensors: true } trace)
+                TensorText.NoteInputs(request, trace);
         }
         catch (InferenceException error)
         {
@@ -53,6 +56,8 @@ public sealed class InferenceEngine(ModelTable models, TensorPlacement placement
             return ValueTask.CompletedTask;
         }
 
+        if (servable.Settings.IsDecoupled && (request.NeedsPlacement || request.Trace is not null))
+            request.Sink = new EngineSink(request.Sink!, placement);
         var running = servable.ExecuteAsync(request);
         if (!running.IsCompletedSuccessfully)
             return AwaitAsync(running, request, lease);
@@ -81,6 +86,8 @@ public sealed class InferenceEngine(ModelTable models, TensorPlacement placement
     {
         lease.Dispose();
         ExplainRefusal(request);
+        if (request.Trace is { HasTensors: true } trace)
+            TensorText.NoteOutputs(request, trace);
         if (request.NeedsPlacement)
             placement.Finish(request);
     }

@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.Buffers.Binary;
 using System.Globalization;
 using System.Runtime.InteropServices;
@@ -14,22 +13,26 @@ internal static class TensorText
     /// <summary>Further elements are left out: a trace must not take more memory than the tensor itself.</summary>
     private const int MostBytes = 256 * 1024;
 
-    /// <summary>Notes a request's inputs and outputs.</summary>
-    public static void Note(InferRequest request, ModelSettings settings, RequestTrace trace)
+    /// <summary>Notes a bound request's inputs, while the regions that they may lie in are held.</summary>
+    public static void NoteInputs(InferRequest request, RequestTrace trace)
     {
         foreach (ref readonly var input in request.Inputs)
         {
-            var bytes = input.Data.Slice(0, Math.Min(input.Data.Length, MostBytes)).ToArray();
+            var bytes = TensorPlacement.CopyStart(request, in input, MostBytes);
             trace.Add(new TraceTensor(
                 "TENSOR_QUEUE_INPUT", request.TextString(input.Name), Print(input.DataType, bytes, bytes.Length < input.Data.Length),
                 Join(input.Shape), input.DataType.WireName()));
         }
+    }
 
+    /// <summary>Notes a response's outputs as the model made them, before they are placed.</summary>
+    public static void NoteOutputs(InferRequest request, RequestTrace trace)
+    {
         foreach (ref readonly var output in request.Outputs)
         {
-            var bytes = output.Data[..Math.Min(output.Data.Length, MostBytes)];
+            var bytes = TensorPlacement.CopyStart(request, in output, MostBytes);
             trace.Add(new TraceTensor(
-                "TENSOR_BACKEND_OUTPUT", settings.Outputs[output.Index].Name,
+                "TENSOR_BACKEND_OUTPUT", request.Settings!.Outputs[output.Index].Name,
                 Print(output.DataType, bytes, bytes.Length < output.Length), Join(output.Shape), output.DataType.WireName()));
         }
     }

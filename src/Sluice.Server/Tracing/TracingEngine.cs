@@ -71,10 +71,12 @@ public sealed class TracingEngine(IInferenceEngine inner, TraceState state, ITra
             trace.Mark("INFER_RESPONSE_COMPLETE", ended);
         trace.Mark("REQUEST_END", ended);
         trace.ModelVersion = request.Settings?.Version ?? request.TextString(request.ModelVersion);
-        trace.Status = request.Status;
-        trace.StatusMessage = request.StatusMessage;
-        if (trace.HasTensors && request.Settings is { } settings)
-            TensorText.Note(request, settings, trace);
+        if (!request.IsOk)
+        {
+            trace.Status = request.Status;
+            trace.StatusMessage = request.StatusMessage;
+        }
+
         if (origin is not null)
             trace.Mark(isHttp ? "HTTP_SEND_START" : "GRPC_SEND_START", Stopwatch.GetTimestamp());
     }
