@@ -24,11 +24,26 @@ public static class AccessTable
             [Inference + "ModelInfer", Inference + "ModelStreamInfer"],
             ["POST /v2/models/{model}/infer", "POST /v2/models/{model}/generate", "POST /v2/models/{model}/generate_stream"]),
         (AccessScope.None, [], ["GET /metrics"]),
+
+        // Regions name memory that any process of the machine may have put there, and settings are the operator's.
+        (AccessScope.Control,
+            [Inference + "RepositoryModelLoad", Inference + "RepositoryModelUnload",
+                Inference + "SystemSharedMemoryStatus", Inference + "SystemSharedMemoryRegister", Inference + "SystemSharedMemoryUnregister",
+                Inference + "CudaSharedMemoryStatus", Inference + "CudaSharedMemoryRegister", Inference + "CudaSharedMemoryUnregister",
+                Inference + "TraceSetting", Inference + "LogSettings"],
+            ["POST /v2/repository/models/{model}/load", "POST /v2/repository/{repository}/models/{model}/load",
+                "POST /v2/repository/models/{model}/unload", "POST /v2/repository/{repository}/models/{model}/unload",
+                .. MemoryRoutes("/v2/systemsharedmemory"), .. MemoryRoutes("/v2/cudasharedmemory"),
+                "GET /v2/logging", "POST /v2/logging", "GET /v2/trace/setting", "POST /v2/trace/setting",
+                "GET /v2/models/{model}/trace/setting", "POST /v2/models/{model}/trace/setting"]),
     ];
 
     private static readonly Dictionary<string, AccessScope> ByKey = Rows
         .SelectMany(row => row.Methods.Concat(row.Routes).Select(key => (key, row.Scope)))
         .ToDictionary(pair => pair.key, pair => pair.Scope, StringComparer.Ordinal);
+
+    /// <summary>Every method and route that is named; the versioned form of a route counts as the one without.</summary>
+    public static IReadOnlyCollection<string> Named => ByKey.Keys;
 
     /// <summary>What a gRPC method needs.</summary>
     /// <param name="path">Such as <c>/inference.GRPCInferenceService/ModelInfer</c>.</param>
@@ -39,4 +54,10 @@ public static class AccessTable
     /// <param name="pattern">Such as <c>/v2/models/{model}/ready</c>; one with a version is its form without.</param>
     public static AccessScope OfRoute(string method, string pattern) => ByKey.GetValueOrDefault(
         $"{method} {pattern.Replace("/versions/{version}", "", StringComparison.Ordinal)}", AccessScope.Control);
+
+    private static string[] MemoryRoutes(string kind) =>
+    [
+        $"GET {kind}/status", $"GET {kind}/region/{{region}}/status", $"POST {kind}/region/{{region}}/register",
+        $"POST {kind}/unregister", $"POST {kind}/region/{{region}}/unregister",
+    ];
 }

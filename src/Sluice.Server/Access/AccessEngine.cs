@@ -12,6 +12,7 @@ public sealed class AccessEngine(IInferenceEngine inner) : IInferenceEngine
         if (request.Lifetime is not ICallOrigin { Caller: { IsConfined: true } caller } ||
             caller.MayInfer(request.Text(request.ModelName)))
             return inner.InferAsync(request);
+        request.IsRefused = true;
         request.Fail(
             InferenceCode.PermissionDenied,
             $"caller '{caller.Name}' has no scope 'infer:{request.TextString(request.ModelName)}'");

@@ -12,9 +12,9 @@ namespace Sluice.Server.Access;
 /// <remarks>
 /// <para><c>Bearer</c> takes either kind, <c>Basic</c> an API key as its password. What was right once is remembered under
 /// the hash of the header until it expires or the keys change.</para>
-/// <para><b>Threads.</b> Any number of callers.</para>
+/// <para><b>Threads.</b> Any number of callers; none of them waits for a file: a timer looks at the files.</para>
 /// </remarks>
-public sealed class Authenticator : IAuthenticator
+public sealed class Authenticator : IAuthenticator, IDisposable
 {
     private const int LongestHeader = 16 * 1024;
     private const int MostRemembered = 16 * 1024;
@@ -23,12 +23,13 @@ public sealed class Authenticator : IAuthenticator
 
     private static readonly TimeSpan LookPeriod = TimeSpan.FromSeconds(1);
 
-    private readonly Lock _lock = new();
     private readonly AuthOptions _options;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
-    private long _lookedAt;
+    private readonly ITimer _timer;
+    private int _isLooking;
     private string _stamp;
+    private string _refusal = "";
     private volatile Snapshot _current;
 
     /// <summary>Reads the keys.</summary>
@@ -38,9 +39,9 @@ public sealed class Authenticator : IAuthenticator
         _options = options;
         _time = time;
         _logger = logger;
-        _lookedAt = time.GetTimestamp();
         _stamp = Stamp();
         _current = new Snapshot(options);
+        _timer = time.CreateTimer(static keys => ((Authenticator)keys!).Refresh(), this, LookPeriod, LookPeriod);
     }
 
     /// <inheritdoc/>
@@ -49,8 +50,6 @@ public sealed class Authenticator : IAuthenticator
     /// <inheritdoc/>
     public CallerIdentity? Authenticate(string? authorization)
     {
-        if (_time.GetElapsedTime(Volatile.Read(ref _lookedAt)) >= LookPeriod)
-            Refresh();
         if (authorization is not { Length: > 0 and <= LongestHeader })
             return null;
         var current = _current;
@@ -66,25 +65,32 @@ public sealed class Authenticator : IAuthenticator
         return caller;
     }
 
+    /// <summary>Stops looking at the files.</summary>
+    public void Dispose() => _timer.Dispose();
+
     private void Refresh()
     {
-        lock (_lock)
+        if (Interlocked.Exchange(ref _isLooking, 1) != 0)
+            return;
+        try
         {
-            if (_time.GetElapsedTime(_lookedAt) < LookPeriod)
-                return;
-            _lookedAt = _time.GetTimestamp();
             var stamp = Stamp();
             if (stamp == _stamp)
                 return;
-            try
-            {
-                _current = new Snapshot(_options);
-                _stamp = stamp;
-            }
-            catch (IOException error)
-            {
+            _current = new Snapshot(_options);
+            _stamp = stamp;
+            _refusal = "";
+        }
+        catch (Exception error)
+        {
+            // Whatever is wrong with a file, the server goes on with what it knows.
+            if (error.Message != _refusal)
                 ServerLog.KeysRefused(_logger, error.Message);
-            }
+            _refusal = error.Message;
+        }
+        finally
+        {
+            Volatile.Write(ref _isLooking, 0);
         }
     }
 

@@ -43,6 +43,7 @@ public sealed class ServerHost : IAsyncDisposable
     private readonly ServerState _state;
     private readonly TraceState _traces;
     private readonly TraceWriter _traceWriter;
+    private readonly Authenticator? _authenticator;
     private readonly RpcDispatcher _dispatcher;
     private readonly IRpcServer? _rpc;
     private readonly RestServer? _rest;
@@ -70,14 +71,14 @@ public sealed class ServerHost : IAsyncDisposable
         _traceWriter = new TraceWriter(options.Trace, loggers.CreateLogger<TraceWriter>());
         _traces = new TraceState(options.Trace, _traceWriter.Close);
         _log.Follow(log => _traces.Switch.LogsCalls = log.VerboseLevel > 0);
-        var authenticator = options.Auth.IsOn
+        _authenticator = options.Auth.IsOn
             ? new Authenticator(options.Auth, time, loggers.CreateLogger<Authenticator>())
             : null;
         var core = new InferenceEngine(
             _lifecycle.Table, _sharedMemory.Placement,
             forwardsHeaders: options.GrpcForwardedHeaders is not null || options.HttpForwardedHeaders is not null);
         Engine = new TracingEngine(core, _traces, _traceWriter);
-        if (authenticator is not null)
+        if (_authenticator is not null)
             Engine = new AccessEngine(Engine);
         var methods = ListMethods();
         Methods = new MethodTable(methods);
@@ -87,7 +88,7 @@ public sealed class ServerHost : IAsyncDisposable
             ResponseCompression = options.GrpcResponseCompression,
             AccessLog = options.AccessLog,
             Tracing = _traces.Switch,
-            Authenticator = authenticator,
+            Authenticator = _authenticator,
             ForwardedHeaders = options.GrpcForwardedHeaders,
             RequiredHeaders = AccessParts.OfMethods(options, Methods),
         };
@@ -231,6 +232,7 @@ public sealed class ServerHost : IAsyncDisposable
             await _rest.DisposeAsync().ConfigureAwait(false);
         if (_metrics is not null)
             await _metrics.DisposeAsync().ConfigureAwait(false);
+        _authenticator?.Dispose();
         await _traceWriter.DisposeAsync().ConfigureAwait(false);
         _loader.Dispose();
         _timer.Dispose();

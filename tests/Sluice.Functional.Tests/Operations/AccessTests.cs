@@ -7,6 +7,7 @@ using Microsoft.IdentityModel.Tokens;
 using Sluice.Client;
 using Sluice.Functional.Tests.Infrastructure;
 using Sluice.Inference;
+using Sluice.Rest.V2;
 using Sluice.Rpc.Access;
 using Sluice.Server.Access;
 
@@ -74,6 +75,43 @@ public sealed class AccessTests
         Assert.Equal("caller 'alice' has no scope 'infer:identity_int32'", second!.Error);
         var unary = await Assert.ThrowsAsync<SluiceException>(() => client.InferAsync(OperatedServer.AddSub("", "identity_int32"), alice));
         Assert.Equal(InferenceCode.PermissionDenied, unary.Code);
+    }
+
+    /// <summary>A refusal is no failure of a model, so it does not end a stream that wants statuses of those.</summary>
+    [Fact]
+    public async Task ModelScope_OnAStreamWithStatuses_IsRefusedInTheStream()
+    {
+        await using var server = await StartAsync("add_sub_int32", "identity_int32");
+        using var client = server.CreateClient();
+        var options = Header("Bearer key-of-alice");
+        options.Metadata!.Add("triton_grpc_error", "true");
+        await using var stream = client.OpenInferStream(options);
+        await stream.WriteAsync(OperatedServer.AddSub("first", "identity_int32"));
+        using var first = await stream.ReadAsync();
+        Assert.Equal("caller 'alice' has no scope 'infer:identity_int32'", first!.Error);
+        await stream.WriteAsync(OperatedServer.AddSub("second"));
+        using var second = await stream.ReadAsync();
+        Assert.Null(second!.Error);
+    }
+
+    [Theory]
+    [InlineData("/v2/models/repeat_int32/generate")]
+    [InlineData("/v2/models/repeat_int32/generate_stream")]
+    public async Task Generate_NeedsTheScopeOfItsModel(string path)
+    {
+        await using var server = await StartAsync("add_sub_int32", "repeat_int32");
+        using var http = server.CreateHttp();
+        foreach (var (key, status) in new[] { ("", 401), ("key-of-alice", 403), ("key-of-bob", 200) })
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Post, path)
+            {
+                Content = new StringContent("""{"IN":[1],"DELAY":[0],"WAIT":0}"""),
+            };
+            if (key.Length > 0)
+                request.Headers.TryAddWithoutValidation("authorization", "Bearer " + key);
+            using var response = await http.SendAsync(request);
+            Assert.Equal(status, (int)response.StatusCode);
+        }
     }
 
     [Fact]
@@ -149,6 +187,18 @@ public sealed class AccessTests
         Assert.Equal(AccessScope.Control, AccessTable.OfMethod("/inference.GRPCInferenceService/SystemSharedMemoryRegister"));
         Assert.Equal(AccessScope.Infer, AccessTable.OfRoute("POST", "/v2/models/{model}/versions/{version}/infer"));
         Assert.Equal(AccessScope.Control, AccessTable.OfRoute("POST", "/v2/repository/models/{model}/load"));
+    }
+
+    /// <summary>Nothing is left to the default, which is there for what somebody forgets.</summary>
+    [Fact]
+    public async Task Table_NamesEveryMethodAndRoute()
+    {
+        await using var server = await StartAsync();
+        var methods = server.Host.Methods.All.Select(method => method.Path);
+        var routes = V2Routes.Create(server.Host.Methods, server.Host.Engine)
+            .Select(route => $"{route.Method} {route.Pattern.Replace("/versions/{version}", "", StringComparison.Ordinal)}");
+        Assert.Empty(methods.Concat(routes).Except(AccessTable.Named));
+        Assert.Equal(["GET /metrics"], AccessTable.Named.Except(methods.Concat(routes)));
     }
 
     private static Task<OperatedServer> StartAsync(params string[] models) => OperatedServer.StartAsync((options, folder) =>
