@@ -6,7 +6,7 @@ namespace Sluice.Tensors.SharedMemory;
 /// <remarks>
 /// <para>A region that is unregistered while requests use it stays until the last of them has ended; until then it is listed,
 /// new requests may use it, and its name is taken. Test suites of the original rely on all three.</para>
-/// <para><b>Threads.</b> Any number. The lock is held for table operations, and for the mapping of a new region.</para>
+/// <para><b>Threads.</b> Any number. The lock is held for table operations alone; requests wait for no mapping.</para>
 /// </remarks>
 public sealed class SharedMemoryRegistry : IDisposable
 {
@@ -53,37 +53,44 @@ public sealed class SharedMemoryRegistry : IDisposable
         CheckName(name);
         CheckKey(name, key);
         lock (_gate)
+            CheckRoom(name);
+        var region = new SharedMemoryRegion(name, key, offset, byteSize, Open(name, key, offset, byteSize));
+        try
         {
-            if (_regions.ContainsKey(name))
-                throw new SharedMemoryException(
-                    SharedMemoryError.AlreadyExists, $"shared memory region '{name}' already in manager");
-            if (_regions.Count >= MaxRegions)
-                throw new SharedMemoryException(
-                    SharedMemoryError.Exhausted,
-                    $"failed to register shared memory region '{name}': {MaxRegions} regions are registered already");
-            var mapping = Open(name, key, offset, byteSize);
-            _regions.Add(name, new SharedMemoryRegion(name, key, offset, byteSize, mapping));
+            lock (_gate)
+            {
+                CheckRoom(name);
+                _regions.Add(name, region);
+            }
+        }
+        catch (SharedMemoryException)
+        {
+            ((IDisposable)region).Dispose();
+            throw;
         }
     }
 
     /// <summary>Takes a region out of service; an unknown one is no error.</summary>
     public void Unregister(string name)
     {
+        SharedMemoryRegion? left = null;
         lock (_gate)
         {
-            if (_regions.TryGetValue(name, out var region))
-                Leave(region);
+            if (_regions.TryGetValue(name, out var region) && TryLeave(region))
+                left = region;
         }
+
+        (left as IDisposable)?.Dispose();
     }
 
     /// <summary>Takes every region out of service.</summary>
     public void UnregisterAll()
     {
+        SharedMemoryRegion[] left;
         lock (_gate)
-        {
-            foreach (var region in _regions.Values.ToArray())
-                Leave(region);
-        }
+            left = [.. _regions.Values.ToArray().Where(TryLeave)];
+        foreach (IDisposable region in left)
+            region.Dispose();
     }
 
     /// <summary>Lists regions by name.</summary>
@@ -127,12 +134,17 @@ public sealed class SharedMemoryRegistry : IDisposable
     public void Release(SharedMemoryRegion region)
     {
         ArgumentNullException.ThrowIfNull(region);
+        bool hasLeft;
         lock (_gate)
         {
             region.Users--;
-            if (region is { Users: 0, IsLeaving: true })
-                Remove(region);
+            hasLeft = region is { Users: 0, IsLeaving: true };
+            if (hasLeft)
+                _regions.Remove(region.Name);
         }
+
+        if (hasLeft)
+            ((IDisposable)region).Dispose();
     }
 
     /// <summary>Unmaps what nobody uses; the rest goes with its last user.</summary>
@@ -183,16 +195,21 @@ public sealed class SharedMemoryRegistry : IDisposable
     private static SharedMemoryException CannotOpen(string key) =>
         new(SharedMemoryError.CannotOpen, $"Unable to open shared memory region: '{key}'");
 
-    private void Leave(SharedMemoryRegion region)
+    private void CheckRoom(string name)
     {
-        region.IsLeaving = true;
-        if (region.Users == 0)
-            Remove(region);
+        if (_regions.ContainsKey(name))
+            throw new SharedMemoryException(
+                SharedMemoryError.AlreadyExists, $"shared memory region '{name}' already in manager");
+        if (_regions.Count >= MaxRegions)
+            throw new SharedMemoryException(
+                SharedMemoryError.Exhausted,
+                $"failed to register shared memory region '{name}': {MaxRegions} regions are registered already");
     }
 
-    private void Remove(SharedMemoryRegion region)
+    /// <returns>True when nobody uses it: it is out of the table, and the caller unmaps it.</returns>
+    private bool TryLeave(SharedMemoryRegion region)
     {
-        _regions.Remove(region.Name);
-        ((IDisposable)region).Dispose();
+        region.IsLeaving = true;
+        return region.Users == 0 && _regions.Remove(region.Name);
     }
 }
