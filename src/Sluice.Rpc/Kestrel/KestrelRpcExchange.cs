@@ -100,9 +100,11 @@ internal sealed class KestrelRpcExchange : IRpcExchange
     {
         while (!memory.IsEmpty)
         {
-            var piece = memory[..Math.Min(memory.Length, SendPieceBytes)];
-            memory = memory[piece.Length..];
-            Output.Write(piece.Span);
+            // Always asked for room: asked for none, Kestrel may give none when the client is gone.
+            var piece = Math.Min(memory.Length, SendPieceBytes);
+            memory.Span[..piece].CopyTo(Output.GetSpan(piece));
+            Output.Advance(piece);
+            memory = memory[piece..];
             var result = await Output.FlushAsync().ConfigureAwait(false);
             if (result.IsCompleted || result.IsCanceled)
                 return false;

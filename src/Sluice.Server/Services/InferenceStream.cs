@@ -66,8 +66,6 @@ internal sealed class InferenceStream : ICallLifetime, ICallOrigin, IDisposable
     private bool HasRoom => _inFlightCount < _call.Options.MaxInFlightPerStream &&
         _inFlightBytes < _call.Options.MaxInFlightBytesPerStream;
 
-    public void ForwardHeaders(InferRequest request) => _call.ForwardHeaders(request);
-
     public string? Header(string name) => ((ICallOrigin)_call).Header(name);
 
     public void ForwardHeaders(InferRequest request) => _call.ForwardHeaders(request);
@@ -291,8 +289,9 @@ internal sealed class InferenceStream : ICallLifetime, ICallOrigin, IDisposable
             request.Fail(error.Code, error.Message);
             return await WriteAsync(item).ConfigureAwait(false);
         }
-        catch (Exception error) when (error is IOException or OperationCanceledException or InvalidOperationException)
+        catch (Exception)
         {
+            // Transports say in many ways that the peer is gone; the stream ends as cancelled.
             Break();
             return 0;
         }
@@ -309,7 +308,7 @@ internal sealed class InferenceStream : ICallLifetime, ICallOrigin, IDisposable
                 Break();
             _isSending = false;
         }
-        catch (Exception error) when (error is IOException or OperationCanceledException or InvalidOperationException)
+        catch (Exception)
         {
             Break();
         }
