@@ -40,9 +40,8 @@ internal static class GenerateJsonReader
             if (reader.Read())
                 throw InferenceException.Invalid("failed to parse the request JSON buffer: text follows the object");
         }
-        catch (Exception error) when (error is JsonException or InvalidOperationException)
+        catch (Exception error) when (JsonTokens.IsOfReader(error))
         {
-            // The reader reports strings that are no text as an invalid operation.
             throw InferenceException.Invalid($"failed to parse the request JSON buffer: {error.Message}");
         }
     }

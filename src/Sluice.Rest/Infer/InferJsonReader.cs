@@ -30,9 +30,8 @@ internal static class InferJsonReader
             if (reader.Read())
                 throw InferenceException.Invalid("failed to parse the request JSON buffer: text follows the object");
         }
-        catch (Exception error) when (error is JsonException or InvalidOperationException)
+        catch (Exception error) when (JsonTokens.IsOfReader(error))
         {
-            // The reader reports strings that are no text as an invalid operation.
             throw InferenceException.Invalid($"failed to parse the request JSON buffer: {error.Message}");
         }
     }

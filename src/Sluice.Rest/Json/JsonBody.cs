@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Text.Json;
+using System.Text.Unicode;
 using Sluice.Inference;
 using Sluice.Rest.Calls;
 
@@ -16,11 +17,18 @@ internal static class JsonBody
         using var body = await call.ReadBodyAsync().ConfigureAwait(false);
         if (body.Bytes.IsEmpty)
             return null;
+
+        // The document reads from memory that it must not share with the transport.
+        return Parse(body.Bytes.ToArray());
+    }
+
+    /// <summary>Reads an object; see <see cref="ReadAsync"/>.</summary>
+    internal static JsonDocument Parse(byte[] json)
+    {
         try
         {
-            // The document reads from memory that it must not share with the transport.
-            var document = JsonDocument.Parse(
-                body.Bytes.ToArray(), new JsonDocumentOptions { MaxDepth = JsonTokens.MaxDepth });
+            CheckTexts(json);
+            var document = JsonDocument.Parse(json, new JsonDocumentOptions { MaxDepth = JsonTokens.MaxDepth });
             if (document.RootElement.ValueKind == JsonValueKind.Object)
                 return document;
             document.Dispose();
@@ -30,9 +38,24 @@ internal static class JsonBody
         {
             throw JsonTokens.TooDeep();
         }
-        catch (JsonException error)
+        catch (Exception error) when (JsonTokens.IsOfReader(error))
         {
             throw InferenceException.Invalid($"failed to parse the request JSON buffer: {error.Message}");
+        }
+    }
+
+    /// <summary>Finds strings that are no text while they can still be refused; a document finds out when they are read.</summary>
+    private static void CheckTexts(byte[] json)
+    {
+        var reader = new Utf8JsonReader(json, JsonTokens.Options);
+        while (reader.Read())
+        {
+            if (reader.TokenType is not (JsonTokenType.String or JsonTokenType.PropertyName))
+                continue;
+            if (reader.ValueIsEscaped)
+                _ = reader.GetString();
+            else if (!Utf8.IsValid(reader.ValueSpan))
+                throw new JsonException("a string is not valid UTF-8");
         }
     }
 

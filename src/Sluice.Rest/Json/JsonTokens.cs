@@ -89,4 +89,10 @@ internal static class JsonTokens
 
     public static InferenceException Missing(string name) => InferenceException.Invalid(
         $"Unable to parse '{name}': attempt to access non-existing object member '{name}'");
+
+    /// <summary>Tells whether an exception is the JSON reader's word for a text that is wrong.</summary>
+    /// <remarks>Strings that are no text are an invalid operation to it; and in .NET 10 it leaves its array when a text in
+    /// several segments ends within <c>null</c>, <c>true</c> or <c>false</c>.</remarks>
+    public static bool IsOfReader(Exception error) => error is JsonException or InvalidOperationException ||
+        (error is IndexOutOfRangeException && error.StackTrace!.Contains(".Utf8JsonReader.", StringComparison.Ordinal));
 }

@@ -75,8 +75,9 @@ public static class OptionSources
             foreach (var (key, value) in root.Children)
                 AddSetting(settings, file, key.ToString(), value, errors);
         }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException or YamlDotNet.Core.YamlException)
+        catch (Exception error)
         {
+            // On damaged texts the scanner also throws what it does not document.
             errors.Add($"{file}: {error.Message}");
         }
 

@@ -1,5 +1,6 @@
 using System.Text;
 using Sluice.Inference;
+using Sluice.Testing;
 
 namespace Sluice.Models.Tests;
 
@@ -26,10 +27,11 @@ public sealed class ConfigOverrideFuzzTests
     [Fact]
     public void ReadJson_DamagedText_ThrowsNothingButItsOwnError()
     {
-        var random = new Random(20260803);
-        var accepted = 0;
-        for (var round = 0; round < Rounds; round++)
+        var (accepted, total) = (0, 0);
+        foreach (var seed in Fuzz.Seeds(20260803, Rounds))
         {
+            total++;
+            var random = new Random(seed);
             var text = Damage(random, Seeds[random.Next(Seeds.Length)]);
             try
             {
@@ -40,10 +42,14 @@ public sealed class ConfigOverrideFuzzTests
             {
                 Assert.Equal(InferenceCode.InvalidArgument, error.Code);
             }
+            catch (Exception error)
+            {
+                Assert.Fail($"seed {seed}: {text}\n{error}");
+            }
         }
 
         // Both outcomes must occur, or the damage is of the wrong size.
-        Assert.InRange(accepted, Rounds / 100, Rounds * 99 / 100);
+        Assert.InRange(accepted, total / 100, total * 99 / 100);
     }
 
     [Fact]

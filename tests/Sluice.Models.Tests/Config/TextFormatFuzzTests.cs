@@ -1,5 +1,6 @@
 using System.Text;
 using Sluice.Protocol.Inference;
+using Sluice.Testing;
 
 namespace Sluice.Models.Tests;
 
@@ -27,10 +28,11 @@ public sealed class TextFormatFuzzTests
     [Fact]
     public void Parse_DamagedText_ThrowsNothingButItsOwnError()
     {
-        var random = new Random(20260802);
-        var accepted = 0;
-        for (var round = 0; round < Rounds; round++)
+        var (accepted, total) = (0, 0);
+        foreach (var seed in Fuzz.Seeds(20260802, Rounds))
         {
+            total++;
+            var random = new Random(seed);
             var text = Damage(random, Encoding.UTF8.GetBytes(Seeds[random.Next(Seeds.Length)]));
             try
             {
@@ -42,10 +44,14 @@ public sealed class TextFormatFuzzTests
                 Assert.InRange(error.Line, 1, text.Length + 1);
                 Assert.InRange(error.Column, 1, text.Length + 1);
             }
+            catch (Exception error)
+            {
+                Assert.Fail($"seed {seed}: {Encoding.UTF8.GetString(text)}\n{error}");
+            }
         }
 
         // Both outcomes must occur, or the damage is of the wrong size.
-        Assert.InRange(accepted, Rounds / 100, Rounds * 99 / 100);
+        Assert.InRange(accepted, total / 100, total * 99 / 100);
     }
 
     private static byte[] Damage(Random random, byte[] text)
