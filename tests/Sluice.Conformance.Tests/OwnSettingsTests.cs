@@ -1,0 +1,102 @@
+using System.Net;
+using Sluice.Client;
+using Sluice.Conformance.Tests.Infrastructure;
+using Sluice.Inference;
+using Sluice.Protocol.Codec;
+using Sluice.Protocol.Inference;
+using Sluice.Server;
+using Sluice.Server.Composition;
+
+namespace Sluice.Conformance.Tests;
+
+/// <summary>Rules that show under other settings, at the start and at the end (spec §0.5, §0.13, §1.3, §5.3, §5.4).</summary>
+public sealed class OwnSettingsTests : IDisposable
+{
+    private const string Service = "/inference.GRPCInferenceService/";
+
+    private readonly string _repository = Directory.CreateTempSubdirectory("sluice-conformance-").FullName;
+
+    public OwnSettingsTests() => Write("plain", "backend: \"identity\"");
+
+    public void Dispose() => Directory.Delete(_repository, recursive: true);
+
+    [OwnServerFact]
+    public async Task S0_5_NotExplicit_LoadAndUnload_AreUnavailable()
+    {
+        await using var host = await StartAsync(options => options);
+        using var client = new SluiceClient(host.GrpcAddress!, new SluiceClientOptions { Retry = RetryPolicy.None });
+        foreach (var call in new[] { () => client.LoadModelAsync("plain"), () => client.UnloadModelAsync("plain") })
+        {
+            var failure = await Assert.ThrowsAsync<SluiceException>(call);
+            Assert.Equal(
+                (InferenceCode.Unavailable, "explicit model load / unload is not allowed if polling is enabled"), (failure.Code, failure.Message));
+        }
+
+        using var http = new HttpClient { BaseAddress = host.HttpAddress };
+        using var response = await http.PostAsync("/v2/repository/models/plain/unload", null);
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, response.StatusCode);
+        await host.StopAsync();
+    }
+
+    [OwnServerFact]
+    public async Task S0_13_SharedMemoryOff_IsUnimplementedAndNamesTheFlag()
+    {
+        await using var host = await StartAsync(options => options);
+        using var client = new SluiceClient(host.GrpcAddress!);
+        var failure = await Assert.ThrowsAsync<SluiceException>(() => client.CallAsync(
+            Service + "SystemSharedMemoryRegister", new SystemSharedMemoryRegisterRequest { Name = "r", Key = "/k", ByteSize = 8 },
+            SystemSharedMemoryRegisterResponse.Parser));
+        Assert.Equal(InferenceCode.Unimplemented, failure.Code);
+        Assert.Contains("--allow-client-shm", failure.Message, StringComparison.Ordinal);
+        await host.StopAsync();
+    }
+
+    [OwnServerFact]
+    public async Task S5_3_Restricted_NeedsTheHeader()
+    {
+        await using var host = await StartAsync(options => options with
+        {
+            GrpcRestricted = [new RestrictedGroup("inference", "key", "value")],
+            HttpRestricted = [new RestrictedGroup("metadata", "key", "value")],
+        });
+        using var client = new SluiceClient(host.GrpcAddress!, new SluiceClientOptions { Retry = RetryPolicy.None });
+        var failure = await Assert.ThrowsAsync<SluiceException>(() => client.InferAsync(Request("plain")));
+        Assert.Equal(
+            (InferenceCode.Unavailable, "This protocol is restricted, expecting header 'triton-grpc-protocol-key'"), (failure.Code, failure.Message));
+        var admitted = new CallOptions { Metadata = new RpcMetadata { { "triton-grpc-protocol-key", "value" } } };
+        using (var result = await client.InferAsync(Request("plain"), admitted))
+            Assert.Equal(1, result.OutputCount);
+        Assert.True(await client.IsServerLiveAsync());
+
+        using var http = new HttpClient { BaseAddress = host.HttpAddress };
+        using var refused = await http.GetAsync("/v2");
+        Assert.Equal(
+            (HttpStatusCode.Forbidden, """{"error":"This API is restricted, expecting header 'key'"}"""),
+            (refused.StatusCode, await refused.Content.ReadAsStringAsync()));
+        http.DefaultRequestHeaders.Add("key", "value");
+        using var served = await http.GetAsync("/v2");
+        Assert.Equal(HttpStatusCode.OK, served.StatusCode);
+        await host.StopAsync();
+    }
+
+    private static InferRequestMessage Request(string model, string id = "") =>
+        new() { ModelName = model, Id = id, Inputs = [InferInput.Create<float>("INPUT0", [1], 1)] };
+
+    private void Write(string name, string config)
+    {
+        Directory.CreateDirectory(Path.Combine(_repository, name, "1"));
+        File.WriteAllText(
+            Path.Combine(_repository, name, "config.pbtxt"),
+            config + "\ninput { name: \"INPUT0\" data_type: TYPE_FP32 dims: -1 } output { name: \"OUTPUT0\" data_type: TYPE_FP32 dims: -1 }");
+    }
+
+    private ServerHost Create(Func<ServerOptions, ServerOptions> configure) =>
+        ConformanceTarget.Create(options => configure(options with { ModelRepositories = [_repository] }));
+
+    private async Task<ServerHost> StartAsync(Func<ServerOptions, ServerOptions> configure)
+    {
+        var host = Create(configure);
+        Assert.True(await host.StartAsync(CancellationToken.None));
+        return host;
+    }
+}
