@@ -80,6 +80,18 @@ public sealed class RepositoryTests(ConformanceTarget target)
     }
 
     [Fact]
+    public async Task S1_8_Load_FileThatCannotBeWritten_IsInternalAndTheServerLives()
+    {
+        var request = new RepositoryModelLoadRequest { ModelName = "simple" };
+        request.Parameters["config"] = new ModelRepositoryParameter { StringParam = "{}" };
+        request.Parameters["file:" + new string('A', 256)] = new ModelRepositoryParameter { BytesParam = Google.Protobuf.ByteString.CopyFromUtf8("a") };
+        var answer = await target.FailAsync("RepositoryModelLoad", request);
+        Assert.Equal(InferenceCode.Internal, answer.Code);
+        Expected.Text("failed to load 'simple', failed to poll from model repository*", answer.Text);
+        Assert.True(await target.Grpc.IsServerLiveAsync());
+    }
+
+    [Fact]
     public async Task S1_1_KServeLoad_HasTheNameInTheFirstField()
     {
         await target.CallAsync<RepositoryModelLoadResponse>("RepositoryModelLoad", new RepositoryModelLoadRequest { RepositoryName = "plain" });

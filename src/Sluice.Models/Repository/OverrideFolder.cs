@@ -64,7 +64,10 @@ internal sealed class OverrideFolder
             if (root.Length > 0)
                 Remove(root);
             throw new InferenceException(
-                InferenceCode.Internal, $"failed to load '{model}', its files cannot be written: {error.GetType().Name}", error);
+                InferenceCode.Internal,
+                $"failed to load '{model}', failed to poll from model repository: its files cannot be written " +
+                $"({error.GetType().Name})",
+                error);
         }
     }
 
