@@ -79,6 +79,35 @@ public sealed class OwnSettingsTests : IDisposable
         await host.StopAsync();
     }
 
+    [OwnServerFact]
+    public async Task S1_3_WhileStarting_ModelsStillToCome_AreUnavailable()
+    {
+        // The model's load outlasts the questions; were it shorter on some machine, the last assertion of them would say so.
+        Write("late", "backend: \"identity\" parameters { key: \"creation_delay_sec\" value { string_value: \"10\" } }");
+        await using var host = Create(options => options with { ModelControlMode = Models.ModelControlMode.Explicit, LoadModels = ["late"] });
+        var starting = host.StartAsync(CancellationToken.None);
+        using var client = new SluiceClient(host.GrpcAddress!, new SluiceClientOptions { Retry = RetryPolicy.None });
+        foreach (var call in new Func<Task>[]
+        {
+            () => client.InferAsync(Request("late")), () => client.GetModelMetadataAsync("late"), () => client.GetModelConfigAsync("plain"),
+            () => client.LoadModelAsync("plain"), () => client.UnloadModelAsync("late"),
+        })
+        {
+            var failure = await Assert.ThrowsAsync<SluiceException>(call);
+            Assert.Equal((InferenceCode.Unavailable, "Server not ready"), (failure.Code, failure.Message));
+        }
+
+        Assert.False(await client.IsServerReadyAsync());
+        Assert.True(await client.IsServerLiveAsync());
+        Assert.False(await client.IsModelReadyAsync("late"));
+        Assert.False(starting.IsCompleted);
+        await starting;
+        Assert.True(await client.IsModelReadyAsync("late"));
+        var unknown = await Assert.ThrowsAsync<SluiceException>(() => client.GetModelMetadataAsync("nobody"));
+        Assert.Equal(InferenceCode.NotFound, unknown.Code);
+        await host.StopAsync();
+    }
+
     private static InferRequestMessage Request(string model, string id = "") =>
         new() { ModelName = model, Id = id, Inputs = [InferInput.Create<float>("INPUT0", [1], 1)] };
 

@@ -61,14 +61,19 @@ public sealed class ModelLifecycle : IAsyncDisposable
     /// <summary>True when the start is over, whatever became of the models.</summary>
     public bool IsStarted => _started;
 
+    /// <summary>Makes known, before anybody can ask, that <see cref="StartAsync"/> will load models.</summary>
+    public void AnnounceStart() => Table.IsStarting = true;
+
     /// <summary>Loads the models of the start and, in poll mode, begins to follow the disk.</summary>
     /// <param name="cancellationToken">Ends the waiting, not the loads.</param>
     /// <returns>Models that failed; they touch no others.</returns>
     /// <exception cref="InferenceException">A repository cannot be read.</exception>
     public async Task<IReadOnlyList<ModelLoadFailure>> StartAsync(CancellationToken cancellationToken)
     {
+        AnnounceStart();
         var failures = await LoadAtStartAsync().WaitAsync(cancellationToken).ConfigureAwait(false);
         _started = true;
+        Table.IsStarting = false;
         if (_options.Mode == ModelControlMode.Poll)
         {
             _timer = new PeriodicTimer(_options.PollPeriod, _time);
@@ -85,7 +90,7 @@ public sealed class ModelLifecycle : IAsyncDisposable
     /// none. They are written to a temporary folder, which goes with the model.</param>
     /// <param name="cancellationToken">Ends the waiting, not the load.</param>
     /// <exception cref="InferenceException">
-    /// <see cref="InferenceCode.Unavailable"/> when the mode is not explicit or the server stops;
+    /// <see cref="InferenceCode.Unavailable"/> when the mode is not explicit or the server starts or stops;
     /// <see cref="InferenceCode.Internal"/> when no repository has the model;
     /// <see cref="InferenceCode.InvalidArgument"/> when the name, the configuration or the load fails. What served
     /// before still serves then.
@@ -115,7 +120,7 @@ public sealed class ModelLifecycle : IAsyncDisposable
     /// <param name="name">Any name.</param>
     /// <param name="cancellationToken">Ends the waiting, not the unload.</param>
     /// <exception cref="InferenceException">
-    /// <see cref="InferenceCode.Unavailable"/> when the mode is not explicit;
+    /// <see cref="InferenceCode.Unavailable"/> when the mode is not explicit or the server starts;
     /// <see cref="InferenceCode.InvalidArgument"/> for an empty name.
     /// </exception>
     public Task UnloadAsync(string name, CancellationToken cancellationToken)
@@ -261,6 +266,8 @@ public sealed class ModelLifecycle : IAsyncDisposable
 
     private void CheckExplicit()
     {
+        if (Table.IsStarting)
+            throw ModelLookupFault.NotReady.ToException();
         if (_options.Mode != ModelControlMode.Explicit)
             throw new InferenceException(
                 InferenceCode.Unavailable, "explicit model load / unload is not allowed if polling is enabled");

@@ -7,6 +7,9 @@ namespace Sluice.Models;
 /// <param name="Message">Text for the caller.</param>
 public readonly record struct ModelLookupFault(InferenceCode Code, string Message)
 {
+    /// <summary>The models of the start are not all loaded yet.</summary>
+    public static ModelLookupFault NotReady => new(InferenceCode.Unavailable, "Server not ready");
+
     /// <summary>Makes an exception of it.</summary>
     public InferenceException ToException() => new(Code, Message);
 }

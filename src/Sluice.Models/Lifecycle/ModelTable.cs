@@ -15,10 +15,20 @@ public sealed class ModelTable
 {
     private readonly Lock _writers = new();
     private volatile Names _names = new([]);
+    private volatile bool _isStarting;
 
     /// <summary>Every model that was ever loaded or tried, by name.</summary>
     public IEnumerable<ModelSnapshot> Models => _names.Slots.Values
         .Select(s => s.Snapshot).OrderBy(s => s.Name, StringComparer.Ordinal);
+
+    /// <summary>
+    /// The models of the start are still being loaded: one that is not there yet may come, which is UNAVAILABLE and not NOT_FOUND.
+    /// </summary>
+    public bool IsStarting
+    {
+        get => _isStarting;
+        internal set => _isStarting = value;
+    }
 
     /// <summary>Finds a ready version and keeps it loaded.</summary>
     /// <param name="name">UTF-8.</param>
@@ -38,7 +48,7 @@ public sealed class ModelTable
             var found = number is null ? snapshot.Latest : snapshot.Find(number.Value);
             if (found?.Loaded is not { } loaded)
             {
-                fault = Miss(snapshot, number, found);
+                fault = _isStarting ? ModelLookupFault.NotReady : Miss(snapshot, number, found);
                 return false;
             }
 
@@ -114,7 +124,7 @@ public sealed class ModelTable
             return true;
 
         fault = isNumber
-            ? new(InferenceCode.NotFound, $"Request for unknown model: '{Encoding.UTF8.GetString(name)}' is not found")
+            ? _isStarting ? ModelLookupFault.NotReady : new(InferenceCode.NotFound, $"Request for unknown model: '{Encoding.UTF8.GetString(name)}' is not found")
             : BadVersion(Encoding.UTF8.GetString(version));
         return false;
     }

@@ -130,6 +130,7 @@ public sealed class ServerHost : IAsyncDisposable
         var started = Stopwatch.GetTimestamp();
         foreach (var (name, reason) in _options.WithoutEffect.Distinct())
             ServerLog.WithoutEffect(_logger, name, reason);
+        _lifecycle.AnnounceStart();
         if (_rpc is not null)
             await _rpc.StartAsync(cancellationToken).ConfigureAwait(false);
         if (_rest is not null)
