@@ -108,8 +108,87 @@ public sealed class OwnSettingsTests : IDisposable
         await host.StopAsync();
     }
 
+    [OwnServerFact]
+    public async Task S1_3_WhileStopping_StreamsAndNewCalls_AreTurnedAway()
+    {
+        const string Text = "GRPC server is shutting down and has stopped accepting new requests.";
+        await using var host = await StartAsync(options => options);
+        using var client = new SluiceClient(host.GrpcAddress!, new SluiceClientOptions { Retry = RetryPolicy.None });
+        await using var stream = client.OpenInferStream();
+        await stream.WriteAsync(Request("plain"));
+        using (var first = await stream.ReadAsync())
+            Assert.Null(first!.Error);
+        var stopping = host.StopAsync();
+        var failure = await Assert.ThrowsAsync<SluiceException>(() => stream.ReadAsync().AsTask());
+        Assert.Equal((InferenceCode.Unavailable, Text), (failure.Code, failure.Message));
+        Assert.True(await stopping);
+    }
+
+    [OwnServerFact]
+    public async Task S5_4_WhileDraining_NotReadyAndNotLive_ButServing()
+    {
+        await using var host = await StartAsync(options => options with { DrainDelay = TimeSpan.FromSeconds(5) });
+        using var client = new SluiceClient(host.GrpcAddress!, new SluiceClientOptions { Retry = RetryPolicy.None });
+        Assert.True(await client.IsServerReadyAsync());
+        var stopping = host.StopAsync();
+        Assert.False(await client.IsServerReadyAsync());
+        var live = await Assert.ThrowsAsync<SluiceException>(() => client.IsServerLiveAsync());
+        Assert.Equal((InferenceCode.Unavailable, "Server exiting"), (live.Code, live.Message));
+        using (var result = await client.InferAsync(Request("plain")))
+            Assert.Equal(1, result.OutputCount);
+        Assert.True(await stopping);
+    }
+
+    [OwnServerFact]
+    public async Task S3_5_QueueFullAndTimeouts_AreUnavailable()
+    {
+        // One request executes for longer than the test asks; the queue has room for one more.
+        Write(
+            "busy",
+            "backend: \"identity\" parameters { key: \"execute_delay_ms\" value { string_value: \"8000\" } }\n" +
+            "max_batch_size: 1 instance_group { count: 1 kind: KIND_CPU }\n" +
+            "dynamic_batching { default_queue_policy { max_queue_size: 1 allow_timeout_override: true } }");
+        await using var host = await StartAsync(options => options);
+        using var client = new SluiceClient(host.GrpcAddress!, new SluiceClientOptions { Retry = RetryPolicy.None });
+        using var cancellation = new CancellationTokenSource();
+        var executing = client.InferAsync(Batch("busy"), cancellationToken: cancellation.Token);
+        await PendingAsync(host, 0, 1);
+        var expired = await Assert.ThrowsAsync<SluiceException>(() => client.InferAsync(Batch("busy", ("timeout", 100_000))));
+        Assert.Equal(
+            (InferenceCode.Unavailable, "[request id: <id_unknown>] Request timeout expired"), (expired.Code, expired.Message));
+        var waiting = client.InferAsync(Batch("busy"), cancellationToken: cancellation.Token);
+        await PendingAsync(host, 1, 1);
+        var full = await Assert.ThrowsAsync<SluiceException>(() => client.InferAsync(Batch("busy")));
+        Assert.Equal(
+            (InferenceCode.Unavailable, "[request id: <id_unknown>] Exceeds maximum queue size"), (full.Code, full.Message));
+        var statistics = Assert.Single(await client.GetModelStatisticsAsync("busy"));
+        Assert.Equal((0ul, 2ul), (statistics.InferenceStats.Success.Count, statistics.InferenceStats.Fail.Count));
+        await cancellation.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => executing);
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => waiting);
+        await host.StopAsync();
+    }
+
     private static InferRequestMessage Request(string model, string id = "") =>
         new() { ModelName = model, Id = id, Inputs = [InferInput.Create<float>("INPUT0", [1], 1)] };
+
+    private static InferRequestMessage Batch(string model, params (string Name, long Value)[] parameters) => new()
+    {
+        ModelName = model,
+        Inputs = [InferInput.Create<float>("INPUT0", [1], 1, 1)],
+        Parameters = parameters.ToDictionary(entry => entry.Name, entry => new InferParameter { Int64Param = entry.Value }),
+    };
+
+    /// <summary>Waits until so many requests of model <c>busy</c> wait, and so many calls are served.</summary>
+    private static async Task PendingAsync(ServerHost host, int waiting, int executing)
+    {
+        using var http = new HttpClient();
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(60));
+        var line = $"nv_inference_pending_request_count{{model=\"busy\",version=\"1\"}} {waiting}\n";
+        while (host.ActiveCount < waiting + executing ||
+            !(await http.GetStringAsync(new Uri(host.MetricsAddress!, "/metrics"), limit.Token)).Contains(line, StringComparison.Ordinal))
+            await Task.Yield();
+    }
 
     private void Write(string name, string config)
     {
