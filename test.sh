@@ -63,7 +63,8 @@ run_ctest() {
 # run_dotnet_tests: sums the line that each test project ends with. A project without one has crashed, hung or holds
 # no tests, and counts as a failure of its own.
 run_dotnet_tests() {
-  local log=$results/dotnet-test.log code=0 failing=0 reports=0 projects line
+  local log=$results/dotnet-test.log code=0 failing=0 reports=0 projects project line
+  local over_kestrel=(Sluice.Functional.Tests Sluice.Conformance.Tests)
   local summary='Failed:[[:space:]]*([0-9]+), Passed:[[:space:]]*([0-9]+), Skipped:[[:space:]]*[0-9]+, Total:'
   say "C# tests"
   # Installed above, so a test that cannot find one of the real clients has failed.
@@ -72,8 +73,10 @@ run_dotnet_tests() {
   local options=(-c Release --no-build --nologo -nodeReuse:false -m:1 --logger 'console;verbosity=minimal'
     --blame-hang --blame-hang-timeout 5m --blame-hang-dump-type none --results-directory "$results/dotnet")
   dotnet test Server.sln "${options[@]}" 2>&1 | tee "$log" || code=$?
-  say "C# tests through the server again, over Kestrel"
-  SLUICE_TEST_GRPC_TRANSPORT=kestrel dotnet test tests/Sluice.Functional.Tests "${options[@]}" 2>&1 | tee -a "$log" || code=$?
+  for project in "${over_kestrel[@]}"; do
+    say "$project again, over Kestrel"
+    SLUICE_TEST_GRPC_TRANSPORT=kestrel dotnet test "tests/$project" "${options[@]}" 2>&1 | tee -a "$log" || code=$?
+  done
   while IFS= read -r line; do
     [[ $line =~ $summary ]] || continue
     reports=$((reports + 1))
@@ -82,7 +85,7 @@ run_dotnet_tests() {
   done <"$log"
   ((failing == 0)) || add_failure "$failing C# tests" "$failing"
 
-  projects=$(($(find tests -name '*.Tests.csproj' | wc -l) + 1))
+  projects=$(($(find tests -name '*.Tests.csproj' | wc -l) + ${#over_kestrel[@]}))
   if ((reports < projects)); then
     for line in tests/*.Tests; do
       grep -q "Total:.* - ${line##*/}\.dll" "$log" || add_failure "${line##*/} reported no result"
