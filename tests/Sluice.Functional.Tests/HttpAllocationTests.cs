@@ -6,7 +6,7 @@ using Xunit.Abstractions;
 
 namespace Sluice.Functional.Tests;
 
-[Collection(ServerGroup.Name)]
+[Collection(MeasuringGroup.Name)]
 public sealed class HttpAllocationTests(ServerFixture server, ITestOutputHelper output)
 {
     private const int Count = 2000;

@@ -71,13 +71,20 @@ public sealed class MessageReader
                 var length = ReadPrefix(in buffer, out var isCompressed);
                 var isWhole = buffer.Length - PrefixLength >= length;
                 if (isWhole && isCompressed)
+                {
+                    await LeaveSharedThreadAsync();
                     return Decompress(buffer.Slice(PrefixLength, length));
+                }
+
                 if (isWhole && !mustLand)
                     return new MessageLease(buffer.Slice(PrefixLength, length), _body);
                 if (isWhole || (length > _options.LandingThresholdBytes && buffer.Length >= _options.LandingThresholdBytes))
                 {
                     var landed = await LandAsync(buffer, length, isCompressed ? null : bulkOffset).ConfigureAwait(false);
-                    return isCompressed ? Decompress(landed) : landed;
+                    if (!isCompressed)
+                        return landed;
+                    await LeaveSharedThreadAsync();
+                    return Decompress(landed);
                 }
             }
 
@@ -249,6 +256,10 @@ public sealed class MessageReader
         InferenceCode.ResourceExhausted,
         $"the message of {length} bytes does not fit the server's tensor memory now: {_pool.RentedBytes} of " +
         $"{_pool.MaxBytes} bytes are in use");
+
+    /// <summary>A small message may unpack to a very large one, which other connections must not wait for.</summary>
+    private ConfiguredTaskAwaitable LeaveSharedThreadAsync() => Task.CompletedTask.ConfigureAwait(
+        _stream.IsOnSharedThread ? ConfigureAwaitOptions.ForceYielding : ConfigureAwaitOptions.None);
 
     private MessageLease Decompress(ReadOnlySequence<byte> payload)
     {
