@@ -181,6 +181,33 @@ internal sealed class EpollLoop : IDisposable
         _current = null;
     }
 
+    /// <summary>Whatever goes wrong with a connection ends that connection and nothing else.</summary>
+    private void Attempt(EpollConnection connection, uint events, Action<EpollConnection, uint> action)
+    {
+        try
+        {
+            action(connection, events);
+        }
+        catch (Exception error)
+        {
+            Http2Log.ConnectionFault(_logger, error);
+            End(connection);
+        }
+    }
+
+    private void End(EpollConnection connection)
+    {
+        Forget(connection);
+        try
+        {
+            connection.Abort();
+        }
+        catch (Exception error)
+        {
+            Http2Log.ConnectionFault(_logger, error);
+        }
+    }
+
     /// <summary>Says how long the thread may wait, after others have been told that it does.</summary>
     private int Sleep()
     {
@@ -203,7 +230,7 @@ internal sealed class EpollLoop : IDisposable
         else if (token == ListenerToken)
             AcceptAll();
         else if (_connections.TryGetValue(token, out var connection))
-            connection.Handle(what);
+            Attempt(connection, what, static (one, events) => one.Handle(events));
     }
 
     private void AcceptAll()
@@ -259,7 +286,7 @@ internal sealed class EpollLoop : IDisposable
         _working.AddRange(_dirty);
         _dirty.Clear();
         foreach (var connection in _working)
-            connection.GiveTurn();
+            Attempt(connection, 0, static (one, _) => one.GiveTurn());
         _working.Clear();
         return _dirty.Count > 0;
     }
@@ -268,7 +295,7 @@ internal sealed class EpollLoop : IDisposable
     {
         _nextTick = Environment.TickCount64 + TickMilliseconds;
         foreach (var connection in _connections.Values.ToArray())
-            connection.Tick();
+            Attempt(connection, 0, static (one, _) => one.Tick());
     }
 
     private void Drain()
