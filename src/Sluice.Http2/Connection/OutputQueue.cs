@@ -22,9 +22,6 @@ internal sealed class OutputQueue
     /// <summary>Bytes that the turn may take.</summary>
     public long Published => Interlocked.Read(ref _published);
 
-    /// <summary>True when the writer has written anything that it has not published.</summary>
-    public bool HasUnpublished => _written > _tail.Published;
-
     /// <summary>Room for the writer.</summary>
     public Memory<byte> GetMemory(int sizeHint)
     {

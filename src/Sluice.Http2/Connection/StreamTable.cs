@@ -33,7 +33,7 @@ internal sealed class StreamTable(Http2Connection connection, RpcDispatcher disp
     /// <summary>Notes a number as used.</summary>
     public void Use(int id) => LastId = id;
 
-    /// <summary>Takes a number that names no open stream as idle, closed by the peer, or reset by us.</summary>
+    /// <summary>Tells whether a stream is one of the last that we reset.</summary>
     public bool WasReset(int id) => _resets.AsSpan().Contains(id);
 
     /// <summary>Remembers that we reset a stream: what the peer had under way is ignored (RFC 9113 §5.1).</summary>

@@ -140,7 +140,7 @@ internal sealed class EpollLoop : IDisposable
         LibC.Modify(
             _epoll, connection.Descriptor, forRoom ? LibC.EventIn | LibC.EventOut : LibC.EventIn, connection.Token);
 
-    /// <summary>Stops watching for input of a connection that only waits for its end.</summary>
+    /// <summary>Watches a connection no more and closes its socket.</summary>
     public void Forget(EpollConnection connection)
     {
         if (!_connections.Remove(connection.Token))
