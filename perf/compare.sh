@@ -2,7 +2,10 @@
 # Measures the server's CPU time per request beside a bare C++ gRPC echo server, in one run on one machine, and prints
 # one table. Server on one core, client on another; the two servers take turns, round by round; figures are medians.
 #
-#   perf/compare.sh [--rounds 3] [--seconds 3] [--settle 8] [--only TEXT] [--servers "echo sluice"]
+#   perf/compare.sh [--rounds 3] [--seconds 3] [--settle 8] [--only TEXT] [--servers "echo sluice bare"]
+#
+# Of the models that take time, the bare ONNX Runtime call is measured in the same turns ("bare"): CPU time per row on the
+# server's core, for a batch as large as the case can make.
 #
 # --settle is how long a fresh server is driven before it is measured: on one core the runtime compiles for some seconds.
 #
@@ -26,6 +29,8 @@ cases=(
   "MLP batched, 64          | grpc_load   | mlp      | --in-flight 64               | INPUT0:FP32:1,64"
   "MLP batched, 4 x 16      | h2load      | mlp      | -c 4 -m 16                   | INPUT0:FP32:1,64"
   "CNN, 1 in flight         | grpc_load   | cnn      | --in-flight 1                | $picture"
+  "CNN, 4 in flight         | grpc_load   | cnn      | --in-flight 4                | $picture"
+  "ResNet-50, 2 in flight   | grpc_load   | resnet50 | --in-flight 2                | INPUT0:FP32:1,3,224,224"
   "identity 64 KiB          | grpc_load   | identity | --in-flight 1                | INPUT0:FP32:1,16384"
   "identity 1 MiB           | grpc_load   | identity | --in-flight 1                | INPUT0:FP32:1,262144"
   "identity 16 MiB          | grpc_load   | identity | --in-flight 1                | INPUT0:FP32:1,4194304"
@@ -33,7 +38,12 @@ cases=(
   "HTTP binary, add_sub, 16 | http_binary | add_sub  | -c 16                        | -"
 )
 
-rounds=3 seconds=3 settle=8 only='' servers='echo sluice'
+# model | rows per bare call
+bare_rows='mlp 64
+cnn 1
+resnet50 1'
+
+rounds=3 seconds=3 settle=8 only='' servers='echo sluice bare'
 while (($# > 0)); do
   (($# > 1)) || die "$1 needs a value"
   case $1 in
@@ -74,6 +84,7 @@ prepare() {
   rm -rf "$models"
   "$root/perf/make_models.py" "$models"
   [[ $servers != *sluice* ]] || "$root/scripts/build.sh"
+  [[ $servers != *bare* ]] || dotnet build "$root/perf/Sluice.Benchmarks" -c Release -v q >/dev/null
   : >"$results"
 }
 
@@ -178,6 +189,16 @@ http_tensors() { # http_tensors EXTRA: the two inputs, each with EXTRA
   printf '{"name":"INPUT1","shape":[1,16],"datatype":"INT32",%s}' "$1"
 }
 
+# run_bare: CPU µs per row of the bare call; nothing for models that take none worth telling.
+run_bare() {
+  local rows
+  rows=$(awk -v model="$model" '$1 == model { print $2 }' <<<"$bare_rows")
+  [[ -n $rows ]] || return 0
+  SLUICE_ONNXRUNTIME_LIBRARY=$root/artifacts/native/onnxruntime/libonnxruntime.so.1 taskset -c "$server_cpu" dotnet \
+    "$root/artifacts/bin/Sluice.Benchmarks/release/Sluice.Benchmarks.dll" \
+    --bare "$models/$model/1/model.onnx" "$rows" "$seconds" | awk '{ printf "%s\t-\t-\t-\n", $1 }'
+}
+
 run_http() {
   local header
   if [[ $client == http_json ]]; then
@@ -197,7 +218,13 @@ run_case() {
   local name=$1 client=$2 model=$3 told inputs=() spec figures
   read -ra told <<<"$4"
   for spec in $5; do inputs+=(--input "$spec"); done
+  if [[ $server_name == bare ]]; then
+    figures=$(run_bare)
+    [[ -n $figures ]] || return 0
+    client=bare
+  fi
   case $client in
+    bare) ;;
     grpc_load) figures=$(run_grpc_load) ;;
     h2load) figures=$(run_grpc_h2load) ;;
     http_*)
@@ -225,6 +252,11 @@ prepare
 for ((round = 1; round <= rounds; round++)); do
   for name in $servers; do
     say "round $round of $rounds: $name"
+    if [[ $name == bare ]]; then
+      server_name=bare
+      run_round
+      continue
+    fi
     start_server "$name"
     settle_server
     run_round

@@ -5,6 +5,7 @@
   identity   OUTPUT0 = INPUT0 on FP32[-1]; any size
   mlp        dense 64-256-256-10, batched dynamically up to 64
   cnn        three convolutions on FP32[3,64,64], 41 million multiply-adds a picture; one request per run
+  resnet50   the classic of that name on FP32[3,224,224], normalisation folded into its 53 convolutions; one per run
 
 The weights are random with a fixed seed: only the time matters.
 Needs Debian's packages: scripts/install-test.sh --models.
@@ -93,11 +94,48 @@ def write_cnn(folder):
     write(folder, "cnn", [("INPUT0", "FP32", [3, 64, 64])], [("OUTPUT0", "FP32", [10])], nodes, constants)
 
 
+def write_resnet50(folder):
+    """He, Zhang, Ren, Sun: Deep Residual Learning for Image Recognition, table 1, 50 layers."""
+    nodes, constants = [], []
+
+    def conv(source, inputs, outputs, kernel, stride=1, active=True):
+        i = len(constants)
+        constants.append(weights(f"w{i}", outputs, inputs, kernel, kernel))
+        nodes.append(helper.make_node("Conv", [source, f"w{i}"], [f"conv{i}"], kernel_shape=[kernel] * 2,
+                                      strides=[stride] * 2, pads=[kernel // 2] * 4))
+        return relu(f"conv{i}") if active else f"conv{i}"
+
+    def relu(source):
+        nodes.append(helper.make_node("Relu", [source], [f"{source}_active"]))
+        return f"{source}_active"
+
+    current = conv("INPUT0", 3, 64, 7, 2)
+    nodes.append(helper.make_node("MaxPool", [current], ["pooled"], kernel_shape=[3, 3], strides=[2, 2], pads=[1] * 4))
+    current, width = "pooled", 64
+    for stage, blocks in enumerate([3, 4, 6, 3]):
+        inner = 64 << stage
+        for block in range(blocks):
+            stride = 2 if stage > 0 and block == 0 else 1
+            branch = conv(conv(conv(current, width, inner, 1), inner, inner, 3, stride), inner, 4 * inner, 1, active=False)
+            if block == 0:
+                current = conv(current, width, 4 * inner, 1, stride, active=False)
+            width = 4 * inner
+            # Scaled down, or random weights would grow from block to block until they overflow.
+            constants.append(numpy_helper.from_array(np.float32([0.5]), f"half{stage}_{block}"))
+            nodes.append(helper.make_node("Add", [current, branch], [f"sum{stage}_{block}"]))
+            nodes.append(helper.make_node("Mul", [f"sum{stage}_{block}", f"half{stage}_{block}"], [f"block{stage}_{block}"]))
+            current = relu(f"block{stage}_{block}")
+    constants.append(weights("dense", width, 1000))
+    nodes += [helper.make_node("GlobalAveragePool", [current], ["mean"]), helper.make_node("Flatten", ["mean"], ["flat"]),
+              helper.make_node("MatMul", ["flat", "dense"], ["OUTPUT0"])]
+    write(folder, "resnet50", [("INPUT0", "FP32", [3, 224, 224])], [("OUTPUT0", "FP32", [1000])], nodes, constants)
+
+
 def main():
     if len(sys.argv) != 2:
         sys.exit(__doc__)
     folder = pathlib.Path(sys.argv[1])
-    for maker in (write_add_sub, write_identity, write_mlp, write_cnn):
+    for maker in (write_add_sub, write_identity, write_mlp, write_cnn, write_resnet50):
         maker(folder)
 
 

@@ -23,13 +23,13 @@ def main():
     def text(value, digits=1):
         return "-" if value is None else f"{value:,.{digits}f}"
 
-    rows = [["case", "C++ echo CPU µs", "Sluice CPU µs", "ratio", "Sluice req/s", "C++ p50/p99 µs",
+    rows = [["case", "C++ echo CPU µs", "Sluice CPU µs", "ratio", "model alone µs", "Sluice req/s", "C++ p50/p99 µs",
              "Sluice p50/p99 µs"]]
     for case in runs:
         echo, sluice = median(case, "echo", 0), median(case, "sluice", 0)
         latencies = [f"{text(median(case, s, 2), 0)} / {text(median(case, s, 3), 0)}" for s in ("echo", "sluice")]
         rows.append([case, text(echo), text(sluice), text(sluice / echo if echo and sluice else None, 2),
-                     text(median(case, "sluice", 1), 0), *latencies])
+                     text(median(case, "bare", 0)), text(median(case, "sluice", 1), 0), *latencies])
 
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     rows.insert(1, ["-" * widths[0]] + ["-" * (width - 1) + ":" for width in widths[1:]])
