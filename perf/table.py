@@ -9,7 +9,7 @@ import sys
 def main():
     if len(sys.argv) != 2:
         sys.exit(__doc__)
-    # case -> server -> one [cpu, rps, p50, p99] per round; the order of the file is the order of the table.
+    # case -> server -> one [cpu, rps, p50, p99, bytes] per round; the order of the file is the order of the table.
     runs = collections.defaultdict(lambda: collections.defaultdict(list))
     with open(sys.argv[1], encoding="utf-8") as file:
         for line in file:
@@ -23,13 +23,14 @@ def main():
     def text(value, digits=1):
         return "-" if value is None else f"{value:,.{digits}f}"
 
-    rows = [["case", "C++ echo CPU µs", "Sluice CPU µs", "ratio", "model alone µs", "Sluice req/s", "C++ p50/p99 µs",
+    rows = [["case", "C++ echo CPU µs", "Sluice CPU µs", "ratio", "model alone µs", "Sluice req/s", "bytes/request", "C++ p50/p99 µs",
              "Sluice p50/p99 µs"]]
     for case in runs:
         echo, sluice = median(case, "echo", 0), median(case, "sluice", 0)
         latencies = [f"{text(median(case, s, 2), 0)} / {text(median(case, s, 3), 0)}" for s in ("echo", "sluice")]
         rows.append([case, text(echo), text(sluice), text(sluice / echo if echo and sluice else None, 2),
-                     text(median(case, "bare", 0)), text(median(case, "sluice", 1), 0), *latencies])
+                     text(median(case, "bare", 0)), text(median(case, "sluice", 1), 0),
+                     text(median(case, "sluice", 4), 0), *latencies])
 
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     rows.insert(1, ["-" * widths[0]] + ["-" * (width - 1) + ":" for width in widths[1:]])

@@ -4,6 +4,14 @@ namespace Sluice.Http2;
 /// <remarks><b>Threads.</b> Any.</remarks>
 public sealed class Http2Counters
 {
+    /// <summary>As RFC 9113 §7 spells them, in lower case.</summary>
+    private static readonly string[] FailureNames =
+    [
+        "no_error", "protocol_error", "internal_error", "flow_control_error", "settings_timeout", "stream_closed",
+        "frame_size_error", "refused_stream", "cancel", "compression_error", "connect_error", "enhance_your_calm",
+        "inadequate_security", "http_1_1_required",
+    ];
+
     private readonly long[] _failures = new long[(int)Http2ErrorCode.Http11Required + 1];
     private long _streams;
     private long _resets;
@@ -20,6 +28,14 @@ public sealed class Http2Counters
 
     /// <summary>Connections ended because the client broke a rule, by HTTP/2 error code.</summary>
     public long Failures(Http2ErrorCode code) => Interlocked.Read(ref _failures[(int)code]);
+
+    /// <summary>All of it, a name for each.</summary>
+    internal IReadOnlyList<(string Kind, long Count)> ToList() =>
+    [
+        ("stream_opened", OpenedStreams), ("stream_reset", ResetStreams), ("stalled", Stalls),
+        .. Enum.GetValues<Http2ErrorCode>().Where(code => code != Http2ErrorCode.NoError)
+            .Select(code => (FailureNames[(int)code], Failures(code))),
+    ];
 
     internal void OpenedStream() => Interlocked.Increment(ref _streams);
 

@@ -44,6 +44,9 @@ public sealed class Http2RpcServer : IRpcServer
     /// <summary>What the transport has seen.</summary>
     public Http2Counters Counters { get; } = new();
 
+    /// <inheritdoc/>
+    public IReadOnlyList<(string Kind, long Count)> Events => Counters.ToList();
+
     /// <summary>Memory of connections; nothing is rented when no connection has anything half-received or unsent.</summary>
     public TensorBufferPool Memory => _memory;
 

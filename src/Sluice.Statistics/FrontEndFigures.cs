@@ -7,4 +7,8 @@ namespace Sluice.Statistics;
 /// <param name="ActiveCalls">Calls being served.</param>
 /// <param name="EndedCalls">Calls by the status with which they ended.</param>
 public sealed record FrontEndFigures(
-    string Name, long OpenConnections, long TotalConnections, long ActiveCalls, IReadOnlyList<(string Code, long Count)> EndedCalls);
+    string Name, long OpenConnections, long TotalConnections, long ActiveCalls, IReadOnlyList<(string Code, long Count)> EndedCalls)
+{
+    /// <summary>What the transport under the port has seen, attacks included, by a name for each kind; may be empty.</summary>
+    public IReadOnlyList<(string Kind, long Count)> TransportEvents { get; init; } = [];
+}

@@ -110,7 +110,7 @@ internal sealed class FrameReceiver(Http2Connection connection, FrameHandler han
     {
         if (_segment is null)
         {
-            _segment = new ReceiveSegment(pool.Rent(SegmentBytes));
+            _segment = ReceiveSegment.Over(pool.Rent(SegmentBytes));
             _parsed = 0;
             return;
         }
@@ -125,7 +125,7 @@ internal sealed class FrameReceiver(Http2Connection connection, FrameHandler han
         }
         else if (_segment.Memory.Length - _segment.Filled < SmallestRoom || left > 0)
         {
-            var next = new ReceiveSegment(pool.Rent(SegmentBytes));
+            var next = ReceiveSegment.Over(pool.Rent(SegmentBytes));
             _segment.Memory.Slice(_parsed, left).CopyTo(next.Memory);
             next.Filled = left;
             _segment.Release();

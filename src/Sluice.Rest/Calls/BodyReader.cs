@@ -36,7 +36,7 @@ internal static class BodyReader
             : ReadEncodedAsync(exchange, options, pool, encoding);
     }
 
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    [AsyncMethodBuilder(typeof(WaitingMethodBuilder<>))]
     private static async ValueTask<BodyLease> ReadPlainAsync(
         IRestExchange exchange, RestListenOptions options, TensorBufferPool pool, int alignAt)
     {

@@ -14,7 +14,7 @@ namespace Sluice.Rest.Infer;
 /// </remarks>
 internal sealed class InferHandler(IInferenceEngine engine, UnaryMethods methods)
 {
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
+    [AsyncMethodBuilder(typeof(WaitingMethodBuilder))]
     public async ValueTask InferAsync(RestCall call)
     {
         var headerLength = BinaryExtension.ReadHeader(call.Exchange);

@@ -141,7 +141,7 @@ public sealed class RpcDispatcher
         await method.InvokeAsync(call).ConfigureAwait(false);
     }
 
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
+    [AsyncMethodBuilder(typeof(WaitingMethodBuilder))]
     private async ValueTask AwaitAsync(ValueTask running, RpcCall call, RpcMethod method)
     {
         try

@@ -52,7 +52,7 @@ public sealed class MessageReader
     /// <param name="bulkOffset">Where bulk data starts; null = does not matter.</param>
     /// <returns>The message, or null at the end of the stream, also when the reading was ended on this side.</returns>
     /// <exception cref="InferenceException">The frame is cut off, too large, or compressed in an unknown way.</exception>
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    [AsyncMethodBuilder(typeof(WaitingMethodBuilder<>))]
     public async ValueTask<MessageLease?> ReadAsync(bool mustLand, BulkOffset? bulkOffset)
     {
         while (true)
@@ -103,7 +103,7 @@ public sealed class MessageReader
 
     /// <summary>Reads the only message of a call and makes sure that it is the only one.</summary>
     /// <exception cref="InferenceException">There is none, or more than one.</exception>
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    [AsyncMethodBuilder(typeof(WaitingMethodBuilder<>))]
     public async ValueTask<MessageLease> ReadSingleAsync(BulkOffset? bulkOffset)
     {
         while (true)
@@ -141,6 +141,7 @@ public sealed class MessageReader
         }
     }
 
+    [AsyncMethodBuilder(typeof(WaitingMethodBuilder<>))]
     private async ValueTask<MessageLease> ReadSingleLandedAsync(BulkOffset? bulkOffset)
     {
         var lease = await ReadAsync(mustLand: true, bulkOffset).ConfigureAwait(false);
@@ -200,6 +201,7 @@ public sealed class MessageReader
     /// <summary>Collects a message in one native buffer.</summary>
     /// <remarks>The buffer grows sixteenfold as bytes really arrive, so a peer can reserve no more than sixteen times what it
     /// has sent; a message up to 1 MiB gets its buffer at once.</remarks>
+    [AsyncMethodBuilder(typeof(WaitingMethodBuilder<>))]
     private async ValueTask<MessageLease> LandAsync(ReadOnlySequence<byte> buffer, int length, BulkOffset? bulkOffset)
     {
         var head = buffer.Slice(PrefixLength);

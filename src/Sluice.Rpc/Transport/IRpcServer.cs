@@ -9,6 +9,9 @@ public interface IRpcServer : IAsyncDisposable
     /// <summary>The port's connections.</summary>
     ConnectionCounter Connections { get; }
 
+    /// <summary>What the transport has counted besides connections and calls, by a name for each kind.</summary>
+    IReadOnlyList<(string Kind, long Count)> Events => [];
+
     /// <summary>Begins to listen.</summary>
     /// <exception cref="IOException">The address is taken.</exception>
     Task StartAsync(CancellationToken cancellationToken);

@@ -75,7 +75,7 @@ internal sealed class ResponseChannel(DecoupledScheduler owner) : IResponseChann
         _stepAt = now;
     }
 
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
+    [AsyncMethodBuilder(typeof(WaitingMethodBuilder))]
     public async ValueTask SendAsync(ExecutionBatch response, bool isFinal)
     {
         await _turn.WaitAsync(CancellationToken.None).ConfigureAwait(false);
@@ -93,7 +93,7 @@ internal sealed class ResponseChannel(DecoupledScheduler owner) : IResponseChann
             Finish();
     }
 
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
+    [AsyncMethodBuilder(typeof(WaitingMethodBuilder))]
     public async ValueTask FailAsync(InferenceCode code, string message, bool isFinal)
     {
         await _turn.WaitAsync(CancellationToken.None).ConfigureAwait(false);
@@ -112,7 +112,7 @@ internal sealed class ResponseChannel(DecoupledScheduler owner) : IResponseChann
             Finish();
     }
 
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
+    [AsyncMethodBuilder(typeof(WaitingMethodBuilder))]
     public async ValueTask CompleteAsync()
     {
         await _turn.WaitAsync(CancellationToken.None).ConfigureAwait(false);
@@ -225,7 +225,7 @@ internal sealed class ResponseChannel(DecoupledScheduler owner) : IResponseChann
         statistics.Responses.Record(_index++, outcome, storingSince - _stepAt, hasOutput ? now - storingSince : -1);
     }
 
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
+    [AsyncMethodBuilder(typeof(WaitingMethodBuilder))]
     private async ValueTask WriteAsync(ResponseKind kind)
     {
         var began = owner.Now;

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Runtime.CompilerServices;
 using Sluice.Inference;
 
@@ -97,7 +98,7 @@ internal sealed class InstanceRunner : IThreadPoolWorkItem, IDisposable
     }
 
     /// <summary>Runs the one request that was taken, on the calling thread.</summary>
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
+    [AsyncMethodBuilder(typeof(WaitingMethodBuilder))]
     public async ValueTask RunInlineAsync(InferRequest request)
     {
         await RunAsync(0, 1).ConfigureAwait(false);
@@ -167,11 +168,11 @@ internal sealed class InstanceRunner : IThreadPoolWorkItem, IDisposable
         {
             // The instance goes on with its next batch while these are answered. Its own thread never runs a waiter, who
             // might dispose the model and so wait for that very thread.
-            ThreadPool.UnsafeQueueUserWorkItem(new Completion(Requests.ToArray()), preferLocal: false);
+            ThreadPool.UnsafeQueueUserWorkItem(Completion.Of(Requests), preferLocal: false);
         }
     }
 
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
+    [AsyncMethodBuilder(typeof(WaitingMethodBuilder))]
     private async ValueTask RunAsync(int start, int count)
     {
         if (!DropDead(ref start, ref count))
@@ -294,12 +295,33 @@ internal sealed class InstanceRunner : IThreadPoolWorkItem, IDisposable
     }
 
     /// <summary>Completes requests on the pool.</summary>
-    private sealed class Completion(InferRequest[] requests) : IThreadPoolWorkItem
+    /// <summary>Ends the requests of a batch on the pool; kept and used again.</summary>
+    private sealed class Completion : IThreadPoolWorkItem
     {
+        private const int MostKept = 64;
+        private static readonly ConcurrentQueue<Completion> Idle = new();
+
+        private InferRequest[] _requests = [];
+        private int _count;
+
+        public static Completion Of(ReadOnlySpan<InferRequest> requests)
+        {
+            if (!Idle.TryDequeue(out var completion))
+                completion = new Completion();
+            if (completion._requests.Length < requests.Length)
+                completion._requests = new InferRequest[requests.Length];
+            requests.CopyTo(completion._requests);
+            completion._count = requests.Length;
+            return completion;
+        }
+
         public void Execute()
         {
-            foreach (var request in requests)
+            foreach (var request in _requests.AsSpan(0, _count))
                 request.Complete();
+            _requests.AsSpan(0, _count).Clear();
+            if (Idle.Count < MostKept)
+                Idle.Enqueue(this);
         }
     }
 }

@@ -65,7 +65,10 @@ internal static class HttpParts
     /// <summary>Reads what the gRPC port has counted.</summary>
     public static FrontEndFigures Figures(IRpcServer server, RpcDispatcher dispatcher) => new(
         "grpc", server.Connections.Open, server.Connections.Total, dispatcher.ActiveCount,
-        [.. Enum.GetValues<InferenceCode>().Select(code => (code.ToName(), dispatcher.EndedCount(code)))]);
+        [.. Enum.GetValues<InferenceCode>().Select(code => (code.ToName(), dispatcher.EndedCount(code)))])
+    {
+        TransportEvents = server.Events,
+    };
 
     private static IEnumerable<IServable> Servables(ModelTable models) =>
         models.Models.SelectMany(model => model.Versions).Select(version => version.Servable).OfType<IServable>();

@@ -75,7 +75,7 @@ public sealed class InferenceEngine(ModelTable models, TensorPlacement placement
         return false;
     }
 
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
+    [AsyncMethodBuilder(typeof(WaitingMethodBuilder))]
     private async ValueTask AwaitAsync(ValueTask running, InferRequest request, ModelLease lease)
     {
         await running.ConfigureAwait(false);

@@ -28,7 +28,7 @@ public sealed class InferenceService(IInferenceEngine engine)
         new RawMethod(Name, "ModelStreamInfer", StreamAsync),
     ];
 
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
+    [AsyncMethodBuilder(typeof(WaitingMethodBuilder))]
     private async ValueTask InferAsync(RpcCall call)
     {
         if (call.HandlerState is not InferRequest request)
@@ -68,7 +68,7 @@ public sealed class InferenceService(IInferenceEngine engine)
         return ValueTask.CompletedTask;
     }
 
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
+    [AsyncMethodBuilder(typeof(WaitingMethodBuilder))]
     private static async ValueTask RespondLargeAsync(RpcCall call, InferRequest request, long length)
     {
         call.WritePrefix(length);

@@ -10,7 +10,7 @@ internal static class LargeResponse
 {
     /// <summary>Writes a <c>ModelInferResponse</c> behind its frame.</summary>
     /// <returns>False when the peer is gone.</returns>
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    [AsyncMethodBuilder(typeof(WaitingMethodBuilder<>))]
     public static async ValueTask<bool> WriteAsync(RpcCall call, InferRequest request)
     {
         var output = call.Stream.Output;

@@ -22,6 +22,21 @@ internal sealed class FrontEndText
                 writer.EndSample(count);
             }
         }
+
+        WriteEvents(writer, ports);
+    }
+
+    private void WriteEvents(PrometheusWriter writer, IReadOnlyList<FrontEndFigures> ports)
+    {
+        writer.BeginFamily(MetricFamilies.TransportEvents);
+        foreach (var port in ports)
+        {
+            foreach (var (kind, count) in port.TransportEvents)
+            {
+                writer.BeginSample(MetricFamilies.TransportEvents.Name, "", Labels(port), "kind", Encoding.ASCII.GetBytes(kind));
+                writer.EndSample(count);
+            }
+        }
     }
 
     private void WriteNumbers(

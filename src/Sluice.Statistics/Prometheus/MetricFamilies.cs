@@ -91,6 +91,12 @@ public static class MetricFamilies
     internal static readonly MetricFamily CallsEnded = new(
         "sluice_calls_total", "counter", "Calls that ended, by port and status");
 
+    internal static readonly MetricFamily TransportEvents = new(
+        "sluice_transport_events_total", "counter", "What the port's transport has seen, broken rules by their HTTP/2 error code");
+
+    internal static readonly MetricFamily ManagedAllocated = new(
+        "sluice_managed_allocated_bytes_total", "counter", "Memory that the runtime has allocated in managed objects since the start, bytes");
+
     internal static readonly MetricFamily TracesDropped = new(
         "sluice_traces_dropped_total", "counter", "Traces that found their queue full");
 
@@ -122,6 +128,7 @@ public static class MetricFamilies
         RequestSuccess, RequestFailure, InferenceCount, ExecutionCount, RequestDuration, QueueDuration, InputDuration,
         InferDuration, OutputDuration, PendingCount, LoadDuration, CpuUtilization, MemoryTotal, MemoryUsed,
         RequestLatency, QueueLatency, InferLatency, BatchCuts, PoolRented, PoolPooled, PoolRefused,
-        PinnedTotal, PinnedUsed, QueueDepth, Hanging, ConnectionsOpen, ConnectionsTotal, CallsActive, CallsEnded, TracesDropped,
+        PinnedTotal, PinnedUsed, QueueDepth, Hanging, ConnectionsOpen, ConnectionsTotal, CallsActive, CallsEnded,
+        TransportEvents, ManagedAllocated, TracesDropped,
     ];
 }

@@ -72,6 +72,7 @@ public sealed class MetricsExposition(
         WriteGauge(writer, MetricFamilies.QueueDepth, series.Sum(model => model.Statistics.PendingCount));
         WriteHanging(writer, served);
         _frontEnds.Write(writer, ports?.Invoke() ?? []);
+        WriteGauge(writer, MetricFamilies.ManagedAllocated, GC.GetTotalAllocatedBytes());
         WriteGauge(writer, MetricFamilies.TracesDropped, droppedTraces?.Invoke() ?? 0);
     }
 

@@ -22,6 +22,7 @@ public sealed class AbuseTests
         await client.WriteAsync(burst.ToArray());
         await client.ExpectConnectionErrorAsync(Http2ErrorCode.EnhanceYourCalm);
         Assert.Equal(1, server.Native!.Counters.Failures(Http2ErrorCode.EnhanceYourCalm));
+        Assert.Contains(("enhance_your_calm", 1L), server.Native.Events);
         await TestServer.Until(() => server.ActiveCount == 0, "calls end");
         await using var other = await FrameClient.ConnectAsync(server);
         await other.ExpectAliveAsync(1);
