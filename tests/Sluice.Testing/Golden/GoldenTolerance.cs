@@ -24,7 +24,8 @@ public sealed record GoldenTolerance(bool IsExact, double Absolute, double Relat
         };
     }
 
-    internal static GoldenTolerance Read(JsonElement rule) =>
+    /// <summary>Reads a rule of an <c>about.json</c>.</summary>
+    public static GoldenTolerance Read(JsonElement rule) =>
         rule.GetProperty("mode").GetString() == "bit_exact"
             ? new GoldenTolerance(true, 0, 0)
             : new GoldenTolerance(false, rule.GetProperty("abs").GetDouble(), rule.GetProperty("rel").GetDouble());

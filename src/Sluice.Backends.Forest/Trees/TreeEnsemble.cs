@@ -1,0 +1,51 @@
+namespace Sluice.Backends.Forest.Trees;
+
+/// <summary>An ensemble of trees, or a linear booster, as its file describes it; independent of the library that wrote it.</summary>
+/// <remarks><b>Threads.</b> Immutable once read.</remarks>
+internal sealed record TreeEnsemble
+{
+    /// <summary>The library and version that the file names, for people.</summary>
+    public required string Source { get; init; }
+
+    /// <summary>Columns of a row.</summary>
+    public required int FeatureCount { get; init; }
+
+    /// <summary>Columns of the untransformed score: classes, targets, or 1.</summary>
+    public required int OutputCount { get; init; }
+
+    /// <summary>In the order in which their leaves are added up.</summary>
+    public required ForestTree[] Trees { get; init; }
+
+    /// <summary>Trees of one boosting round, for ranges of rounds; round r begins at <c>RoundStarts[r]</c>, and the last
+    /// element is the number of trees.</summary>
+    public required int[] RoundStarts { get; init; }
+
+    /// <summary>What each output starts from, in the untransformed score.</summary>
+    public required double[] BaseMargin { get; init; }
+
+    /// <summary>Leaves are added up in double precision (LightGBM), else in single (XGBoost).</summary>
+    public required bool IsDouble { get; init; }
+
+    /// <summary>The default prediction from the untransformed score.</summary>
+    public required Transform Transform { get; init; }
+
+    /// <summary>A random forest of LightGBM: the prediction, not the score, is divided by the number of rounds.</summary>
+    public bool AveragesRounds { get; init; }
+
+    /// <summary>Features of which a value within 1e-35 of zero counts as missing, as NaN does (LightGBM); null = none.</summary>
+    public bool[]? ZeroIsMissing { get; init; }
+
+    /// <summary>A linear booster instead of trees.</summary>
+    public LinearBooster? Linear { get; init; }
+
+    /// <summary>The objective's name in the file; may be empty.</summary>
+    public string Objective { get; init; } = "";
+
+    /// <summary>Names of the columns; may be empty.</summary>
+    public IReadOnlyList<string> FeatureNames { get; init; } = [];
+}
+
+/// <summary>A linear booster: score = base + bias + Σ value · weight, missing values left out, in the order of the columns.</summary>
+/// <param name="Weights">[feature][output], row by row.</param>
+/// <param name="Bias">One per output.</param>
+internal sealed record LinearBooster(float[] Weights, float[] Bias);
