@@ -26,6 +26,21 @@ public sealed class GoldenTests
         }
     }
 
+    [Theory]
+    [MemberData(nameof(GoldenForest.All), MemberType = typeof(GoldenForest))]
+    public void EveryLayout_OfAGoldenModel_IsBitForBitTheReference(string engine, string name)
+    {
+        var golden = new GoldenForest(engine, name);
+        var forest = golden.Read();
+        foreach (var kernel in (string?[])[null, "turns", "8-bit", "16-bit"])
+        {
+            if (forest.IsDouble)
+                Layouts.Compare<double>(forest, kernel, golden.Rows(forest.FeatureCount));
+            else
+                Layouts.Compare<float>(forest, kernel, golden.Rows(forest.FeatureCount));
+        }
+    }
+
     private static byte[] Leaves(TreeEnsemble forest, double[][] rows)
     {
         var leaves = rows.SelectMany(row => forest.Trees.Select(tree =>

@@ -42,9 +42,7 @@ internal static class ReferenceEvaluator
             for (var j = 0; j < tree.LeafWidth; j++)
             {
                 ref var sum = ref score[tree.LeafWidth == 1 ? tree.Output : j];
-                var value = tree.LinearLeaves is { } leaves
-                    ? Linear(leaves[leaf], row, tree.LeafValues[leaf])
-                    : tree.LeafValues[(leaf * tree.LeafWidth) + j];
+                var value = LeafValue(tree, leaf, j, row);
                 sum = forest.IsDouble ? sum + value : (float)sum + ((float)value * (tree.Weight ?? 1f));
             }
         }
@@ -66,6 +64,12 @@ internal static class ReferenceEvaluator
         return ~node;
     }
 
+    /// <summary>Returns what a leaf adds to one output.</summary>
+    public static double LeafValue(ForestTree tree, int leaf, int output, ReadOnlySpan<double> row) =>
+        tree.LinearLeaves is { } leaves
+            ? Linear(leaves[leaf], row, tree.LeafValues[leaf])
+            : tree.LeafValues[(leaf * tree.LeafWidth) + output];
+
     private static double Linear(LinearLeaf leaf, ReadOnlySpan<double> row, double plain)
     {
         var sum = leaf.Constant;
@@ -80,7 +84,8 @@ internal static class ReferenceEvaluator
         return sum;
     }
 
-    private static void Score(LinearBooster linear, ReadOnlySpan<double> row, Span<double> score)
+    /// <summary>Adds a linear booster to the scores that stand there.</summary>
+    public static void Score(LinearBooster linear, ReadOnlySpan<double> row, Span<double> score)
     {
         for (var output = 0; output < score.Length; output++)
         {

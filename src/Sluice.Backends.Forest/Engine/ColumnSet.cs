@@ -1,0 +1,112 @@
+using System.Numerics;
+using Sluice.Backends.Forest.Trees;
+
+namespace Sluice.Backends.Forest.Engine;
+
+/// <summary>The values that a forest's nodes compare: the features that are used at all, and one column for each categorical
+/// test, 0 where it goes left and 1 where it goes right.</summary>
+/// <remarks>With the tests made once per row every node is a comparison with a number. <b>Threads.</b> Immutable.</remarks>
+internal sealed class ColumnSet
+{
+    private const double ZeroBand = 1e-35f;
+
+    private readonly Dictionary<int, int> _numeric = [];
+    private readonly Dictionary<(int Feature, CategorySet Set), int> _tests = new(new ByContent());
+    private readonly List<Column> _columns = [];
+    private readonly List<SortedSet<double>> _thresholds = [];
+
+    public ColumnSet(TreeEnsemble forest)
+    {
+        foreach (var tree in forest.Trees)
+        {
+            for (var node = 0; node < tree.NodeCount; node++)
+                _thresholds[Add(forest, tree, node)].Add(ThresholdOf(tree, node));
+        }
+    }
+
+    /// <summary>Number of columns.</summary>
+    public int Count => _columns.Count;
+
+    /// <summary>Returns the column that a node compares.</summary>
+    public int Of(ForestTree tree, int node) => tree.Categories?[node] is { } set
+        ? _tests[(tree.Features[node], set)]
+        : _numeric[tree.Features[node]];
+
+    /// <summary>Returns what a node compares its column with.</summary>
+    public static double ThresholdOf(ForestTree tree, int node) =>
+        tree.Categories?[node] is null ? tree.Thresholds[node] : 0;
+
+    /// <summary>Returns the different thresholds of a column in rising order.</summary>
+    public double[] Thresholds(int column) => [.. _thresholds[column]];
+
+    /// <summary>Fills the columns of one row.</summary>
+    /// <param name="row">One value per feature; columns past its end are missing.</param>
+    /// <param name="columns">One value per column.</param>
+    /// <returns>True when any is missing.</returns>
+    public bool Fill<T>(ReadOnlySpan<T> row, Span<T> columns)
+        where T : unmanaged, IBinaryFloatingPointIeee754<T>
+    {
+        var isAnyMissing = false;
+        for (var i = 0; i < columns.Length; i++)
+        {
+            var column = _columns[i];
+            var value = column.Feature < row.Length ? row[column.Feature] : T.NaN;
+            if (column.IsSpecial)
+                value = Special(column, value);
+            isAnyMissing |= T.IsNaN(value);
+            columns[i] = value;
+        }
+
+        return isAnyMissing;
+    }
+
+    private static T Special<T>(in Column column, T value)
+        where T : unmanaged, IBinaryFloatingPointIeee754<T>
+    {
+        if (T.IsNaN(value))
+            return value;
+        if (column.Set is { } set)
+            return set.GoesLeft(double.CreateTruncating(value)) ? T.Zero : T.One;
+        return T.Abs(value) <= T.CreateTruncating(ZeroBand) ? T.NaN : value;
+    }
+
+    private int Add(TreeEnsemble forest, ForestTree tree, int node)
+    {
+        var feature = tree.Features[node];
+        var set = tree.Categories?[node];
+        ref var index = ref set is null
+            ? ref System.Runtime.InteropServices.CollectionsMarshal.GetValueRefOrAddDefault(_numeric, feature, out var isKnown)
+            : ref System.Runtime.InteropServices.CollectionsMarshal.GetValueRefOrAddDefault(_tests, (feature, set), out isKnown);
+        if (isKnown)
+            return index;
+        index = _columns.Count;
+        _columns.Add(new Column(feature, set, set is null && forest.ZeroIsMissing?[feature] == true));
+        _thresholds.Add([]);
+        return index;
+    }
+
+    /// <summary>One value that nodes compare.</summary>
+    /// <param name="Feature">Where it comes from.</param>
+    /// <param name="Set">The categorical test that it is the result of; null = the number itself.</param>
+    /// <param name="ZeroIsMissing">Values next to zero are missing.</param>
+    private readonly record struct Column(int Feature, CategorySet? Set, bool ZeroIsMissing)
+    {
+        public bool IsSpecial => ZeroIsMissing || Set is not null;
+    }
+
+    private sealed class ByContent : IEqualityComparer<(int Feature, CategorySet Set)>
+    {
+        public bool Equals((int Feature, CategorySet Set) x, (int Feature, CategorySet Set) y) =>
+            x.Feature == y.Feature && x.Set.SetGoesLeft == y.Set.SetGoesLeft &&
+            x.Set.NegativeIsOutside == y.Set.NegativeIsOutside && x.Set.Bits.AsSpan().SequenceEqual(y.Set.Bits);
+
+        public int GetHashCode((int Feature, CategorySet Set) key)
+        {
+            var hash = default(HashCode);
+            hash.Add(key.Feature);
+            foreach (var word in key.Set.Bits)
+                hash.Add(word);
+            return hash.ToHashCode();
+        }
+    }
+}

@@ -1,0 +1,282 @@
+using System.Diagnostics;
+using System.Numerics;
+using Sluice.Backends.Forest.Trees;
+
+namespace Sluice.Backends.Forest.Engine;
+
+/// <summary>What all engines have in common.</summary>
+internal static class ForestEngine
+{
+    /// <summary>Rows that go through the trees together.</summary>
+    public const int BlockRows = 16;
+}
+
+/// <summary>Scores rows with the layout that is fastest for the forest on this machine.</summary>
+/// <typeparam name="T">The arithmetic of the library that made the model: float for XGBoost, double for LightGBM.</typeparam>
+/// <remarks><b>Threads.</b> Any number of callers.</remarks>
+internal sealed unsafe class ForestEngine<T>
+    where T : unmanaged, IBinaryFloatingPointIeee754<T>
+{
+    private const int SampleRows = 64;
+    private static readonly long CalibrationTicks = Stopwatch.Frequency / 500;
+
+    private readonly TreeEnsemble _forest;
+    private readonly ColumnSet _columns;
+    private readonly T[] _leafValues;
+    private readonly T[] _base;
+    private readonly int[] _outputs;
+    private readonly int[] _firstLeaves;
+    private readonly bool _hasPlainLeaves;
+
+    /// <summary>Lays the forest out.</summary>
+    /// <param name="forest">Trees, or a linear booster.</param>
+    /// <param name="kernel">Part of a layout's name to use it and no other, for tests; null = the fastest.</param>
+    /// <exception cref="ArgumentException">No layout of that name can take the forest.</exception>
+    public ForestEngine(TreeEnsemble forest, string? kernel = null)
+    {
+        _forest = forest;
+        _columns = new ColumnSet(forest);
+        _base = Array.ConvertAll(forest.BaseMargin, T.CreateTruncating);
+        _outputs = Array.ConvertAll(forest.Trees, tree => tree.Output);
+        _hasPlainLeaves = Array.TrueForAll(forest.Trees, tree => tree.LeafWidth == 1 && tree.LinearLeaves is null);
+        _leafValues = _hasPlainLeaves ? [.. forest.Trees.SelectMany(Weighted)] : [];
+        _firstLeaves = new int[forest.Trees.Length];
+        for (var i = 1; i < _firstLeaves.Length; i++)
+            _firstLeaves[i] = _firstLeaves[i - 1] + forest.Trees[i - 1].LeafCount;
+        Kernel = Choose(kernel);
+    }
+
+    /// <summary>The chosen layout.</summary>
+    public IForestKernel<T> Kernel { get; }
+
+    /// <summary>What calibration measured for a row of a batch, µs, by layout; empty when there was no choice.</summary>
+    public IReadOnlyList<(string Name, double Microseconds)> Calibration { get; private set; } = [];
+
+    /// <summary>Adds up the untransformed scores.</summary>
+    /// <param name="rows">Row by row, NaN where a value is missing.</param>
+    /// <param name="width">Values per row; features past it are missing.</param>
+    /// <param name="scores">Row by row, one per output; overwritten.</param>
+    public void Score(ReadOnlySpan<T> rows, int width, Span<T> scores)
+    {
+        var outputs = _base.Length;
+        var rowCount = scores.Length / outputs;
+        for (var row = 0; row < rowCount; row++)
+            _base.CopyTo(scores[(row * outputs)..]);
+        if (_forest.Linear is { } linear)
+            ScoreLinear(linear, rows, width, scores);
+        else if (_hasPlainLeaves)
+            ScorePlain(rows, width, scores);
+        else
+            ScoreOther(rows, width, scores);
+    }
+
+    /// <summary>Finds the leaf of each row in each tree, in the library's own numbers.</summary>
+    /// <param name="rows">As for <see cref="Score"/>.</param>
+    /// <param name="width">Values per row.</param>
+    /// <param name="leaves">Row by row, one per tree.</param>
+    public void FindLeaves(ReadOnlySpan<T> rows, int width, Span<int> leaves)
+    {
+        FindLeafIndexes(rows, width, leaves);
+        for (var i = 0; i < leaves.Length; i++)
+        {
+            var ids = _forest.Trees[i % _forest.Trees.Length].LeafIds;
+            leaves[i] = ids?[leaves[i]] ?? leaves[i];
+        }
+    }
+
+    private static IEnumerable<T> Weighted(ForestTree tree) => tree.LeafValues.Select(
+        value => tree.Weight is { } weight ? T.CreateTruncating((float)value * weight) : T.CreateTruncating(value));
+
+    private void FindLeafIndexes(ReadOnlySpan<T> rows, int width, Span<int> leaves)
+    {
+        var trees = _forest.Trees.Length;
+        fixed (int* found = leaves, first = _firstLeaves)
+        {
+            var sink = new LeafSink { Leaves = found, TreeCount = trees, FirstLeaves = first };
+            for (var row = 0; row < leaves.Length / Math.Max(1, trees); row += ForestEngine.BlockRows)
+            {
+                var count = Math.Min(ForestEngine.BlockRows, (leaves.Length / trees) - row);
+                sink.Leaves = found + (row * trees);
+                RunBlock(rows, width, row, count, ref sink);
+            }
+        }
+    }
+
+    private void ScorePlain(ReadOnlySpan<T> rows, int width, Span<T> scores)
+    {
+        var outputs = _base.Length;
+        fixed (T* sums = scores, values = _leafValues)
+        fixed (int* outputOf = _outputs)
+        {
+            for (var row = 0; row < scores.Length / outputs; row += ForestEngine.BlockRows)
+            {
+                var count = Math.Min(ForestEngine.BlockRows, (scores.Length / outputs) - row);
+                if (outputs == 1)
+                {
+                    var single = new SingleSum { Values = values, Sums = sums + row };
+                    RunBlock(rows, width, row, count, ref single);
+                    continue;
+                }
+
+                var several = new SeveralSums { Values = values, Sums = sums + (row * outputs), Width = outputs, OutputOf = outputOf };
+                RunBlock(rows, width, row, count, ref several);
+            }
+        }
+    }
+
+    private void RunBlock<TSink>(ReadOnlySpan<T> rows, int width, int row, int count, ref TSink sink)
+        where TSink : struct, ILeafSink
+    {
+        const int onStack = 4096;
+        var length = count * _columns.Count;
+        var columns = length <= onStack ? stackalloc T[length] : new T[length];
+        var hasMissing = false;
+        for (var i = 0; i < count; i++)
+            hasMissing |= _columns.Fill(rows.Slice((row + i) * width, width), columns.Slice(i * _columns.Count, _columns.Count));
+        fixed (T* values = columns)
+            Kernel.Run(values, count, hasMissing, ref sink);
+    }
+
+    /// <summary>Leaves that hold vectors or linear models.</summary>
+    private void ScoreOther(ReadOnlySpan<T> rows, int width, Span<T> scores)
+    {
+        var (outputs, trees) = (_base.Length, _forest.Trees.Length);
+        var leaves = new int[ForestEngine.BlockRows * trees];
+        var values = new double[_forest.FeatureCount];
+        var rowCount = scores.Length / outputs;
+        for (var first = 0; first < rowCount; first += ForestEngine.BlockRows)
+        {
+            var count = Math.Min(ForestEngine.BlockRows, rowCount - first);
+            var block = leaves.AsSpan(0, count * trees);
+            FindLeafIndexes(rows.Slice(first * width, count * width), width, block);
+            for (var row = 0; row < count; row++)
+            {
+                Widen(rows.Slice((first + row) * width, width), values);
+                AddOther(block.Slice(row * trees, trees), values, scores.Slice((first + row) * outputs, outputs));
+            }
+        }
+    }
+
+    private void Widen(ReadOnlySpan<T> row, double[] values)
+    {
+        Array.Fill(values, double.NaN);
+        for (var i = 0; i < Math.Min(row.Length, values.Length); i++)
+            values[i] = double.CreateTruncating(row[i]);
+        ReferenceEvaluator.Normalise(_forest, values);
+    }
+
+    private void AddOther(ReadOnlySpan<int> leaves, double[] row, Span<T> score)
+    {
+        for (var i = 0; i < leaves.Length; i++)
+        {
+            var tree = _forest.Trees[i];
+            for (var j = 0; j < tree.LeafWidth; j++)
+            {
+                var value = ReferenceEvaluator.LeafValue(tree, leaves[i], j, row);
+                score[tree.LeafWidth == 1 ? tree.Output : j] += T.CreateTruncating(value) * T.CreateTruncating(tree.Weight ?? 1f);
+            }
+        }
+    }
+
+    private void ScoreLinear(LinearBooster linear, ReadOnlySpan<T> rows, int width, Span<T> scores)
+    {
+        var outputs = _base.Length;
+        var values = new double[_forest.FeatureCount];
+        var sums = new double[outputs];
+        for (var row = 0; row < scores.Length / outputs; row++)
+        {
+            Widen(rows.Slice(row * width, width), values);
+            Array.Copy(_forest.BaseMargin, sums, outputs);
+            ReferenceEvaluator.Score(linear, values, sums);
+            for (var i = 0; i < outputs; i++)
+                scores[(row * outputs) + i] = T.CreateTruncating(sums[i]);
+        }
+    }
+
+    private IForestKernel<T> Choose(string? wanted)
+    {
+        var kernels = Candidates().Where(kernel => wanted is null || kernel.Name.Contains(wanted, StringComparison.Ordinal)).ToArray();
+        if (kernels.Length == 0)
+            throw new ArgumentException($"no layout named '{wanted}' takes this forest on this machine");
+        if (kernels.Length == 1)
+            return kernels[0];
+        var times = Array.ConvertAll(kernels, Measure);
+        Calibration = [.. kernels.Zip(times, (kernel, time) => (kernel.Name, time))];
+        return kernels[Array.IndexOf(times, times.Min())];
+    }
+
+    private IEnumerable<IForestKernel<T>> Candidates()
+    {
+        yield return new WalkKernel<T>(_forest, _columns);
+        if (_columns.Count == 0 || Enumerable.Range(0, _columns.Count).Any(i => _columns.Thresholds(i).Length > RankTable<T>.MaxThresholds))
+            yield break;
+        var ranks = new RankTable<T>(_columns);
+        int RankOf(ForestTree tree, int node) => ranks.IndexOf(_columns.Of(tree, node), ColumnSet.ThresholdOf(tree, node));
+
+        if (Fits<byte>(ranks))
+            yield return new PermuteKernel<T, byte>(new HeapForest<byte>(_forest, _columns.Of, RankOf), ranks, _columns.Count);
+        else if (Fits<ushort>(ranks))
+            yield return new PermuteKernel<T, ushort>(new HeapForest<ushort>(_forest, _columns.Of, RankOf), ranks, _columns.Count);
+    }
+
+    private bool Fits<TRank>(RankTable<T> ranks)
+        where TRank : unmanaged, IBinaryInteger<TRank> =>
+        PermuteKernel<T, TRank>.IsSupported && ranks.MaxRank <= PermuteKernel<T, TRank>.MaxRank
+        && _columns.Count <= PermuteKernel<T, TRank>.MaxColumns;
+
+    /// <summary>µs per row, the best of some turns over rows that lie around the thresholds.</summary>
+    private double Measure(IForestKernel<T> kernel)
+    {
+        var random = new Random(1);
+        var columns = new T[SampleRows * _columns.Count];
+        for (var i = 0; i < columns.Length; i++)
+        {
+            var thresholds = _columns.Thresholds(i % _columns.Count);
+            columns[i] = T.CreateTruncating(thresholds[random.Next(thresholds.Length)]);
+        }
+
+        var sums = new T[SampleRows];
+        var best = long.MaxValue;
+        var until = Stopwatch.GetTimestamp() + CalibrationTicks;
+        fixed (T* values = columns, total = sums, leaves = _leafValues.Length > 0 ? _leafValues : new T[_firstLeaves[^1] + _forest.Trees[^1].LeafCount])
+        {
+            var sink = new SingleSum { Values = leaves, Sums = total };
+            while (Stopwatch.GetTimestamp() < until || best == long.MaxValue)
+            {
+                var start = Stopwatch.GetTimestamp();
+                for (var row = 0; row < SampleRows; row += ForestEngine.BlockRows)
+                    kernel.Run(values + (row * _columns.Count), ForestEngine.BlockRows, hasMissing: false, ref sink);
+                best = Math.Min(best, Stopwatch.GetTimestamp() - start);
+            }
+        }
+
+        return best * 1e6 / Stopwatch.Frequency / SampleRows;
+    }
+
+    private struct SingleSum : ILeafSink
+    {
+        public T* Values;
+        public T* Sums;
+
+        public readonly void Take(int row, int tree, int leaf) => Sums[row] += Values[leaf];
+    }
+
+    private struct SeveralSums : ILeafSink
+    {
+        public T* Values;
+        public T* Sums;
+        public int* OutputOf;
+        public int Width;
+
+        public readonly void Take(int row, int tree, int leaf) => Sums[(row * Width) + OutputOf[tree]] += Values[leaf];
+    }
+
+    private struct LeafSink : ILeafSink
+    {
+        public int* Leaves;
+        public int* FirstLeaves;
+        public int TreeCount;
+
+        public readonly void Take(int row, int tree, int leaf) => Leaves[(row * TreeCount) + tree] = leaf - FirstLeaves[tree];
+    }
+}
