@@ -19,11 +19,12 @@ public sealed class ProjectTests
         ["Sluice.Statistics"] = ["Sluice.Inference"],
         ["Sluice.Backends.OnnxRuntime"] = ["Sluice.Inference"],
         ["Sluice.Backends.Samples"] = ["Sluice.Inference"],
+        ["Sluice.Backends.Forest"] = ["Sluice.Inference"],
         ["Sluice.Client"] = ["Sluice.Protocol"],
         ["Sluice.Server"] =
         [
             "Sluice.Http2", "Sluice.Rest", "Sluice.Scheduling", "Sluice.Statistics", "Sluice.Backends.OnnxRuntime",
-            "Sluice.Backends.Samples", "Sluice.Client",
+            "Sluice.Backends.Samples", "Sluice.Backends.Forest", "Sluice.Client",
         ],
     };
 

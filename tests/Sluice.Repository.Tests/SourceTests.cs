@@ -23,6 +23,7 @@ public sealed partial class SourceTests
         ["Sluice.Client"] = 1700,
         ["Sluice.Tensors"] = 1800,
         ["Sluice.Backends.Samples"] = 1900,
+        ["Sluice.Backends.Forest"] = 2600,
         ["Sluice.Http2"] = 2000,
     };
 

@@ -196,8 +196,11 @@ public static class RequestBinder
                 return false;
         }
 
-        return Matches(sent, expected.Dims) || Matches(sent, expected.ClientDims);
+        return Matches(sent, expected.Dims) || Matches(sent, expected.ClientDims) || (expected.AcceptsFewer && HasFewer(sent, expected.Dims));
     }
+
+    private static bool HasFewer(ReadOnlySpan<long> sent, ReadOnlySpan<long> dims) =>
+        sent.Length == dims.Length && sent.Length > 0 && sent[^1] < dims[^1] && Matches(sent[..^1], dims[..^1]);
 
     private static bool Matches(ReadOnlySpan<long> sent, ReadOnlySpan<long> dims)
     {

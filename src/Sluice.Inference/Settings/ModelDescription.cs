@@ -11,6 +11,9 @@ public sealed record ModelDescription(ImmutableArray<TensorDescription> Inputs, 
     /// <summary>An execution may take any time whatever earlier ones took, as loops in the graph may; then it never runs on a
     /// thread that serves connections.</summary>
     public bool HasLoops { get; init; }
+
+    /// <summary>Batch size of a configuration that names none and lets the file say; null = the server's default.</summary>
+    public int? DefaultMaxBatchSize { get; init; }
 }
 
 /// <summary>One tensor of a model file.</summary>
@@ -27,4 +30,7 @@ public sealed record TensorDescription
 
     /// <summary>Inputs only: the file has a default value for it.</summary>
     public bool IsOptional { get; init; }
+
+    /// <summary>Inputs only: <see cref="TensorSettings.AcceptsFewer"/>.</summary>
+    public bool AcceptsFewer { get; init; }
 }

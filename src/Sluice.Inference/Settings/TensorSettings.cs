@@ -42,6 +42,10 @@ public sealed record TensorSettings
     /// <summary>Inputs only: a request may leave it out.</summary>
     public bool IsOptional { get; init; }
 
+    /// <summary>Inputs only: the last dimension may be smaller than <see cref="Dims"/> say; what is left out is missing to the
+    /// model.</summary>
+    public bool AcceptsFewer { get; init; }
+
     /// <summary>Inputs only: requests of different shapes may share a batch.</summary>
     public bool AllowRaggedBatch { get; init; }
 

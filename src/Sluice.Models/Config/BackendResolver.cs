@@ -6,6 +6,12 @@ namespace Sluice.Models;
 /// <summary>Finds the engine of a model from its configuration, its files or its name (spec §3.3, step 1).</summary>
 internal static class BackendResolver
 {
+    private static readonly string[] ForestFiles =
+    [
+        "xgboost.json", "xgboost.ubj", "xgboost.model", "xgboost.bin", "model.txt", "lightgbm.txt", "model.json", "model.ubj", "model.model",
+        "xgb_model", "lgbm_model",
+    ];
+
     private static readonly Engine[] Engines =
     [
         new("tensorrt", "tensorrt_plan", "model.plan"),
@@ -14,6 +20,10 @@ internal static class BackendResolver
         new("pytorch", "pytorch_libtorch", "model.pt"),
         new("pytorch", "torch_aoti", "model.pt2"),
         new("python", "", "model.py"),
+        new("forest", "", ForestFiles),
+        new("fil", "", ForestFiles),
+        new("xgboost", "", ForestFiles),
+        new("lightgbm", "", ForestFiles),
     ];
 
     /// <summary>Fills <c>backend</c>, <c>platform</c> and <c>default_model_filename</c> as far as known.</summary>
@@ -49,7 +59,7 @@ internal static class BackendResolver
         if (config.Platform.Length == 0)
             config.Platform = engine.Platform;
         if (config.DefaultModelFilename.Length == 0)
-            config.DefaultModelFilename = engine.Filename;
+            config.DefaultModelFilename = engine.FilenameIn(versionFolder);
     }
 
     private static Engine? FromConfiguration(ModelConfig config)
@@ -67,16 +77,16 @@ internal static class BackendResolver
 
         if (config.Backend.Length > 0)
             return Engines.FirstOrDefault(
-                e => e.Backend == config.Backend && e.Filename == config.DefaultModelFilename);
+                e => e.Backend == config.Backend && e.Filenames.Contains(config.DefaultModelFilename));
 
         return config.DefaultModelFilename.Length == 0
             ? null
-            : Engines.FirstOrDefault(e => e.Filename == config.DefaultModelFilename);
+            : Engines.FirstOrDefault(e => e.Filenames.Contains(config.DefaultModelFilename));
     }
 
     // An ONNX model with external data may be a folder of that name.
     private static Engine? FromFiles(string versionFolder) =>
-        Engines.FirstOrDefault(e => Path.Exists(Path.Combine(versionFolder, e.Filename)));
+        Engines.FirstOrDefault(e => e.Filenames.Any(name => Path.Exists(Path.Combine(versionFolder, name))));
 
     private static string FromName(string model)
     {
@@ -88,5 +98,13 @@ internal static class BackendResolver
                 + "configuration. Expected model name of the form 'model.<backend_name>'.");
     }
 
-    private sealed record Engine(string Backend, string Platform, string Filename);
+    /// <param name="Backend">The engine.</param>
+    /// <param name="Platform">Its older name; may be empty.</param>
+    /// <param name="Filenames">Files that it is told by, the usual one first.</param>
+    private sealed record Engine(string Backend, string Platform, params string[] Filenames)
+    {
+        /// <summary>The first of its files that is there; an engine that reads many kinds and finds none looks itself.</summary>
+        public string FilenameIn(string versionFolder) =>
+            Filenames.FirstOrDefault(name => Path.Exists(Path.Combine(versionFolder, name))) ?? (Filenames.Length == 1 ? Filenames[0] : "");
+    }
 }

@@ -23,14 +23,15 @@ public sealed record ModelConfigOptions
     public ImmutableDictionary<string, string> BackendConfigFor(string backend) =>
         Section("").SetItems(Section(backend));
 
-    /// <summary>Batch size given to models that can batch and name none. Default 4.</summary>
+    /// <summary>Batch size given to models that can batch and name none.</summary>
+    /// <param name="backend">The engine.</param>
+    /// <param name="fallback">Where the operator names none.</param>
     /// <exception cref="InferenceException">The operator's value is no number.</exception>
-    public int DefaultMaxBatchSize(string backend)
+    public int DefaultMaxBatchSize(string backend, int fallback = 4)
     {
-        const int Default = 4;
         const string Key = "default-max-batch-size";
         if (!BackendConfigFor(backend).TryGetValue(Key, out var text))
-            return Default;
+            return fallback;
 
         return int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var value)
             ? value

@@ -55,7 +55,7 @@ public sealed class ModelLoadPlan
     {
         var config = Config.Clone();
         if (_options.AutoComplete)
-            ModelAutoComplete.Complete(config, graph, _options.DefaultMaxBatchSize(config.Backend));
+            ModelAutoComplete.Complete(config, graph, MaxBatchSize(config.Backend, graph));
 
         ModelConfigDefaults.Apply(config, _options.UsableGpus);
         Throw([
@@ -67,10 +67,18 @@ public sealed class ModelLoadPlan
         var settings = LabelFiles.Load(CreateSettings());
         return settings with
         {
-            Inputs = [.. settings.Inputs.Select(t => t with { IsReshapeImplied = !HasDims(written.Input, t.Name, i => i.Name, i => i.Dims) })],
+            Inputs = [.. settings.Inputs.Select(t => t with
+            {
+                IsReshapeImplied = !HasDims(written.Input, t.Name, i => i.Name, i => i.Dims),
+                AcceptsFewer = graph.Inputs.Find(t.Name)?.AcceptsFewer == true,
+            })],
             Outputs = [.. settings.Outputs.Select(t => t with { IsReshapeImplied = !HasDims(written.Output, t.Name, o => o.Name, o => o.Dims) })],
         };
     }
+
+    private int MaxBatchSize(string backend, ModelDescription graph) => graph.DefaultMaxBatchSize is { } size
+        ? _options.DefaultMaxBatchSize(backend, size)
+        : _options.DefaultMaxBatchSize(backend);
 
     private static bool HasDims<T>(
         IEnumerable<T> tensors, string name, Func<T, string> nameOf, Func<T, IReadOnlyCollection<long>> dimsOf) =>

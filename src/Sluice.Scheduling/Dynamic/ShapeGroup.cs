@@ -12,7 +12,7 @@ internal sealed class ShapeGroup
     {
         _settings = settings;
         _isAlwaysEqual = settings.Inputs.All(input =>
-            !input.IsOptional && !input.IsShapeTensor && input.Dims.All(dimension => dimension >= 0));
+            !input.IsOptional && !input.IsShapeTensor && !input.AcceptsFewer && input.Dims.All(dimension => dimension >= 0));
     }
 
     public bool AreEqual(InferRequest first, InferRequest other)

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Microsoft.Extensions.Logging;
+using Sluice.Backends.Forest;
 using Sluice.Backends.OnnxRuntime;
 using Sluice.Backends.Samples;
 using Sluice.Inference;
@@ -64,7 +65,7 @@ public sealed class ServerHost : IAsyncDisposable
         _sharedMemory = new SharedMemoryParts(options, _pool);
         _onnx = new OnnxRuntimeBackend(loggers);
         _loader = new ModelLoader(
-            [_onnx, .. SampleBackends.Create(time)], _pool, ModelParts.CreateScheduler(options), _timer,
+            [_onnx, .. ForestBackend.Create(loggers), .. SampleBackends.Create(time)], _pool, ModelParts.CreateScheduler(options), _timer,
             loggers.CreateLogger<ModelLoader>());
         _lifecycle = ModelParts.CreateLifecycle(options, _loader, loggers, time);
         _state = new ServerState(_lifecycle, options, time);

@@ -1,0 +1,78 @@
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+using Sluice.Backends.Forest.Formats;
+using Sluice.Inference;
+
+namespace Sluice.Backends.Forest;
+
+/// <summary>Runs tree ensembles from the files of XGBoost and LightGBM, without these libraries.</summary>
+/// <remarks><b>Threads.</b> Any number of callers; executions run on the caller's thread.</remarks>
+public sealed class ForestBackend : IBackend
+{
+    private static readonly string[] Names = ["forest", "fil", "xgboost", "lightgbm"];
+
+    private readonly ILogger _logger;
+
+    private ForestBackend(string name, ILogger logger)
+    {
+        Name = name;
+        _logger = logger;
+    }
+
+    /// <inheritdoc/>
+    public string Name { get; }
+
+    /// <summary>Makes the engine under each of its names: <c>forest</c>, <c>fil</c>, <c>xgboost</c>, <c>lightgbm</c>.</summary>
+    /// <param name="loggers">Receives what was loaded and how it was laid out; default nobody.</param>
+    public static IReadOnlyList<IBackend> Create(ILoggerFactory? loggers = null)
+    {
+        var logger = loggers?.CreateLogger<ForestBackend>() as ILogger ?? NullLogger.Instance;
+        return [.. Names.Select(name => new ForestBackend(name, logger))];
+    }
+
+    /// <inheritdoc/>
+    /// <exception cref="InferenceException"><see cref="InferenceCode.NotFound"/> when there is no model file,
+    /// <see cref="InferenceCode.InvalidArgument"/> when the file or a parameter is wrong.</exception>
+    public IBackendModel Load(ModelSettings settings)
+    {
+        ArgumentNullException.ThrowIfNull(settings);
+        var file = FindFile(settings);
+        try
+        {
+            var forest = ForestFile.Read(file);
+            var parameters = ForestParameters.Read(settings, forest);
+            var model = new ForestModel(parameters.Apply(forest), parameters, settings);
+            ForestLog.Loaded(_logger, settings.Name, model.Summary);
+            return model;
+        }
+        catch (ForestFormatException error)
+        {
+            throw new InferenceException(
+                InferenceCode.InvalidArgument, $"model '{settings.Name}': its file '{Path.GetFileName(file)}' cannot be read: {error.Message}", error);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            throw new InferenceException(
+                InferenceCode.InvalidArgument,
+                $"model '{settings.Name}': its file '{Path.GetFileName(file)}' cannot be opened: {error.GetType().Name}", error);
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+    }
+
+    /// <summary>The configured file, or the only one in the version's folder.</summary>
+    private static string FindFile(ModelSettings settings)
+    {
+        if (settings.ModelFilename.Length > 0 && File.Exists(settings.ModelPath))
+            return settings.ModelPath;
+        if (settings.ModelFilename.Length == 0 && Directory.Exists(settings.VersionFolder) &&
+            Directory.GetFiles(settings.VersionFolder) is [var only])
+            return only;
+        throw new InferenceException(InferenceCode.NotFound, settings.ModelFilename.Length > 0
+            ? $"there is no file '{settings.ModelFilename}' in its version folder"
+            : "its version folder does not hold one model file; name it in default_model_filename");
+    }
+}

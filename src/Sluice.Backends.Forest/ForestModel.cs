@@ -1,0 +1,122 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using Sluice.Backends.Forest.Engine;
+using Sluice.Backends.Forest.Trees;
+using Sluice.Inference;
+using Sluice.Tensors;
+
+namespace Sluice.Backends.Forest;
+
+/// <summary>A forest laid out for this machine; shared by its instances, which only read it.</summary>
+internal sealed class ForestModel : IBackendModel
+{
+    /// <summary>Batch size of a configuration that names none: a row costs about a microsecond.</summary>
+    private const int DefaultMaxBatchSize = 8192;
+
+    private readonly ForestEngine<float>? _single;
+    private readonly ForestEngine<double>? _double;
+
+    /// <param name="forest">The rounds that are used.</param>
+    /// <param name="parameters">What is wanted of it.</param>
+    /// <param name="draft">The configuration so far; may name and type the tensors.</param>
+    public ForestModel(TreeEnsemble forest, ForestParameters parameters, ModelSettings draft)
+    {
+        Forest = forest;
+        Parameters = parameters;
+        if (forest.IsDouble)
+            _double = new ForestEngine<double>(forest);
+        else
+            _single = new ForestEngine<float>(forest);
+        Description = new ModelDescription([Input(draft)], Outputs(draft)) { DefaultMaxBatchSize = DefaultMaxBatchSize };
+    }
+
+    public TreeEnsemble Forest { get; }
+
+    public ForestParameters Parameters { get; }
+
+    public ModelDescription Description { get; }
+
+    /// <summary>For the log.</summary>
+    public string Summary
+    {
+        get
+        {
+            var (name, bytes) = _double is { } engine
+                ? (engine.Kernel.Name, engine.Kernel.ByteSize)
+                : (_single!.Kernel.Name, _single.Kernel.ByteSize);
+            return string.Create(
+                CultureInfo.InvariantCulture,
+                $"{Forest.Source}, {Forest.Objective}, {Forest.Trees.Length} trees, {Forest.FeatureCount} features; {name}, {bytes / 1024} KiB");
+        }
+    }
+
+    public IModelInstance CreateInstance(ModelSettings settings, InstancePlacement placement)
+    {
+        if (settings.Inputs.Length != 1)
+            throw InferenceException.Invalid($"model '{settings.Name}': it has one input, the configuration names {settings.Inputs.Length}");
+        return _double is { } engine
+            ? new ForestInstance<double>(this, engine, settings)
+            : new ForestInstance<float>(this, _single!, settings);
+    }
+
+    public void Dispose()
+    {
+    }
+
+    /// <summary>Columns of an output.</summary>
+    public int Width(ForestOutputKind kind) => kind switch
+    {
+        ForestOutputKind.Prediction => Forest.Transform.Width(Forest.OutputCount),
+        ForestOutputKind.Margin => Forest.OutputCount,
+        ForestOutputKind.Probability => Math.Max(2, Forest.OutputCount),
+        ForestOutputKind.Leaf => Forest.Trees.Length,
+        _ => 1,
+    };
+
+    private static bool IsFloat(DataType type) => type is DataType.Fp32 or DataType.Fp64;
+
+    private TensorDescription Input(ModelSettings draft)
+    {
+        var own = Forest.IsDouble ? DataType.Fp64 : DataType.Fp32;
+        var configured = draft.Inputs.FirstOrDefault();
+        long width = Forest.FeatureCount;
+        if (configured is { Dims: [.., var asked] } && asked >= 0 && asked < width)
+            width = asked;
+        return new TensorDescription
+        {
+            Name = configured?.Name ?? "input__0",
+            DataType = configured is not null && IsFloat(configured.DataType) ? configured.DataType : own,
+            Dims = [-1, width],
+            AcceptsFewer = true,
+        };
+    }
+
+    private ImmutableArray<TensorDescription> Outputs(ModelSettings draft)
+    {
+        var kinds = Parameters.Outputs;
+        if (draft.Outputs.Length > kinds.Count)
+        {
+            throw InferenceException.Invalid(
+                $"model '{draft.Name}': parameter 'outputs' names {kinds.Count} kinds for {draft.Outputs.Length} outputs");
+        }
+
+        return [.. kinds.Select((kind, i) => new TensorDescription
+        {
+            Name = i < draft.Outputs.Length ? draft.Outputs[i].Name : $"output__{i}",
+            DataType = TypeOf(kind, i < draft.Outputs.Length ? draft.Outputs[i].DataType : DataType.Invalid),
+            Dims = [-1, Width(kind)],
+        })];
+    }
+
+    private DataType TypeOf(ForestOutputKind kind, DataType configured)
+    {
+        var own = Forest.IsDouble ? DataType.Fp64 : DataType.Fp32;
+        var isAllowed = kind switch
+        {
+            ForestOutputKind.Leaf => configured is DataType.Int32 or DataType.Int64,
+            ForestOutputKind.Class => IsFloat(configured) || configured is DataType.Int32 or DataType.Int64,
+            _ => IsFloat(configured),
+        };
+        return isAllowed ? configured : kind == ForestOutputKind.Leaf ? DataType.Int32 : own;
+    }
+}

@@ -1,0 +1,20 @@
+namespace Sluice.Backends.Forest;
+
+/// <summary>What an output holds.</summary>
+internal enum ForestOutputKind
+{
+    /// <summary>What the library's plain <c>predict</c> gives.</summary>
+    Prediction,
+
+    /// <summary>The score before the objective's transform.</summary>
+    Margin,
+
+    /// <summary>A probability for each class; two columns for a binary model.</summary>
+    Probability,
+
+    /// <summary>Number of the class.</summary>
+    Class,
+
+    /// <summary>The leaf of each tree, in the library's numbers.</summary>
+    Leaf,
+}

@@ -1,0 +1,143 @@
+using System.Globalization;
+using Sluice.Backends.Forest.Trees;
+using Sluice.Inference;
+
+namespace Sluice.Backends.Forest;
+
+/// <summary>A model's parameters for this engine, read and checked; README.md lists them.</summary>
+internal sealed record ForestParameters
+{
+    private static readonly Dictionary<string, ForestOutputKind> Kinds = new(StringComparer.Ordinal)
+    {
+        ["prediction"] = ForestOutputKind.Prediction,
+        ["margin"] = ForestOutputKind.Margin,
+        ["raw"] = ForestOutputKind.Margin,
+        ["probability"] = ForestOutputKind.Probability,
+        ["class"] = ForestOutputKind.Class,
+        ["leaf"] = ForestOutputKind.Leaf,
+    };
+
+    /// <summary>Of each output, in the order of the configuration.</summary>
+    public IReadOnlyList<ForestOutputKind> Outputs { get; private init; } = [ForestOutputKind.Prediction];
+
+    /// <summary>A value that counts as missing; NaN = none but NaN.</summary>
+    public double Missing { get; private init; } = double.NaN;
+
+    /// <summary>A binary model's class is 1 above this.</summary>
+    public double Threshold { get; private init; } = 0.5;
+
+    /// <summary>Rounds that are used; null = all.</summary>
+    public (int From, int To)? Rounds { get; private init; }
+
+    /// <summary>Reads the parameters.</summary>
+    /// <exception cref="InferenceException">One is wrong; the message names it.</exception>
+    public static ForestParameters Read(ModelSettings settings, TreeEnsemble forest)
+    {
+        CheckType(settings, forest);
+        var parameters = new ForestParameters
+        {
+            Missing = Number(settings, "missing", double.NaN),
+            Threshold = Number(settings, "threshold", 0.5),
+            Rounds = ReadRounds(settings, forest),
+            Outputs = ReadOutputs(settings),
+        };
+        foreach (var kind in parameters.Outputs)
+            CheckKind(settings, forest, kind);
+        return parameters;
+    }
+
+    /// <summary>Keeps the rounds that are used.</summary>
+    public TreeEnsemble Apply(TreeEnsemble forest)
+    {
+        if (Rounds is not var (from, to))
+            return forest;
+        var starts = forest.RoundStarts[from..(to + 1)];
+        return forest with
+        {
+            Trees = forest.Trees[starts[0]..starts[^1]],
+            RoundStarts = Array.ConvertAll(starts, start => start - starts[0]),
+        };
+    }
+
+    private static ForestOutputKind[] ReadOutputs(ModelSettings settings)
+    {
+        if (settings.Parameters.TryGetValue("outputs", out var text))
+        {
+            return Array.ConvertAll(text.Split(',', StringSplitOptions.TrimEntries), name => Kinds.TryGetValue(name, out var kind)
+                ? kind
+                : throw Wrong(settings, "outputs", name, $"one of {string.Join(", ", Kinds.Keys)}"));
+        }
+
+        var first = Flag(settings, "predict_proba") ? ForestOutputKind.Probability
+            : Flag(settings, "output_class") ? ForestOutputKind.Class
+            : ForestOutputKind.Prediction;
+        return settings.Outputs.Length <= 1
+            ? [first]
+            : [.. settings.Outputs.Select(output => output.Name == "output__0" ? first : Kinds.TryGetValue(output.Name, out var kind)
+                ? kind
+                : throw InferenceException.Invalid(
+                    $"model '{settings.Name}': nothing says what output '{output.Name}' holds; name it {string.Join(", ", Kinds.Keys)}, " +
+                    "or list the outputs' kinds in parameter 'outputs'"))];
+    }
+
+    private static void CheckKind(ModelSettings settings, TreeEnsemble forest, ForestOutputKind kind)
+    {
+        var isClassifier = forest.Transform.IsProbability || forest.Transform.Kind is TransformKind.ArgMax or TransformKind.Hinge;
+        if (kind == ForestOutputKind.Probability && !forest.Transform.IsProbability && forest.Transform.Kind != TransformKind.ArgMax)
+            throw InferenceException.Invalid($"model '{settings.Name}': objective '{forest.Objective}' gives no probabilities");
+        if (kind == ForestOutputKind.Class && !isClassifier)
+            throw InferenceException.Invalid($"model '{settings.Name}': objective '{forest.Objective}' has no classes");
+        if (kind == ForestOutputKind.Leaf && forest.Linear is not null)
+            throw InferenceException.Invalid($"model '{settings.Name}': a linear booster has no leaves");
+    }
+
+    private static void CheckType(ModelSettings settings, TreeEnsemble forest)
+    {
+        var type = settings.Parameters.GetValueOrDefault("model_type", "");
+        var expected = settings.Backend is "xgboost" or "lightgbm" ? settings.Backend : type.Split('_')[0];
+        if (expected is "xgboost" or "lightgbm" && expected == "lightgbm" != forest.IsDouble)
+        {
+            throw InferenceException.Invalid(
+                $"model '{settings.Name}': its configuration says {expected}, its file is of {forest.Source}");
+        }
+
+        if (type.Length > 0 && expected is not ("xgboost" or "lightgbm"))
+            throw Wrong(settings, "model_type", type, "xgboost, xgboost_json, xgboost_ubj or lightgbm");
+    }
+
+    private static (int From, int To)? ReadRounds(ModelSettings settings, TreeEnsemble forest)
+    {
+        if (!settings.Parameters.TryGetValue("iteration_range", out var text))
+            return null;
+        var rounds = forest.RoundStarts.Length - 1;
+        return text.Split(',', StringSplitOptions.TrimEntries) is [var first, var last]
+            && int.TryParse(first, NumberStyles.None, CultureInfo.InvariantCulture, out var from)
+            && int.TryParse(last, NumberStyles.None, CultureInfo.InvariantCulture, out var to) && from <= to && to <= rounds
+                ? (from, to == 0 ? rounds : to)
+                : throw Wrong(settings, "iteration_range", text, $"FROM,TO with 0 <= FROM <= TO <= {rounds}");
+    }
+
+    private static bool Flag(ModelSettings settings, string key)
+    {
+        if (!settings.Parameters.TryGetValue(key, out var text))
+            return false;
+        return text.ToUpperInvariant() switch
+        {
+            "TRUE" or "1" => true,
+            "FALSE" or "0" or "" => false,
+            _ => throw Wrong(settings, key, text, "true or false"),
+        };
+    }
+
+    private static double Number(ModelSettings settings, string key, double fallback)
+    {
+        if (!settings.Parameters.TryGetValue(key, out var text))
+            return fallback;
+        return double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var number)
+            ? number
+            : throw Wrong(settings, key, text, "a number");
+    }
+
+    private static InferenceException Wrong(ModelSettings settings, string key, string value, string expected) =>
+        InferenceException.Invalid($"model '{settings.Name}': parameter '{key}' is '{value}', it must be {expected}");
+}
