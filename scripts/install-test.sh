@@ -14,7 +14,7 @@ esac
 packages=(
   g++ cmake make pkg-config util-linux
   libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc
-  python3 python3-grpcio python3-numpy python3-protobuf
+  python3 python3-grpcio python3-numpy python3-protobuf python3-xgboost
   nghttp2-client
 )
 [[ ${1:-} != --models ]] || packages+=(python3-sklearn python3-onnx)

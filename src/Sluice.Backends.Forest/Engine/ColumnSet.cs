@@ -14,6 +14,9 @@ internal sealed class ColumnSet
     private readonly Dictionary<(int Feature, CategorySet Set), int> _tests = new(new ByContent());
     private readonly List<Column> _columns = [];
     private readonly List<SortedSet<double>> _thresholds = [];
+    private readonly int[] _features;
+    private readonly int _width;
+    private readonly bool _hasSpecial;
 
     public ColumnSet(TreeEnsemble forest)
     {
@@ -22,6 +25,10 @@ internal sealed class ColumnSet
             for (var node = 0; node < tree.NodeCount; node++)
                 _thresholds[Add(forest, tree, node)].Add(ThresholdOf(tree, node));
         }
+
+        _features = [.. _columns.Select(column => column.Feature)];
+        _width = _features.Length == 0 ? 0 : _features.Max() + 1;
+        _hasSpecial = _columns.Exists(column => column.IsSpecial);
     }
 
     /// <summary>Number of columns.</summary>
@@ -44,6 +51,23 @@ internal sealed class ColumnSet
     /// <param name="columns">One value per column.</param>
     /// <returns>True when any is missing.</returns>
     public bool Fill<T>(ReadOnlySpan<T> row, Span<T> columns)
+        where T : unmanaged, IBinaryFloatingPointIeee754<T>
+    {
+        if (_hasSpecial || row.Length < _width)
+            return FillSlowly(row, columns);
+        var isAnyMissing = false;
+        var features = _features.AsSpan(0, columns.Length);
+        for (var i = 0; i < columns.Length; i++)
+        {
+            var value = row[features[i]];
+            isAnyMissing |= T.IsNaN(value);
+            columns[i] = value;
+        }
+
+        return isAnyMissing;
+    }
+
+    private bool FillSlowly<T>(ReadOnlySpan<T> row, Span<T> columns)
         where T : unmanaged, IBinaryFloatingPointIeee754<T>
     {
         var isAnyMissing = false;

@@ -17,7 +17,10 @@ internal static class ForestEngine
 internal sealed unsafe class ForestEngine<T>
     where T : unmanaged, IBinaryFloatingPointIeee754<T>
 {
+    // Values; more of them are put on the heap.
+    private const int OnStack = 4096;
     private const int SampleRows = 64;
+    private const int MeasuredTurns = 8;
     private static readonly long CalibrationTicks = Stopwatch.Frequency / 500;
 
     private readonly TreeEnsemble _forest;
@@ -39,11 +42,12 @@ internal sealed unsafe class ForestEngine<T>
         _base = Array.ConvertAll(forest.BaseMargin, T.CreateTruncating);
         _outputs = Array.ConvertAll(forest.Trees, tree => tree.Output);
         _hasPlainLeaves = Array.TrueForAll(forest.Trees, tree => tree.LeafWidth == 1 && tree.LinearLeaves is null);
-        _leafValues = _hasPlainLeaves ? [.. forest.Trees.SelectMany(Weighted)] : [];
         _firstLeaves = new int[forest.Trees.Length];
         for (var i = 1; i < _firstLeaves.Length; i++)
             _firstLeaves[i] = _firstLeaves[i - 1] + forest.Trees[i - 1].LeafCount;
         Kernel = Choose(kernel);
+        var weighted = _hasPlainLeaves ? forest.Trees.SelectMany(Weighted).ToArray() : [];
+        _leafValues = _hasPlainLeaves ? Array.ConvertAll(Kernel.Leaves, leaf => weighted[leaf]) : [];
     }
 
     /// <summary>The chosen layout.</summary>
@@ -90,9 +94,9 @@ internal sealed unsafe class ForestEngine<T>
     private void FindLeafIndexes(ReadOnlySpan<T> rows, int width, Span<int> leaves)
     {
         var trees = _forest.Trees.Length;
-        fixed (int* found = leaves, first = _firstLeaves)
+        fixed (int* found = leaves, first = _firstLeaves, leafAt = Kernel.Leaves)
         {
-            var sink = new LeafSink { Leaves = found, TreeCount = trees, FirstLeaves = first };
+            var sink = new LeafSink { Leaves = found, TreeCount = trees, FirstLeaves = first, LeafAt = leafAt };
             for (var row = 0; row < leaves.Length / Math.Max(1, trees); row += ForestEngine.BlockRows)
             {
                 var count = Math.Min(ForestEngine.BlockRows, (leaves.Length / trees) - row);
@@ -111,6 +115,12 @@ internal sealed unsafe class ForestEngine<T>
             for (var row = 0; row < scores.Length / outputs; row += ForestEngine.BlockRows)
             {
                 var count = Math.Min(ForestEngine.BlockRows, (scores.Length / outputs) - row);
+                if (outputs == 1 && count == 1)
+                {
+                    sums[row] = SumRow(rows.Slice(row * width, width), values, sums[row]);
+                    continue;
+                }
+
                 if (outputs == 1)
                 {
                     var single = new SingleSum { Values = values, Sums = sums + row };
@@ -124,12 +134,19 @@ internal sealed unsafe class ForestEngine<T>
         }
     }
 
+    private T SumRow(ReadOnlySpan<T> row, T* values, T start)
+    {
+        var columns = _columns.Count <= OnStack ? stackalloc T[_columns.Count] : new T[_columns.Count];
+        var hasMissing = _columns.Fill(row, columns);
+        fixed (T* first = columns)
+            return Kernel.Sum(first, hasMissing, values, start);
+    }
+
     private void RunBlock<TSink>(ReadOnlySpan<T> rows, int width, int row, int count, ref TSink sink)
         where TSink : struct, ILeafSink
     {
-        const int onStack = 4096;
         var length = count * _columns.Count;
-        var columns = length <= onStack ? stackalloc T[length] : new T[length];
+        var columns = length <= OnStack ? stackalloc T[length] : new T[length];
         var hasMissing = false;
         for (var i = 0; i < count; i++)
             hasMissing |= _columns.Fill(rows.Slice((row + i) * width, width), columns.Slice(i * _columns.Count, _columns.Count));
@@ -238,10 +255,11 @@ internal sealed unsafe class ForestEngine<T>
         var sums = new T[SampleRows];
         var best = long.MaxValue;
         var until = Stopwatch.GetTimestamp() + CalibrationTicks;
-        fixed (T* values = columns, total = sums, leaves = _leafValues.Length > 0 ? _leafValues : new T[_firstLeaves[^1] + _forest.Trees[^1].LeafCount])
+        fixed (T* values = columns, total = sums, leaves = new T[kernel.Leaves.Length])
         {
             var sink = new SingleSum { Values = leaves, Sums = total };
-            while (Stopwatch.GetTimestamp() < until || best == long.MaxValue)
+            kernel.Run(values, ForestEngine.BlockRows, hasMissing: false, ref sink);
+            for (var turn = 0; turn < MeasuredTurns || Stopwatch.GetTimestamp() < until; turn++)
             {
                 var start = Stopwatch.GetTimestamp();
                 for (var row = 0; row < SampleRows; row += ForestEngine.BlockRows)
@@ -258,7 +276,7 @@ internal sealed unsafe class ForestEngine<T>
         public T* Values;
         public T* Sums;
 
-        public readonly void Take(int row, int tree, int leaf) => Sums[row] += Values[leaf];
+        public readonly void Take(int row, int tree, int place) => Sums[row] += Values[place];
     }
 
     private struct SeveralSums : ILeafSink
@@ -268,15 +286,16 @@ internal sealed unsafe class ForestEngine<T>
         public int* OutputOf;
         public int Width;
 
-        public readonly void Take(int row, int tree, int leaf) => Sums[(row * Width) + OutputOf[tree]] += Values[leaf];
+        public readonly void Take(int row, int tree, int place) => Sums[(row * Width) + OutputOf[tree]] += Values[place];
     }
 
     private struct LeafSink : ILeafSink
     {
         public int* Leaves;
         public int* FirstLeaves;
+        public int* LeafAt;
         public int TreeCount;
 
-        public readonly void Take(int row, int tree, int leaf) => Leaves[(row * TreeCount) + tree] = leaf - FirstLeaves[tree];
+        public readonly void Take(int row, int tree, int place) => Leaves[(row * TreeCount) + tree] = LeafAt[place] - FirstLeaves[tree];
     }
 }

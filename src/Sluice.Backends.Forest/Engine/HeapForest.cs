@@ -39,6 +39,10 @@ internal sealed unsafe class HeapForest<TRank>
             firstLeaf += forest.Trees[i].LeafCount;
         }
 
+        // Without deeper nodes a path is a leaf, so its place needs no look-up.
+        Leaves = _tails.Count == 0
+            ? Array.ConvertAll(Exits.Span.ToArray(), exit => ~exit)
+            : [.. Enumerable.Range(0, firstLeaf)];
         Tails = new AlignedArray<TailNode>(_tails.Count);
         _tails.ToArray().CopyTo(Tails.Span);
     }
@@ -60,6 +64,9 @@ internal sealed unsafe class HeapForest<TRank>
 
     /// <summary>Nodes below the sixth level.</summary>
     public AlignedArray<TailNode> Tails { get; }
+
+    /// <summary>Leaf of each place: tree and path where there are no <see cref="Tails"/>, else the leaf itself.</summary>
+    public int[] Leaves { get; }
 
     public long ByteSize => Columns.ByteSize + Ranks.ByteSize + DefaultLeft.ByteSize + Exits.ByteSize + Tails.ByteSize;
 
@@ -116,7 +123,7 @@ internal sealed unsafe class HeapForest<TRank>
             {
                 Column = (ushort)_columnOf(tree, node),
                 Rank = (ushort)_rankOf(tree, node),
-                DefaultLeft = tree.DefaultLeft[node],
+                DefaultRight = tree.DefaultLeft[node] ? 0 : 1,
                 Left = left,
                 Right = right,
             });
@@ -133,5 +140,5 @@ internal struct TailNode
     public int Right;
     public ushort Column;
     public ushort Rank;
-    public bool DefaultLeft;
+    public int DefaultRight;
 }

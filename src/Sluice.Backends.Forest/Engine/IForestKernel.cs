@@ -11,6 +11,16 @@ internal unsafe interface IForestKernel<T>
     /// <summary>Memory of the layout, bytes.</summary>
     long ByteSize { get; }
 
+    /// <summary>The leaf, numbered through all trees, of each place that <see cref="Run"/> names.</summary>
+    int[] Leaves { get; }
+
+    /// <summary>Adds up one value per tree for a single row, in the order of the trees.</summary>
+    /// <param name="columns">Values of a <see cref="ColumnSet"/>.</param>
+    /// <param name="hasMissing">Any of them may be NaN.</param>
+    /// <param name="values">One for each of <see cref="Leaves"/>.</param>
+    /// <param name="start">What the sum starts from.</param>
+    T Sum(T* columns, bool hasMissing, T* values, T start);
+
     /// <summary>Finds the leaves of a few rows, tree after tree, and gives each to the sink.</summary>
     /// <param name="columns">Values of a <see cref="ColumnSet"/>, row by row.</param>
     /// <param name="rowCount">1 to <see cref="ForestEngine.BlockRows"/>.</param>
@@ -26,6 +36,6 @@ internal interface ILeafSink
     /// <summary>Takes one.</summary>
     /// <param name="row">Row of the block.</param>
     /// <param name="tree">Number of the tree.</param>
-    /// <param name="leaf">Number of the leaf among those of all trees.</param>
-    void Take(int row, int tree, int leaf);
+    /// <param name="place">Index in <see cref="IForestKernel{T}.Leaves"/>.</param>
+    void Take(int row, int tree, int place);
 }

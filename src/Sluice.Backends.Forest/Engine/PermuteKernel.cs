@@ -43,6 +43,8 @@ internal sealed unsafe class PermuteKernel<T, TRank> : IForestKernel<T>
 
     public long ByteSize => _heap.ByteSize + _ranks.ByteSize;
 
+    public int[] Leaves => _heap.Leaves;
+
     public void Run<TSink>(T* columns, int rowCount, bool hasMissing, ref TSink sink)
         where TSink : struct, ILeafSink
     {
@@ -50,10 +52,27 @@ internal sealed unsafe class PermuteKernel<T, TRank> : IForestKernel<T>
         var ranks = (byte*)(((nint)memory + 63) & -64);
         for (var row = 0; row < rowCount; row++)
             RankRow(columns + (row * _columnCount), (TRank*)(ranks + (row * RowBytes)));
-        if (hasMissing)
-            Run<TSink, Yes>(ranks, rowCount, ref sink);
-        else
-            Run<TSink, No>(ranks, rowCount, ref sink);
+        switch (hasMissing, _isWide)
+        {
+            case (false, false): Run<TSink, No, No>(ranks, rowCount, ref sink); break;
+            case (false, true): Run<TSink, No, Yes>(ranks, rowCount, ref sink); break;
+            case (true, false): Run<TSink, Yes, No>(ranks, rowCount, ref sink); break;
+            default: Run<TSink, Yes, Yes>(ranks, rowCount, ref sink); break;
+        }
+    }
+
+    public T Sum(T* columns, bool hasMissing, T* values, T start)
+    {
+        var memory = stackalloc byte[RowBytes + 64];
+        var ranks = (byte*)(((nint)memory + 63) & -64);
+        RankRow(columns, (TRank*)ranks);
+        return (hasMissing, _isWide) switch
+        {
+            (false, false) => Sum<No, No>(ranks, values, start),
+            (false, true) => Sum<No, Yes>(ranks, values, start),
+            (true, false) => Sum<Yes, No>(ranks, values, start),
+            _ => Sum<Yes, Yes>(ranks, values, start),
+        };
     }
 
     /// <summary>The six turns that the bits name, as a number from 0 to 63.</summary>
@@ -69,6 +88,7 @@ internal sealed unsafe class PermuteKernel<T, TRank> : IForestKernel<T>
         return slot - (Slots - 1);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void RankRow(T* columns, TRank* ranks)
     {
         for (var i = 0; i < _columnCount; i++)
@@ -78,23 +98,30 @@ internal sealed unsafe class PermuteKernel<T, TRank> : IForestKernel<T>
         }
     }
 
-    private void Run<TSink, TMissing>(byte* ranks, int rowCount, ref TSink sink)
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void Run<TSink, TMissing, TWide>(byte* ranks, int rowCount, ref TSink sink)
         where TSink : struct, ILeafSink
         where TMissing : struct
+        where TWide : struct
     {
+        var hasTails = _heap.Tails.Length > 0;
         var columns = (byte*)_heap.Columns.Pointer;
         var thresholds = (byte*)_heap.Ranks.Pointer;
         var exits = _heap.Exits.Pointer;
-        for (var tree = 0; tree < _heap.TreeCount; tree++)
+        var count = _heap.TreeCount;
+        for (var tree = 0; tree < count; tree++)
         {
+            var defaultLeft = _heap.DefaultLeft.Pointer[tree];
+            var nodeColumns = Vector512.LoadAligned(columns);
+            var nodeThresholds = Vector512.LoadAligned(thresholds);
+            var moreColumns = sizeof(TRank) == 1 ? default : Vector512.LoadAligned(columns + 64);
+            var moreThresholds = sizeof(TRank) == 1 ? default : Vector512.LoadAligned(thresholds + 64);
             for (var row = 0; row < rowCount; row++)
             {
                 var values = ranks + (row * RowBytes);
-                var right = Compare<TMissing>(values, columns, thresholds, _heap.DefaultLeft.Pointer[tree]);
-                var exit = exits[Path(right)];
-                if (exit >= 0)
-                    exit = Follow<TMissing>((TRank*)values, exit);
-                sink.Take(row, tree, ~exit);
+                var path = Path(Compare<TMissing, TWide>(values, nodeColumns, nodeThresholds, moreColumns, moreThresholds, defaultLeft));
+                var place = hasTails ? ~Follow<TMissing>((TRank*)values, exits[path]) : (tree * Slots) + path;
+                sink.Take(row, tree, place);
             }
 
             columns += Slots * sizeof(TRank);
@@ -103,59 +130,89 @@ internal sealed unsafe class PermuteKernel<T, TRank> : IForestKernel<T>
         }
     }
 
-    /// <summary>A bit for each slot: its node sends the row to the right.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private ulong Compare<TMissing>(byte* values, byte* columns, byte* thresholds, ulong defaultLeft)
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private T Sum<TMissing, TWide>(byte* ranks, T* values, T start)
         where TMissing : struct
+        where TWide : struct
     {
-        if (sizeof(TRank) == 1)
+        var sum = start;
+        var hasTails = _heap.Tails.Length > 0;
+        var columns = (byte*)_heap.Columns.Pointer;
+        var thresholds = (byte*)_heap.Ranks.Pointer;
+        var exits = _heap.Exits.Pointer;
+        var count = _heap.TreeCount;
+        for (var tree = 0; tree < count; tree++)
         {
-            var wanted = Vector512.LoadAligned(columns);
-            var low = Vector512.LoadAligned(values);
-            var found = _isWide
-                ? Avx512Vbmi.PermuteVar64x8x2(low, wanted, Vector512.LoadAligned(values + 64))
-                : Avx512Vbmi.PermuteVar64x8(low, wanted);
-            var right = Vector512.GreaterThan(found, Vector512.LoadAligned(thresholds)).ExtractMostSignificantBits();
-            if (typeof(TMissing) == typeof(Yes))
-                right &= ~(Vector512.Equals(found, Vector512<byte>.AllBitsSet).ExtractMostSignificantBits() & defaultLeft);
-            return right;
+            var path = Path(Compare<TMissing, TWide>(
+                ranks, Vector512.LoadAligned(columns), Vector512.LoadAligned(thresholds),
+                sizeof(TRank) == 1 ? default : Vector512.LoadAligned(columns + 64),
+                sizeof(TRank) == 1 ? default : Vector512.LoadAligned(thresholds + 64), _heap.DefaultLeft.Pointer[tree]));
+            sum += values[hasTails ? ~Follow<TMissing>((TRank*)ranks, exits[path]) : (tree * Slots) + path];
+            columns += Slots * sizeof(TRank);
+            thresholds += Slots * sizeof(TRank);
+            exits += Slots;
         }
 
-        return CompareWords<TMissing>(values, columns, thresholds, defaultLeft)
-            | (CompareWords<TMissing>(values, columns + 64, thresholds + 64, defaultLeft >> 32) << 32);
+        return sum;
     }
 
+    /// <summary>Goes on below the sixth level, without a branch for the turns.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private ulong CompareWords<TMissing>(byte* values, byte* columns, byte* thresholds, ulong defaultLeft)
-        where TMissing : struct
-    {
-        var wanted = Vector512.LoadAligned((ushort*)columns);
-        var low = Vector512.LoadAligned((ushort*)values);
-        var found = _isWide
-            ? Avx512BW.PermuteVar32x16x2(low, wanted, Vector512.LoadAligned((ushort*)(values + 64)))
-            : Avx512BW.PermuteVar32x16(low, wanted);
-        var right = Vector512.GreaterThan(found, Vector512.LoadAligned((ushort*)thresholds)).ExtractMostSignificantBits();
-        if (typeof(TMissing) == typeof(Yes))
-            right &= ~(Vector512.Equals(found, Vector512<ushort>.AllBitsSet).ExtractMostSignificantBits() & defaultLeft);
-        return right;
-    }
-
     private int Follow<TMissing>(TRank* values, int node)
         where TMissing : struct
     {
         var nodes = _heap.Tails.Pointer;
-        do
+        while (node >= 0)
         {
             var at = nodes + node;
-            var rank = values[at->Column];
-            var isRight = int.CreateTruncating(rank) > at->Rank;
-            if (typeof(TMissing) == typeof(Yes) && rank == TRank.AllBitsSet)
-                isRight = !at->DefaultLeft;
-            node = isRight ? at->Right : at->Left;
+            var rank = int.CreateTruncating(values[at->Column]);
+            var right = rank > at->Rank ? 1 : 0;
+            if (typeof(TMissing) == typeof(Yes))
+                right &= (rank > MaxRank ? 0 : 1) | at->DefaultRight;
+            node = (&at->Left)[right];
         }
-        while (node >= 0);
 
         return node;
+    }
+
+    /// <summary>A bit for each slot: its node sends the row to the right.</summary>
+    /// <remarks>The nodes come as values, not as a structure, so that they stay in registers from row to row.</remarks>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static ulong Compare<TMissing, TWide>(
+        byte* values, Vector512<byte> columns, Vector512<byte> thresholds, Vector512<byte> moreColumns, Vector512<byte> moreThresholds,
+        ulong defaultLeft)
+        where TMissing : struct
+        where TWide : struct
+    {
+        if (sizeof(TRank) != 1)
+        {
+            return Words<TMissing, TWide>(values, columns.AsUInt16(), thresholds.AsUInt16(), defaultLeft)
+                | (Words<TMissing, TWide>(values, moreColumns.AsUInt16(), moreThresholds.AsUInt16(), defaultLeft >> 32) << 32);
+        }
+
+        var low = Vector512.LoadAligned(values);
+        var found = typeof(TWide) == typeof(Yes)
+            ? Avx512Vbmi.PermuteVar64x8x2(low, columns, Vector512.LoadAligned(values + 64))
+            : Avx512Vbmi.PermuteVar64x8(low, columns);
+        var right = Vector512.GreaterThan(found, thresholds).ExtractMostSignificantBits();
+        if (typeof(TMissing) == typeof(Yes))
+            right &= ~(Vector512.Equals(found, Vector512<byte>.AllBitsSet).ExtractMostSignificantBits() & defaultLeft);
+        return right;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static ulong Words<TMissing, TWide>(byte* values, Vector512<ushort> columns, Vector512<ushort> thresholds, ulong defaultLeft)
+        where TMissing : struct
+        where TWide : struct
+    {
+        var low = Vector512.LoadAligned((ushort*)values);
+        var found = typeof(TWide) == typeof(Yes)
+            ? Avx512BW.PermuteVar32x16x2(low, columns, Vector512.LoadAligned((ushort*)(values + 64)))
+            : Avx512BW.PermuteVar32x16(low, columns);
+        var right = Vector512.GreaterThan(found, thresholds).ExtractMostSignificantBits();
+        if (typeof(TMissing) == typeof(Yes))
+            right &= ~(Vector512.Equals(found, Vector512<ushort>.AllBitsSet).ExtractMostSignificantBits() & defaultLeft);
+        return right;
     }
 
     private readonly struct Yes;

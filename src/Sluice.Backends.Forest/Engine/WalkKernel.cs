@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
 using Sluice.Backends.Forest.Trees;
 
 namespace Sluice.Backends.Forest.Engine;
@@ -26,6 +27,7 @@ internal sealed unsafe class WalkKernel<T> : IForestKernel<T>
         _roots = new int[forest.Trees.Length];
         _depths = new int[forest.Trees.Length];
         _columnCount = columns.Count;
+        Leaves = [.. Enumerable.Range(0, forest.Trees.Sum(tree => tree.LeafCount))];
         var (next, firstLeaf) = (0, 0);
         for (var i = 0; i < forest.Trees.Length; i++)
         {
@@ -37,8 +39,11 @@ internal sealed unsafe class WalkKernel<T> : IForestKernel<T>
 
     public string Name => "four trees in turns";
 
+    public int[] Leaves { get; }
+
     public long ByteSize => _nodes.ByteSize + _children.ByteSize + (_leafOf.LongLength * sizeof(int));
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Run<TSink>(T* columns, int rowCount, bool hasMissing, ref TSink sink)
         where TSink : struct, ILeafSink
     {
@@ -60,7 +65,15 @@ internal sealed unsafe class WalkKernel<T> : IForestKernel<T>
         }
     }
 
+    public T Sum(T* columns, bool hasMissing, T* values, T start)
+    {
+        var sink = new OneSum { Values = values, Sum = start };
+        Run(columns, 1, hasMissing, ref sink);
+        return sink.Sum;
+    }
+
     /// <summary>So many steps from each of the nodes; a leaf leads to itself.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Walk(T* row, int* nodes, int depth)
     {
         var (a, b, c, d) = (nodes[0], nodes[1], nodes[2], nodes[3]);
@@ -75,6 +88,7 @@ internal sealed unsafe class WalkKernel<T> : IForestKernel<T>
         (nodes[0], nodes[1], nodes[2], nodes[3]) = (a, b, c, d);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private int Next(T* row, int node)
     {
         var at = _nodes.Pointer + node;
@@ -124,6 +138,14 @@ internal sealed unsafe class WalkKernel<T> : IForestKernel<T>
         }
 
         return deepest;
+    }
+
+    private struct OneSum : ILeafSink
+    {
+        public T* Values;
+        public T Sum;
+
+        public void Take(int row, int tree, int place) => Sum += Values[place];
     }
 
     private struct Node

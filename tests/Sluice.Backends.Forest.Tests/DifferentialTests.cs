@@ -1,0 +1,74 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Runtime.InteropServices;
+using Sluice.Backends.Forest.Formats;
+using Sluice.Testing;
+
+namespace Sluice.Backends.Forest.Tests;
+
+/// <summary>Random models of the real XGBoost give, bit for bit, what it gives; rows hold everything that is special.</summary>
+/// <remarks><c>SLUICE_FOREST_MODELS</c> sets how many models, <c>SLUICE_FOREST_SEED</c> which. Needs Debian's python3-xgboost.</remarks>
+public sealed class DifferentialTests : IDisposable
+{
+    private readonly string _folder = Directory.CreateTempSubdirectory("sluice-forests-").FullName;
+
+    public void Dispose() => Directory.Delete(_folder, recursive: true);
+
+    [Fact]
+    public async Task EveryLayout_OfRandomModels_IsBitForBitTheLibrary()
+    {
+        var count = Environment.GetEnvironmentVariable("SLUICE_FOREST_MODELS") ?? "40";
+        var seed = Environment.GetEnvironmentVariable("SLUICE_FOREST_SEED") ?? "1";
+        if (!await TryMakeAsync(seed, count))
+            return;
+        var compared = 0;
+        foreach (var folder in Directory.EnumerateDirectories(_folder))
+        {
+            var file = Directory.GetFiles(folder, "model.*").Single();
+            var forest = ForestFile.Read(file);
+            var rows = Floats(folder, "rows.npy");
+            foreach (var kernel in (string?[])[null, "turns", "8-bit", "16-bit"])
+            {
+                Engine.ForestEngine<float> engine;
+                try
+                {
+                    engine = new Engine.ForestEngine<float>(forest, kernel);
+                }
+                catch (ArgumentException)
+                {
+                    // This machine or forest has no such layout.
+                    continue;
+                }
+
+                var scores = new float[rows.Length / forest.FeatureCount * forest.OutputCount];
+                engine.Score(rows, forest.FeatureCount, scores);
+                var place = $"{file} of seed {seed}, {engine.Kernel.Name}";
+                Assert.True(MemoryMarshal.AsBytes<float>(Floats(folder, "margin.npy")).SequenceEqual(MemoryMarshal.AsBytes<float>(scores)), place);
+                var leaves = new int[rows.Length / forest.FeatureCount * forest.Trees.Length];
+                engine.FindLeaves(rows, forest.FeatureCount, leaves);
+                Assert.True(NpyFile.Read(Path.Combine(folder, "leaf.npy")).Data.AsSpan().SequenceEqual(MemoryMarshal.AsBytes<int>(leaves)), place);
+                compared++;
+            }
+        }
+
+        Assert.True(compared >= 2 * int.Parse(count, CultureInfo.InvariantCulture));
+    }
+
+    private static float[] Floats(string folder, string name) =>
+        MemoryMarshal.Cast<byte, float>(NpyFile.Read(Path.Combine(folder, name)).Data).ToArray();
+
+    /// <summary>False where there is no XGBoost and nobody insists on it.</summary>
+    private async Task<bool> TryMakeAsync(string seed, string count)
+    {
+        var script = Path.Combine(GoldenSet.FolderOf("xgboost"), "../../../clients/python/forests.py");
+        var start = new ProcessStartInfo("/usr/bin/python3", [script, _folder, seed, count]) { RedirectStandardError = true };
+        using var python = Process.Start(start)!;
+        var errors = await python.StandardError.ReadToEndAsync();
+        await python.WaitForExitAsync();
+        if (python.ExitCode == 0)
+            return true;
+        Assert.True(
+            errors.Contains("No module named", StringComparison.Ordinal) && Environment.GetEnvironmentVariable("SLUICE_REQUIRE_CLIENTS") is null, errors);
+        return false;
+    }
+}
