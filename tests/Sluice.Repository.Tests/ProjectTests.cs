@@ -20,6 +20,7 @@ public sealed class ProjectTests
         ["Sluice.Backends.OnnxRuntime"] = ["Sluice.Inference"],
         ["Sluice.Backends.Samples"] = ["Sluice.Inference"],
         ["Sluice.Backends.Forest"] = ["Sluice.Inference"],
+        ["Sluice.Control"] = ["Sluice.Models", "Sluice.Rpc"],
         ["Sluice.Client"] = ["Sluice.Protocol"],
         ["Sluice.Server"] =
         [

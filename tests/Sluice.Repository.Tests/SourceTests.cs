@@ -25,6 +25,7 @@ public sealed partial class SourceTests
         ["Sluice.Backends.Samples"] = 1900,
         ["Sluice.Backends.Forest"] = 2600,
         ["Sluice.Http2"] = 2000,
+        ["Sluice.Control"] = 2100,
     };
 
     // Written in pieces so that this file does not find itself.
