@@ -5,7 +5,8 @@
 #   ./run.sh         serve until Ctrl-C
 #   ./run.sh --once  stop the server again after the digit (for tests)
 #
-# SLUICE_HTTP_PORT, SLUICE_GRPC_PORT and SLUICE_METRICS_PORT choose other ports than 8000, 8001 and 8002.
+# SLUICE_HTTP_PORT, SLUICE_GRPC_PORT, SLUICE_METRICS_PORT and SLUICE_SERVE_PORT choose other ports than 8000, 8001, 8002
+# and 8080. What the control plane keeps lies under artifacts/run/data.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/scripts/lib.sh"
 
@@ -18,6 +19,7 @@ esac
 http_port=${SLUICE_HTTP_PORT:-8000}
 grpc_port=${SLUICE_GRPC_PORT:-8001}
 metrics_port=${SLUICE_METRICS_PORT:-8002}
+serve_port=${SLUICE_SERVE_PORT:-8080}
 log=$root/artifacts/run/server.log
 ready_seconds=60
 
@@ -44,7 +46,8 @@ milliseconds() { echo $((${EPOCHREALTIME/[.,]/} / 1000)); }
 mkdir -p "${log%/*}"
 began=$(milliseconds)
 "$root/sluice" serve --model-repository "$root/examples/models" --http-port "$http_port" \
-  --grpc-port "$grpc_port" --metrics-port "$metrics_port" >"$log" 2>&1 &
+  --grpc-port "$grpc_port" --metrics-port "$metrics_port" --serve-port "$serve_port" \
+  --data-folder "${log%/*}/data" >"$log" 2>&1 &
 server=$!
 # Ctrl-C is a wish to stop, not a failure.
 trap 'echo >&2; say "stopping the server"; stop_server || true; exit 0' INT TERM
@@ -72,6 +75,7 @@ Sluice serves examples/models:
            curl -d @examples/digits/digit-3.json localhost:$http_port/v2/models/digits/infer
   gRPC     localhost:$grpc_port (inference.GRPCInferenceService)
   metrics  http://localhost:$metrics_port/metrics
+  control  http://localhost:$serve_port/openapi.json
   log      ${log#"$root"/}
 
 Ctrl-C stops the server.

@@ -119,7 +119,7 @@ start_server() {
 sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(3)]
 print(*(s.getsockname()[1] for s in sockets))')
       taskset -c "$server_cpu" "$root/sluice" serve --model-repository "$models" --http-port "$http_port" \
-        --grpc-port "$grpc_port" --metrics-port "$metrics_port" >"$work/sluice.log" 2>&1 &
+        --grpc-port "$grpc_port" --metrics-port "$metrics_port" --control-plane false >"$work/sluice.log" 2>&1 &
       server=$!
       until_true 'Sluice is ready' http_ok "$http_port" /v2/health/ready
       ;;

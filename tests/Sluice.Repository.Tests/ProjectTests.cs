@@ -25,7 +25,7 @@ public sealed class ProjectTests
         ["Sluice.Server"] =
         [
             "Sluice.Http2", "Sluice.Rest", "Sluice.Scheduling", "Sluice.Statistics", "Sluice.Backends.OnnxRuntime",
-            "Sluice.Backends.Samples", "Sluice.Backends.Forest", "Sluice.Client",
+            "Sluice.Backends.Samples", "Sluice.Backends.Forest", "Sluice.Client", "Sluice.Control",
         ],
     };
 

@@ -32,6 +32,10 @@ public sealed record DesiredState
     /// <summary>Files of the service by name.</summary>
     public ValueMap<string, ArtifactRecord> Artifacts { get; init; } = ValueMap<string, ArtifactRecord>.Empty;
 
+    /// <summary>Stored records that could not be read: kind and key joined by a colon, and why. They are left out of the
+    /// others; taking one out of here removes it.</summary>
+    public ValueMap<string, string> Unreadable { get; init; } = ValueMap<string, string>.Empty;
+
     /// <summary>Finds a file of the service.</summary>
     public bool TryGetArtifact(string? name, [NotNullWhen(true)] out ArtifactRecord? artifact)
     {

@@ -19,9 +19,9 @@ public sealed record MetricVariable
     /// <summary><c>scalar</c>, <c>enum</c>, <c>value</c> or <c>counter</c>.</summary>
     public required string Type { get; init; }
 
-    /// <summary>Upper bounds of a scalar; null for other types.</summary>
-    public ValueList<double>? Bounds { get; init; }
+    /// <summary>Upper bounds of a scalar; empty for other types.</summary>
+    public ValueList<double> Bounds { get; init; } = [];
 
-    /// <summary>Values of an enum; null for other types.</summary>
-    public ValueList<string>? Values { get; init; }
+    /// <summary>Values of an enum; empty for other types.</summary>
+    public ValueList<string> Values { get; init; } = [];
 }

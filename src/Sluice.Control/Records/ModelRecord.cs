@@ -59,6 +59,9 @@ public sealed record ModelRecord
     /// <summary>When it last changed.</summary>
     public DateTimeOffset UpdatedAt { get; init; }
 
+    /// <summary>The server stored its file, so it goes with the model.</summary>
+    public bool IsManaged { get; init; }
+
     /// <summary>True when the file is a zipped folder.</summary>
     public bool IsPackage => SystemTags.Contains(PackageTag);
 

@@ -135,14 +135,25 @@ public sealed class RestCall : ICallLifetime, ICallOrigin
     internal void SendEmpty(int status = 200) => Exchange.SetHead(status, null, 0);
 
     /// <summary>Sends an error: whatever was written before is dropped.</summary>
-    internal void SendError(int status, string message)
+    /// <param name="status">The HTTP status.</param>
+    /// <param name="message">What went wrong.</param>
+    /// <param name="code">The status in gRPC's terms, for bodies that show it.</param>
+    public void SendError(int status, string message, InferenceCode code = InferenceCode.Unknown)
     {
         if (!Exchange.CanSetStatus)
             throw new IOException("the response had begun when it failed: " + message);
         _output.Clear();
-        _output.WriteRaw("{\"error\":"u8);
-        _output.WriteJsonString(message);
-        _output.WriteRaw("}"u8);
+        if (Target.ErrorBody is { } body)
+        {
+            body(_output, code, message);
+        }
+        else
+        {
+            _output.WriteRaw("{\"error\":"u8);
+            _output.WriteJsonString(message);
+            _output.WriteRaw("}"u8);
+        }
+
         Exchange.SetHead(status, Json, _output.Length);
         Write(Exchange.Output, _output.Written);
     }

@@ -38,7 +38,7 @@ internal sealed class RestDispatcher(RestRouter router, ILogger logger, RestList
 
         if (route.RequiredHeader is { } required && !required.Admits(exchange.RequestHeader(required.LowerName)))
         {
-            call.SendError(403, $"This API is restricted, expecting header '{required.Name}'");
+            call.SendError(403, $"This API is restricted, expecting header '{required.Name}'", InferenceCode.PermissionDenied);
             End(call);
             return ValueTask.CompletedTask;
         }
@@ -69,12 +69,12 @@ internal sealed class RestDispatcher(RestRouter router, ILogger logger, RestList
     {
         if (call.Target.Routes.Length == 0)
         {
-            call.SendError(404, "Not Found");
+            call.SendError(404, "Not Found", InferenceCode.NotFound);
             return;
         }
 
         exchange.SetHeader("Allow", string.Join(", ", call.Target.Routes.Select(route => route.Method)));
-        call.SendError(405, "Method Not Allowed");
+        call.SendError(405, "Method Not Allowed", InferenceCode.Unimplemented);
     }
 
     private static bool Admit(RestCall call, IRestExchange exchange, RestRoute route, IAuthenticator authenticator)
@@ -86,7 +86,7 @@ internal sealed class RestDispatcher(RestRouter router, ILogger logger, RestList
             return true;
         if (code == InferenceCode.Unauthenticated)
             exchange.SetHeader("WWW-Authenticate", "Bearer realm=\"sluice\"");
-        call.SendError(code.ToHttpStatus(), message);
+        call.SendError(code.ToHttpStatus(), message, code);
         return false;
     }
 
@@ -144,9 +144,9 @@ internal sealed class RestDispatcher(RestRouter router, ILogger logger, RestList
 
         var status = exchange.StatusOf(error);
         if (status != 0)
-            call.SendError(status, error.Message);
+            call.SendError(status, error.Message, InferenceCode.InvalidArgument);
         else
-            call.SendError(fault.Code.ToHttpStatus(), fault.Message);
+            call.SendError(fault.Code.ToHttpStatus(), fault.Message, fault.Code);
         return true;
     }
 }

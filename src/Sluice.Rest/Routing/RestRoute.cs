@@ -7,9 +7,17 @@ namespace Sluice.Rest.Routing;
 /// <summary>Serves one call: reads its body, sends its response; throws for a status.</summary>
 public delegate ValueTask RestHandler(RestCall call);
 
+/// <summary>Writes the JSON body of an error.</summary>
+/// <param name="output">Where it goes.</param>
+/// <param name="code">The status in gRPC's terms.</param>
+/// <param name="message">What went wrong.</param>
+public delegate void RestErrorBody(System.Buffers.IBufferWriter<byte> output, InferenceCode code, string message);
+
 /// <summary>One method on one path.</summary>
 /// <param name="Method">Such as <c>GET</c>.</param>
-/// <param name="Pattern">Segments; <c>{model}</c>, <c>{repository}</c> and <c>{region}</c> take any segment, <c>{version}</c> digits.</param>
+/// <param name="Pattern">Segments; <c>{model}</c>, <c>{repository}</c> and <c>{region}</c> take any segment, <c>{version}</c> digits, any
+/// other name any segment, <c>{name=**}</c> all that are left. A last segment may end with <c>:verb</c>. Variables are read by
+/// <see cref="RestCallAccess.Variable"/>.</param>
 /// <param name="Handler">Serves it.</param>
 public sealed record RestRoute(string Method, string Pattern, RestHandler Handler)
 {
@@ -18,6 +26,9 @@ public sealed record RestRoute(string Method, string Pattern, RestHandler Handle
 
     /// <summary>What a caller must send; null = nothing (default).</summary>
     public RequiredHeader? RequiredHeader { get; init; }
+
+    /// <summary>Writes the bodies of its errors; null = <c>{"error": …}</c> (default).</summary>
+    public RestErrorBody? ErrorBody { get; init; }
 
     /// <summary>Creates a route that answers GET with text.</summary>
     /// <param name="pattern">The path.</param>

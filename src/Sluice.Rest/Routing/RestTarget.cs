@@ -31,6 +31,15 @@ internal sealed class RestTarget
     /// <summary>Name of a region of shared memory; empty when the path has none.</summary>
     public string Region { get; }
 
+    /// <summary>Values of the path's other placeholders.</summary>
+    public IReadOnlyList<KeyValuePair<string, string>> Variables { get; init; } = [];
+
+    /// <summary>What follows the path's question mark, still encoded.</summary>
+    public string Query { get; init; } = "";
+
+    /// <summary>Writes the bodies of errors; null = <c>{"error": …}</c>.</summary>
+    public RestErrorBody? ErrorBody { get; init; }
+
     public byte[] ModelUtf8 { get; }
 
     public byte[] VersionUtf8 { get; }

@@ -3,6 +3,8 @@ using Microsoft.Extensions.Logging;
 using Sluice.Backends.Forest;
 using Sluice.Backends.OnnxRuntime;
 using Sluice.Backends.Samples;
+using Sluice.Control;
+using Sluice.Control.Api;
 using Sluice.Inference;
 using Sluice.Models;
 using Sluice.Protocol.Health;
@@ -49,6 +51,7 @@ public sealed class ServerHost : IAsyncDisposable
     private readonly IRpcServer? _rpc;
     private readonly RestServer? _rest;
     private readonly RestServer? _metrics;
+    private readonly ControlParts? _control;
 
     /// <summary>Builds the parts; nothing listens and no model loads yet.</summary>
     /// <param name="options">Everything that can be set.</param>
@@ -81,6 +84,7 @@ public sealed class ServerHost : IAsyncDisposable
         Engine = new TracingEngine(core, _traces, _traceWriter);
         if (_authenticator is not null)
             Engine = new AccessEngine(Engine);
+        _control = ControlParts.Create(options, loggers, time);
         var methods = ListMethods();
         Methods = new MethodTable(methods);
         var served = DelayedMethod.Apply(methods, Environment.GetEnvironmentVariable(DelayedMethod.Variable));
@@ -96,6 +100,7 @@ public sealed class ServerHost : IAsyncDisposable
         _dispatcher = new RpcDispatcher(new MethodTable(served), rpc, _pool, loggers.CreateLogger<RpcDispatcher>());
         _rpc = RpcParts.Create(options, _dispatcher, loggers, time);
         _rest = HttpParts.CreateRest(options, Methods, Engine, rpc, _pool, loggers);
+        _control?.CreateServer(Methods, rpc, options, _pool, loggers);
         _metrics = HttpParts.CreateMetrics(
             options, _lifecycle.Table, _pool, ReadPorts, () => _traceWriter.DroppedCount, loggers);
     }
@@ -115,6 +120,12 @@ public sealed class ServerHost : IAsyncDisposable
     /// <summary>The metrics port's address; null when off.</summary>
     public Uri? MetricsAddress => _metrics?.Addresses[0];
 
+    /// <summary>The address of <c>/serve</c> and of the control API; null when off.</summary>
+    public Uri? ServeAddress => _control?.Server?.Addresses[0];
+
+    /// <summary>The desired state; null when the control plane is off.</summary>
+    public IControlPlane? Control => _control?.Plane;
+
     /// <summary>Native memory out with requests, bytes; 0 when nothing is under way.</summary>
     public TensorBufferPool Pool => _pool;
 
@@ -122,7 +133,7 @@ public sealed class ServerHost : IAsyncDisposable
     public SharedMemoryRegistry? SharedMemory => _sharedMemory.Regions;
 
     /// <summary>Calls being served now.</summary>
-    public long ActiveCount => _dispatcher.ActiveCount + (_rest?.ActiveCount ?? 0);
+    public long ActiveCount => _dispatcher.ActiveCount + (_rest?.ActiveCount ?? 0) + (_control?.Server?.ActiveCount ?? 0);
 
     /// <summary>Listens, then loads the models; ready at the end.</summary>
     /// <returns>False when a model failed and the options say to exit then.</returns>
@@ -136,6 +147,8 @@ public sealed class ServerHost : IAsyncDisposable
             await _rpc.StartAsync(cancellationToken).ConfigureAwait(false);
         if (_rest is not null)
             await _rest.StartAsync(cancellationToken).ConfigureAwait(false);
+        if (_control is not null)
+            await _control.StartAsync(cancellationToken).ConfigureAwait(false);
         if (_metrics is not null)
             await _metrics.StartAsync(cancellationToken).ConfigureAwait(false);
         var warming = _options.WarmUp
@@ -194,7 +207,8 @@ public sealed class ServerHost : IAsyncDisposable
         // Both ports drain at once: neither may eat the other's time.
         await Task.WhenAll(
             _rpc?.StopAsync(limit) ?? Task.CompletedTask,
-            _rest?.StopAsync(limit) ?? Task.CompletedTask).ConfigureAwait(false);
+            _rest?.StopAsync(limit) ?? Task.CompletedTask,
+            _control?.Server?.StopAsync(limit) ?? Task.CompletedTask).ConfigureAwait(false);
         var isInTime = !limit.IsCancellationRequested;
         try
         {
@@ -234,6 +248,8 @@ public sealed class ServerHost : IAsyncDisposable
             await _rest.DisposeAsync().ConfigureAwait(false);
         if (_metrics is not null)
             await _metrics.DisposeAsync().ConfigureAwait(false);
+        if (_control is not null)
+            await _control.DisposeAsync().ConfigureAwait(false);
         _authenticator?.Dispose();
         await _traceWriter.DisposeAsync().ConfigureAwait(false);
         _loader.Dispose();
@@ -250,6 +266,8 @@ public sealed class ServerHost : IAsyncDisposable
             ports.Add(HttpParts.Figures(_rpc, _dispatcher));
         if (_rest is not null)
             ports.Add(HttpParts.Figures("http", _rest));
+        if (_control?.Server is { } serve)
+            ports.Add(HttpParts.Figures("serve", serve));
         if (_metrics is not null)
             ports.Add(HttpParts.Figures("metrics", _metrics));
         return ports;
@@ -265,8 +283,13 @@ public sealed class ServerHost : IAsyncDisposable
             .. new LogService(_log).Methods,
             .. new TraceService(_traces, _lifecycle.Table).Methods,
             .. _sharedMemory.Service.Methods,
+            .. _control?.Api.Methods ?? [],
             .. new HealthService(_state).Methods,
-            .. new ReflectionService([GrpcServiceReflection.Descriptor, HealthReflection.Descriptor, ReflectionReflection.Descriptor]).Methods,
+            .. new ReflectionService(
+            [
+                GrpcServiceReflection.Descriptor, HealthReflection.Descriptor, ReflectionReflection.Descriptor,
+                .. _control is null ? [] : ControlApi.Descriptors,
+            ]).Methods,
         ];
         var served = methods.ToList();
         var names = served.Select(method => method.Path).ToHashSet(StringComparer.Ordinal);

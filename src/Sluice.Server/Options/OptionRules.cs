@@ -8,7 +8,7 @@ internal static class OptionRules
     /// <summary>Adds one sentence per fault.</summary>
     public static void Check(ServerOptions options, ICollection<string> errors)
     {
-        if (options.ModelRepositories.Length == 0)
+        if (options.ModelRepositories.Length == 0 && options.ControlPlane is null)
             errors.Add("--model-repository: name at least one folder of models");
         var trace = options.Trace;
         if (trace.Level != TraceLevel.Off && trace.Mode == TraceMode.Triton && trace.File.Length == 0)

@@ -14,17 +14,21 @@ public static class OptionSources
         IReadOnlyList<(string Name, string Value)> commandLine, Func<string, string?> environment, string? file,
         ICollection<string> errors)
     {
-        var options = new ServerOptions();
+        var options = new ServerOptions { ControlPlane = new ControlPlaneOptions() };
         if (file is not null)
             options = ApplyAll(options, ReadFile(file, errors), name => $"{file}: {name}", errors);
         var variables = OptionTable.All
-            .Select(definition => (definition.Name, Value: environment(definition.Variable)))
+            .Select(definition => (definition.Name, Value: Variable(definition, environment)))
             .Where(setting => !string.IsNullOrEmpty(setting.Value)).Select(setting => (setting.Name, setting.Value!));
         options = ApplyAll(options, variables, name => Find(name)!.Variable, errors);
         options = ApplyAll(options, commandLine, name => $"--{name}", errors);
         OptionRules.Check(options, errors);
         return options;
     }
+
+    private static string? Variable(OptionDefinition definition, Func<string, string?> environment) =>
+        environment(definition.Variable) is { Length: > 0 } value ? value
+        : definition.OtherVariable is { } other ? environment(other) : null;
 
     private static ServerOptions ApplyAll(
         ServerOptions options, IEnumerable<(string Name, string Value)> settings, Func<string, string> source,

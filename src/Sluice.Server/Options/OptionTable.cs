@@ -19,6 +19,9 @@ public sealed record OptionDefinition(
 {
     /// <summary>The environment variable.</summary>
     public string Variable => "SLUICE_" + Name.Replace('-', '_').ToUpperInvariant();
+
+    /// <summary>Another variable of the same meaning, which counts where the first is not set; null = none (default).</summary>
+    public string? OtherVariable { get; init; }
 }
 
 /// <summary>All settings of <c>sluice serve</c>, by the names that the original's operators know (spec §5.1).</summary>
@@ -71,6 +74,7 @@ public static class OptionTable
         new("warm-up", "Compile the request path for speed before being ready, at most 2 s. Default true.", (o, v) => o with { WarmUp = Bool(v) }, true),
         new("access-log", "A log line for every call. Default false.", (o, v) => o with { AccessLog = Bool(v) }, true),
         new("strict-model-config", "The older name of --disable-auto-complete-config. Default false.", (o, v) => o with { AutoCompleteConfig = !Bool(v) }, true),
+        .. ControlOptionTable.All,
         .. PortOptionTable.All,
         .. AuthOptionTable.All,
         .. MetricsOptionTable.All,
@@ -107,7 +111,7 @@ public static class OptionTable
             ? number
             : throw new FormatException($"must be a whole number of at least {least}");
 
-    private static int Port(string value) =>
+    internal static int Port(string value) =>
         Int(value, 0) is var port && port <= ushort.MaxValue ? port : throw new FormatException("must be at most 65535");
 
     internal static TimeSpan Seconds(string value) =>

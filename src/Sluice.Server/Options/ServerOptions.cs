@@ -95,6 +95,9 @@ public sealed record ServerOptions
     /// <summary>What the metrics page shows.</summary>
     public MetricsOptions MetricsContent { get; init; } = new();
 
+    /// <summary>The control plane; null = off.</summary>
+    public ControlPlaneOptions? ControlPlane { get; init; }
+
     /// <summary>gRPC methods that need a header.</summary>
     public ImmutableArray<RestrictedGroup> GrpcRestricted { get; init; } = [];
 

@@ -15,6 +15,9 @@ internal sealed partial class ServerProcess : IDisposable
     {
         var program = Path.Combine(AppContext.BaseDirectory, "sluice.dll");
         var start = new ProcessStartInfo("dotnet", [program, .. arguments]) { RedirectStandardOutput = true, RedirectStandardError = true };
+
+        // Its port and its folder would be the same in every process; tests that want it say where.
+        start.Environment["SLUICE_CONTROL_PLANE"] = "false";
         foreach (var (name, value) in environment)
             start.Environment[name] = value;
         _process = new Process { StartInfo = start };
