@@ -26,6 +26,9 @@ public sealed record EndpointCall(
 
     /// <summary>Calls of endpoints by endpoints that led to this one; bounded, so that a ring of them ends.</summary>
     public int Depth { get; init; }
+
+    /// <summary>The request behind the call, for headers and who calls; null when there is none.</summary>
+    public ICallOrigin? Origin { get; init; }
 }
 
 /// <summary>How a call of an endpoint ended.</summary>
@@ -65,6 +68,9 @@ public sealed record EndpointReply(EndpointOutcome Outcome, ReadOnlyMemory<byte>
 
     /// <summary>The traceback of the user's code, for the endpoint's log; null when there is none.</summary>
     public string? Traceback { get; init; }
+
+    /// <summary>Key of the endpoint that answered, after canaries; null when none was reached.</summary>
+    public string? Endpoint { get; init; }
 
     /// <summary>A successful reply with a JSON body.</summary>
     public static EndpointReply Json(ReadOnlyMemory<byte> content) => new(EndpointOutcome.Ok, content, "application/json", null);

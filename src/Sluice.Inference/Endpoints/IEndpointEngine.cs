@@ -7,6 +7,9 @@ public interface IEndpointEngine : IAsyncDisposable
     /// <summary>The engine names it serves, such as <c>sklearn</c> and <c>custom</c>.</summary>
     IReadOnlyCollection<string> Engines { get; }
 
+    /// <summary>Tells whether this engine takes a plan; with several that do, the first one loads it.</summary>
+    bool CanLoad(EndpointPlan plan) => Engines.Contains(plan.Engine);
+
     /// <summary>Loads an endpoint until it can be called. Runs off the request path and may take long.</summary>
     /// <exception cref="InferenceException">It cannot be served; the message says why and how to mend it.</exception>
     Task<IEndpointRunner> LoadAsync(EndpointPlan plan, CancellationToken cancellationToken);

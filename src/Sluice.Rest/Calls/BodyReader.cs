@@ -19,6 +19,11 @@ internal static class BodyReader
     /// <summary>Value of the header that names the encodings a client may use.</summary>
     public const string Encodings = "gzip, deflate";
 
+    private const string TooLargeMark = "Sluice.TooLarge";
+
+    /// <summary>Tells whether reading failed because the body passes the limit.</summary>
+    public static bool IsTooLarge(InferenceException error) => error.Data.Contains(TooLargeMark);
+
     /// <summary>Reads the body.</summary>
     /// <param name="exchange">The request.</param>
     /// <param name="options">The limits.</param>
@@ -193,7 +198,12 @@ internal static class BodyReader
 
     private static int StartFor(int alignAt) => -alignAt & (TensorBufferPool.Alignment - 1);
 
-    private static InferenceException TooLarge(long? length, RestListenOptions options) => InferenceException.Invalid(
-        $"the request's body{(length is { } n ? $" of {n} bytes" : "")} exceeds the maximum allowed input size of " +
-        $"{options.MaxInputBytes} bytes. Use --http-max-input-size to increase the limit.");
+    private static InferenceException TooLarge(long? length, RestListenOptions options)
+    {
+        var error = InferenceException.Invalid(
+            $"the request's body{(length is { } n ? $" of {n} bytes" : "")} exceeds the maximum allowed input size of " +
+            $"{options.MaxInputBytes} bytes. Use --http-max-input-size to increase the limit.");
+        error.Data[TooLargeMark] = true;
+        return error;
+    }
 }

@@ -164,7 +164,11 @@ public sealed class RestCall : ICallLifetime, ICallOrigin
 
     /// <summary>Sends the JSON in <see cref="Output"/> as it stands, whatever the client accepts.</summary>
     /// <remarks>Only inference is compressed: the ecosystem's asyncio client accepts gzip on every call and reads it on that one.</remarks>
-    internal ValueTask SendPlainJsonAsync() => SendAsync(Json, null, 0, mayCompress: false);
+    internal ValueTask SendPlainJsonAsync() => SendPlainAsync(Json);
+
+    /// <summary>Sends what stands in <see cref="Output"/>, never compressed.</summary>
+    internal ValueTask SendPlainAsync(string contentType, int status = 200) =>
+        SendAsync(contentType, null, 0, mayCompress: false, status);
 
     /// <summary>Sends the JSON part in <see cref="Output"/> and then binary tensors.</summary>
     internal ValueTask SendBinaryAsync(InferRequest request, long binaryLength)
@@ -192,7 +196,7 @@ public sealed class RestCall : ICallLifetime, ICallOrigin
         return !flushed.IsCompleted && !flushed.IsCanceled;
     }
 
-    private ValueTask SendAsync(string contentType, InferRequest? request, long binaryLength, bool mayCompress)
+    private ValueTask SendAsync(string contentType, InferRequest? request, long binaryLength, bool mayCompress, int status = 200)
     {
         if (mayCompress && ContentCoding.Negotiate(Exchange.RequestHeader("accept-encoding")) is { } encoding)
         {
@@ -202,7 +206,7 @@ public sealed class RestCall : ICallLifetime, ICallOrigin
             binaryLength = 0;
         }
 
-        Exchange.SetHead(200, contentType, _output.Length + binaryLength);
+        Exchange.SetHead(status, contentType, _output.Length + binaryLength);
         if (_output.Length + binaryLength > LargePiece)
             return SendLargeAsync(request);
         var output = Exchange.Output;

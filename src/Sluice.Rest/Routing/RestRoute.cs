@@ -22,7 +22,7 @@ public delegate void RestErrorBody(System.Buffers.IBufferWriter<byte> output, In
 public sealed record RestRoute(string Method, string Pattern, RestHandler Handler)
 {
     /// <summary>What a caller needs permission for, where callers are asked who they are.</summary>
-    public AccessScope Scope { get; } = AccessTable.OfRoute(Method, Pattern);
+    public AccessScope Scope { get; init; } = AccessTable.OfRoute(Method, Pattern);
 
     /// <summary>What a caller must send; null = nothing (default).</summary>
     public RequiredHeader? RequiredHeader { get; init; }
