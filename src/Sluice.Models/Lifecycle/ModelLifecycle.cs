@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Microsoft.Extensions.Logging;
 using Sluice.Inference;
 using Sluice.Protocol.Inference;
@@ -18,6 +19,7 @@ public sealed class ModelLifecycle : IAsyncDisposable
     private readonly VersionLoader _versions;
     private readonly ModelUpdater _updater;
     private readonly RepositoryFollower _follower;
+    private readonly ConcurrentDictionary<string, bool> _managed = new(StringComparer.Ordinal);
     private readonly CancellationTokenSource _stopping = new();
     private readonly CancellationToken _stopToken;
     private PeriodicTimer? _timer;
@@ -56,7 +58,7 @@ public sealed class ModelLifecycle : IAsyncDisposable
     /// <summary>True when the start is over and every model that was not unloaded on purpose is ready.</summary>
     /// <remarks>This is strict readiness; <see cref="IsStarted"/> is the other kind.</remarks>
     public bool IsReady => _started && Table.Models.All(m =>
-        (m.Fault.Length == 0 || m.Latest is not null) && m.Versions.All(IsSettled));
+        _managed.ContainsKey(m.Name) || (m.Fault.Length == 0 || m.Latest is not null) && m.Versions.All(IsSettled));
 
     /// <summary>True when the start is over, whatever became of the models.</summary>
     public bool IsStarted => _started;
@@ -130,6 +132,40 @@ public sealed class ModelLifecycle : IAsyncDisposable
         return UnloadModelAsync(name).WaitAsync(cancellationToken);
     }
 
+    /// <summary>Loads a model of the control plane, or replaces it, whatever the mode; returns when it is ready.</summary>
+    /// <remarks>Such a model does not count for <see cref="IsReady"/>: its endpoint has a state of its own.</remarks>
+    /// <param name="name">No model of a repository has it.</param>
+    /// <param name="root">A folder that holds the model's folder by its name. Taken over: it is removed when nothing uses it any
+    /// more, also after a failure.</param>
+    /// <param name="config">Takes the place of a configuration file.</param>
+    /// <exception cref="InferenceException">It cannot be loaded; what served before still serves.</exception>
+    public async Task LoadManagedAsync(string name, string root, ModelConfig config)
+    {
+        var overrides = OverrideFolder.Adopt(root, name);
+        try
+        {
+            ModelNames.Check(name);
+            if (_repository.Find(name) is not null)
+                throw new InferenceException(
+                    InferenceCode.AlreadyExists, $"a model repository has a model '{name}' already; rename the endpoint or that model");
+            _managed[name] = true;
+            var folder = _repository.Read(name, overrides.ModelPath) with { Overrides = overrides };
+            var failure = await ApplyUnlessStoppingAsync(name, () => folder, config).ConfigureAwait(false);
+            if (failure is null)
+                return;
+            if (Table.Find(name)?.Latest is null)
+                await UnloadModelAsync(name).ConfigureAwait(false);
+            throw InferenceException.Invalid(failure.Reason);
+        }
+        finally
+        {
+            overrides.Release();
+        }
+    }
+
+    /// <summary>Stops serving a model of <see cref="LoadManagedAsync"/>; returns when it takes no new requests.</summary>
+    public Task UnloadManagedAsync(string name) => UnloadModelAsync(name);
+
     /// <summary>Lists the models of the repositories and those that are still loaded.</summary>
     /// <param name="readyOnly">Leaves out what is not ready.</param>
     /// <exception cref="InferenceException">A repository cannot be read.</exception>
@@ -138,7 +174,7 @@ public sealed class ModelLifecycle : IAsyncDisposable
         var known = Table.Models.ToDictionary(m => m.Name, StringComparer.Ordinal);
         var untried = _repository.Names().Where(n => !known.ContainsKey(n))
             .Select(n => new ModelIndexEntry(n, "", State: null, ""));
-        return [.. known.Values.SelectMany(Entries).Concat(untried)
+        return [.. known.Values.Where(m => m.Latest is not null || !_managed.ContainsKey(m.Name)).SelectMany(Entries).Concat(untried)
             .Where(e => !readyOnly || e.State == ModelState.Ready)
             .OrderBy(e => e.Name, StringComparer.Ordinal)];
     }

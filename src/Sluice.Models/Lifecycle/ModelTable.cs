@@ -30,6 +30,10 @@ public sealed class ModelTable
         internal set => _isStarting = value;
     }
 
+    /// <summary>Finds the name of a model behind a name that no model has, by name and version as clients wrote them; null for
+    /// none. Set once, before requests come.</summary>
+    public Func<string, string, string?>? Aliases { get; set; }
+
     /// <summary>Finds a ready version and keeps it loaded.</summary>
     /// <param name="name">UTF-8.</param>
     /// <param name="version">Decimal digits; empty means the highest ready version.</param>
@@ -40,7 +44,7 @@ public sealed class ModelTable
     {
         lease = default;
         if (!TryFindVersion(name, version, out var slot, out var number, out fault))
-            return false;
+            return Aliases is not null && TryAcquireAlias(name, version, ref lease);
 
         while (true)
         {
@@ -108,6 +112,21 @@ public sealed class ModelTable
     {
         AddSlots([name]);
         return FindSlot(name)!;
+    }
+
+    private bool TryAcquireAlias(ReadOnlySpan<byte> name, ReadOnlySpan<byte> version, ref ModelLease lease)
+    {
+        if (Aliases!(Encoding.UTF8.GetString(name), Encoding.UTF8.GetString(version)) is not { } model)
+            return false;
+        while (FindSlot(model)?.Snapshot.Latest?.Loaded is { } loaded)
+        {
+            if (!loaded.TryAddReference())
+                continue;
+            lease = new ModelLease(loaded);
+            return true;
+        }
+
+        return false;
     }
 
     private bool TryFindVersion(

@@ -71,6 +71,11 @@ internal sealed class OverrideFolder
         }
     }
 
+    /// <summary>Takes over a folder that is there already.</summary>
+    /// <param name="root">Removed with the last reference.</param>
+    /// <param name="model">The model's folder within it.</param>
+    public static OverrideFolder Adopt(string root, string model) => new(root, Path.Combine(root, model));
+
     /// <summary>Adds a reference; only who holds one may.</summary>
     public OverrideFolder AddReference()
     {

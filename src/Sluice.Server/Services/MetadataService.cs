@@ -64,7 +64,7 @@ public sealed class MetadataService(ModelTable models, ServerState state, Server
         if (request.Version.Length > 0)
             response.Versions.Add(settings.Version);
         else
-            response.Versions.AddRange(ReadyVersions(request.Name));
+            response.Versions.AddRange(ReadyVersions(settings.Name));
         response.Inputs.AddRange(settings.Inputs.Select(tensor => Describe(tensor, settings)));
         response.Outputs.AddRange(settings.Outputs.Select(tensor => Describe(tensor, settings)));
         return response;
