@@ -20,12 +20,14 @@ public sealed class ProjectTests
         ["Sluice.Backends.OnnxRuntime"] = ["Sluice.Inference"],
         ["Sluice.Backends.Samples"] = ["Sluice.Inference"],
         ["Sluice.Backends.Forest"] = ["Sluice.Inference"],
+        ["Sluice.Backends.Remote"] = ["Sluice.Inference", "Sluice.Client"],
         ["Sluice.Control"] = ["Sluice.Models", "Sluice.Rpc"],
         ["Sluice.Client"] = ["Sluice.Protocol"],
+        ["Sluice.Cli"] = ["Sluice.Client"],
         ["Sluice.Server"] =
         [
             "Sluice.Http2", "Sluice.Rest", "Sluice.Scheduling", "Sluice.Statistics", "Sluice.Backends.OnnxRuntime",
-            "Sluice.Backends.Samples", "Sluice.Backends.Forest", "Sluice.Client", "Sluice.Control",
+            "Sluice.Backends.Samples", "Sluice.Backends.Forest", "Sluice.Backends.Remote", "Sluice.Control", "Sluice.Cli", "Sluice.Client",
         ],
     };
 

@@ -53,7 +53,9 @@ internal readonly record struct ServeBody(EndpointBody Kind, ReadOnlyMemory<byte
         {
             try
             {
-                return Classify(body, quoted);
+                // A bare word alone is a number, not the text that its quotes make of it.
+                var read = Classify(body, quoted);
+                return read.Kind == EndpointBody.Bytes ? Refuse("dict_type", "Input should be a valid dictionary", null, null) : read;
             }
             catch (JsonException)
             {
