@@ -56,7 +56,7 @@ public sealed class ControlCommandLine
     public async Task<int> RunAsync(IReadOnlyList<string> arguments, CancellationToken cancellationToken)
     {
         var isJson = arguments.Contains("--json");
-        (isJson ? _error : _output).WriteLine(Title);
+        (isJson || arguments.Contains("export") ? _error : _output).WriteLine(Title);
         ParsedArguments parsed;
         try
         {

@@ -103,24 +103,32 @@ internal static class DoctorCommand
 
     private static async Task CheckPythonAsync(List<(string, bool, string)> findings)
     {
-        var version = await AskPythonAsync("import sys; print(sys.version.split()[0])").ConfigureAwait(false);
+        // The server takes the first interpreter that has numpy.
+        string? chosen = null;
+        foreach (var python in new[] { "python3", "/usr/bin/python3" })
+        {
+            if (chosen is null && await AskPythonAsync(python, "import numpy").ConfigureAwait(false) is not null)
+                chosen = python;
+        }
+
+        var version = await AskPythonAsync(chosen ?? "python3", "import sys; print(sys.executable, sys.version.split()[0])").ConfigureAwait(false);
         findings.Add(("python3", version is not null, version ?? "not found; install python3 for endpoints with code, sklearn and Python models"));
         if (version is null)
             return;
+
+        // None is needed by all endpoints, so what is missing is only said.
         foreach (var module in new[] { "numpy", "sklearn", "xgboost", "lightgbm" })
         {
-            var found = await AskPythonAsync($"import {module}; print({module}.__version__)").ConfigureAwait(false);
-
-            // Only numpy is needed by all; the others by the engines of their names.
-            findings.Add(($"python module {module}", found is not null || module != "numpy", found ?? $"not importable; install python3-{module} if you need it"));
+            var found = await AskPythonAsync(chosen ?? "python3", $"import {module}; print({module}.__version__)").ConfigureAwait(false);
+            findings.Add(($"python module {module}", true, found ?? $"not there; install python3-{module} if you need it"));
         }
     }
 
-    private static async Task<string?> AskPythonAsync(string code)
+    private static async Task<string?> AskPythonAsync(string python, string code)
     {
         try
         {
-            using var process = Process.Start(new ProcessStartInfo("python3", ["-c", code]) { RedirectStandardOutput = true, RedirectStandardError = true });
+            using var process = Process.Start(new ProcessStartInfo(python, ["-c", code]) { RedirectStandardOutput = true, RedirectStandardError = true });
             using var limit = new CancellationTokenSource(Patience);
             var text = await process!.StandardOutput.ReadToEndAsync(limit.Token).ConfigureAwait(false);
             await process.WaitForExitAsync(limit.Token).ConfigureAwait(false);

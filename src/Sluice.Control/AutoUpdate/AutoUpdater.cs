@@ -11,7 +11,13 @@ namespace Sluice.Control.AutoUpdate;
 /// holds up no other and is tried again.</para>
 /// <para><b>Threads.</b> Started once, disposed once.</para>
 /// </remarks>
-public sealed class AutoUpdater(IControlPlane control, IModelRegistry registry, ILogger<AutoUpdater> logger, TimeProvider time) : IAsyncDisposable
+/// <param name="control">The desired state.</param>
+/// <param name="registry">What models there are.</param>
+/// <param name="servesAllServices">See <see cref="ReconcilerOptions.ServesAllServices"/>.</param>
+/// <param name="logger">A line per change.</param>
+/// <param name="time">Waits.</param>
+public sealed class AutoUpdater(
+    IControlPlane control, IModelRegistry registry, bool servesAllServices, ILogger<AutoUpdater> logger, TimeProvider time) : IAsyncDisposable
 {
     /// <summary>What the audit log calls it.</summary>
     public const string Actor = "auto-update";
@@ -41,9 +47,10 @@ public sealed class AutoUpdater(IControlPlane control, IModelRegistry registry, 
             {
                 var snapshot = await control.WaitForChangeAsync(sequence, cancellationToken).ConfigureAwait(false);
                 sequence = snapshot.Sequence;
-                if (snapshot.Served is { } state && await UpdateAsync(state, cancellationToken).ConfigureAwait(false))
-                    continue;
-                if (snapshot.Served is null)
+                var isWell = true;
+                foreach (var state in ServedServices.List(snapshot, servesAllServices))
+                    isWell &= await UpdateAsync(state, cancellationToken).ConfigureAwait(false);
+                if (isWell)
                     continue;
             }
             catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)

@@ -8,4 +8,8 @@ namespace Sluice.Control.Endpoints;
 /// <param name="Reason">Why it failed; empty otherwise.</param>
 /// <param name="Loaded">What runs it; null while nothing does.</param>
 /// <param name="ServesLatest">It asks to answer for the name without a version.</param>
-public sealed record EndpointState(string Key, EndpointPhase Phase, string Reason, LoadedEndpoint? Loaded, bool ServesLatest);
+public sealed record EndpointState(string Key, EndpointPhase Phase, string Reason, LoadedEndpoint? Loaded, bool ServesLatest)
+{
+    /// <summary>The service that has it; canaries lead to endpoints of their own service only.</summary>
+    public string ServiceId { get; init; } = "";
+}

@@ -12,7 +12,7 @@ public sealed class EndpointTable
     private readonly Lock _writers = new();
     private readonly Dictionary<string, EndpointState> _endpoints = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<(string Canary, string Endpoint), CanaryArmCounter> _counters = new();
-    private ImmutableArray<CanarySpec> _canaries = [];
+    private ImmutableArray<(string ServiceId, CanarySpec Spec)> _canaries = [];
     private volatile EndpointSnapshot _snapshot = new([], []);
 
     /// <summary>What there is now.</summary>
@@ -43,16 +43,20 @@ public sealed class EndpointTable
         }
     }
 
-    /// <summary>Sets all canaries.</summary>
-    public void SetCanaries(IEnumerable<CanarySpec> canaries)
+    /// <summary>Sets all canaries with the services that have them; of equal names the first counts.</summary>
+    public void SetCanaries(IEnumerable<(string ServiceId, CanarySpec Spec)> canaries)
     {
         lock (_writers)
         {
-            ImmutableArray<CanarySpec> wanted = [.. canaries.Select(spec => spec with { Endpoint = spec.Endpoint.Trim('/') })];
+            ImmutableArray<(string ServiceId, CanarySpec Spec)> wanted =
+            [
+                .. canaries.Select(canary => (canary.ServiceId, Spec: canary.Spec with { Endpoint = canary.Spec.Endpoint.Trim('/') }))
+                    .DistinctBy(canary => canary.Spec.Endpoint),
+            ];
             if (wanted.SequenceEqual(_canaries))
                 return;
             _canaries = wanted;
-            var names = wanted.Select(spec => spec.Endpoint).ToHashSet(StringComparer.Ordinal);
+            var names = wanted.Select(canary => canary.Spec.Endpoint).ToHashSet(StringComparer.Ordinal);
             foreach (var gone in _counters.Keys.Where(key => !names.Contains(key.Canary)))
                 _counters.TryRemove(gone, out _);
             Publish();
@@ -61,10 +65,12 @@ public sealed class EndpointTable
 
     private void Publish() => _snapshot = new EndpointSnapshot([.. _endpoints.Values], _canaries.Select(Resolve));
 
-    private CanaryState Resolve(CanarySpec spec)
+    private CanaryState Resolve((string ServiceId, CanarySpec Spec) canary)
     {
+        var spec = canary.Spec;
         var resolution = CanaryPolicy.Resolve(
-            spec, _endpoints.Keys, key => _endpoints[key].Loaded is not null);
+            spec, _endpoints.Values.Where(state => state.ServiceId == canary.ServiceId).Select(state => state.Key),
+            key => _endpoints[key].Loaded is not null);
         return new CanaryState(
             spec, resolution,
             [.. resolution.Arms.Select(arm => _counters.GetOrAdd(

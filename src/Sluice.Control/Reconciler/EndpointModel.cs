@@ -11,6 +11,8 @@ internal static class EndpointModel
     /// <summary>The engine that forwards to another server.</summary>
     public const string RemoteBackend = "remote";
 
+    private const int RemoteCallCount = 32;
+
     private static readonly (string Start, string Backend, string FileName)[] Frameworks =
     [
         ("onnx", "onnxruntime", "model.onnx"),
@@ -94,6 +96,8 @@ internal static class EndpointModel
         var config = new ModelConfig { Name = name, Backend = RemoteBackend };
         config.Parameters["address"] = new ModelParameter { StringValue = server };
         config.Parameters["model"] = new ModelParameter { StringValue = name };
+        // The calls of one instance come one after the other; the other server has threads of its own.
+        config.InstanceGroup.Add(new ModelInstanceGroup { Kind = ModelInstanceGroup.Types.Kind.Cpu, Count = RemoteCallCount });
         config.Parameters["compression"] = new ModelParameter { StringValue = target.CompressesRemote ? "true" : "false" };
         return config;
     }

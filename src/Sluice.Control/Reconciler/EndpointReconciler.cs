@@ -29,7 +29,7 @@ public sealed class EndpointReconciler : IAsyncDisposable
     private readonly TaskCompletionSource _settled = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly CancellationTokenSource _stopping = new();
     private Task _following = Task.CompletedTask;
-    private string _serviceId = "";
+    private Dictionary<(string ServiceId, string Key), string> _clashes = [];
 
     /// <summary>Connects the parts; does nothing yet.</summary>
     /// <param name="control">The desired state.</param>
@@ -76,6 +76,7 @@ public sealed class EndpointReconciler : IAsyncDisposable
     {
         await _stopping.CancelAsync().ConfigureAwait(false);
         await _following.ConfigureAwait(false);
+        _settled.TrySetResult();
         await Task.WhenAll(_slots.Values.Select(slot => slot.StopAsync())).ConfigureAwait(false);
         await _parts.DrainAsync().ConfigureAwait(false);
         foreach (var slot in _slots.Values)
@@ -110,33 +111,57 @@ public sealed class EndpointReconciler : IAsyncDisposable
 
     private async Task ApplyAsync(ControlSnapshot snapshot, CancellationToken cancellationToken)
     {
-        var state = snapshot.Served;
-        if (state is not null)
+        var states = ServedServices.List(snapshot, _options.ServesAllServices).ToList();
+        var targets = new Dictionary<string, (EndpointTarget Target, long Revision)>(StringComparer.Ordinal);
+        var clashes = new Dictionary<(string ServiceId, string Key), string>();
+        foreach (var state in states)
+        {
             await FindModelsAsync(state, cancellationToken).ConfigureAwait(false);
-        IReadOnlyDictionary<string, EndpointTarget> targets = state is null
-            ? new Dictionary<string, EndpointTarget>()
-            : EndpointTargets.List(state, _models.GetValueOrDefault, _options);
-        if (state is not null)
-            _serviceId = state.Service.Id;
-        var revision = state?.Revision ?? 0;
+            foreach (var (key, target) in EndpointTargets.List(state, _models.GetValueOrDefault, _options))
+            {
+                if (!targets.TryAdd(key, (target, state.Revision)))
+                    clashes[(state.Service.Id, key)] = $"service '{targets[key].Target.ServiceId}' has an endpoint of that name, which this server serves";
+            }
+        }
+
         foreach (var (key, slot) in _slots)
         {
             if (!targets.ContainsKey(key))
-                slot.Want(null, _serviceId, revision);
+                slot.Want(null, 0);
         }
 
-        foreach (var (key, target) in targets)
+        foreach (var (key, (target, revision)) in targets)
         {
             if (!_slots.TryGetValue(key, out var slot))
                 _slots[key] = slot = new EndpointSlot(key, _parts);
-            slot.Want(target, _serviceId, revision);
+            slot.Want(target, revision);
         }
 
-        _table.SetCanaries(state?.Canaries.Values ?? []);
+        TellClashes(clashes);
+        _table.SetCanaries(states.SelectMany(state => state.Canaries.Values.Select(canary => (state.Service.Id, canary))));
         foreach (var gone in _slots.Where(pair => pair.Value.IsGone).Select(pair => pair.Key).ToList())
             _slots.Remove(gone);
         if (!_settled.Task.IsCompleted && snapshot.IsStoreReachable)
             _ = SettleAsync(Task.WhenAll(_slots.Values.Select(slot => slot.Tried)));
+    }
+
+    /// <summary>Two services may want one name; the older one has it, and the other is told.</summary>
+    private void TellClashes(Dictionary<(string ServiceId, string Key), string> clashes)
+    {
+        var statuses = _parts.Statuses;
+        foreach (var (serviceId, key) in _clashes.Keys.Where(known => !clashes.ContainsKey(known)))
+        {
+            if (!_slots.TryGetValue(key, out var slot) || slot.ServiceId != serviceId)
+                statuses.Remove(serviceId, key);
+        }
+
+        foreach (var ((serviceId, key), reason) in clashes)
+        {
+            if (_clashes.GetValueOrDefault((serviceId, key)) != reason)
+                statuses.Report(new EndpointStatus(statuses.Replica, serviceId, key, EndpointPhase.Failed) { Reason = reason });
+        }
+
+        _clashes = clashes;
     }
 
     private async Task SettleAsync(Task tried)

@@ -28,6 +28,16 @@ internal sealed class EndpointSlot(string key, SlotParts parts) : IDisposable
     /// <summary>Completes when the first attempt has ended, however.</summary>
     public Task Tried => _tried.Task;
 
+    /// <summary>The service that has it, or had it last.</summary>
+    public string ServiceId
+    {
+        get
+        {
+            lock (_lock)
+                return _serviceId;
+        }
+    }
+
     /// <summary>Nothing is wanted and nothing is there.</summary>
     public bool IsGone
     {
@@ -40,9 +50,8 @@ internal sealed class EndpointSlot(string key, SlotParts parts) : IDisposable
 
     /// <summary>Says what is wanted from now on.</summary>
     /// <param name="target">Null = the endpoint shall go.</param>
-    /// <param name="serviceId">Its service.</param>
     /// <param name="revision">The revision that wants it.</param>
-    public void Want(EndpointTarget? target, string serviceId, long revision)
+    public void Want(EndpointTarget? target, long revision)
     {
         CancellationTokenSource change;
         lock (_lock)
@@ -50,7 +59,13 @@ internal sealed class EndpointSlot(string key, SlotParts parts) : IDisposable
             _revision = revision;
             if (_isStopped || (target == _wanted && (_isRunning || target == _load?.Target)))
                 return;
-            _serviceId = serviceId;
+            if (target is not null && target.ServiceId != _serviceId)
+            {
+                if (_serviceId.Length > 0)
+                    parts.Statuses.Remove(_serviceId, key);
+                _serviceId = target.ServiceId;
+            }
+
             _wanted = target;
             change = _change;
             _change = new CancellationTokenSource();
@@ -173,7 +188,10 @@ internal sealed class EndpointSlot(string key, SlotParts parts) : IDisposable
     {
         var old = _load;
         _load = load;
-        parts.Table.Set(new EndpointState(key, EndpointPhase.Ready, "", load.Loaded, load.Target.Spec.ServesLatest));
+        parts.Table.Set(new EndpointState(key, EndpointPhase.Ready, "", load.Loaded, load.Target.Spec.ServesLatest)
+        {
+            ServiceId = load.Target.ServiceId,
+        });
         Report(EndpointPhase.Ready, 1, "", load.Target.Spec.ModelId);
         parts.Logger.EndpointReady(key);
         if (old is not null)
@@ -245,7 +263,7 @@ internal sealed class EndpointSlot(string key, SlotParts parts) : IDisposable
             return;
         }
 
-        parts.Table.Set(new EndpointState(key, phase, reason, null, target.Spec.ServesLatest));
+        parts.Table.Set(new EndpointState(key, phase, reason, null, target.Spec.ServesLatest) { ServiceId = target.ServiceId });
         Report(phase, share, reason, target.Spec.ModelId);
     }
 

@@ -7,6 +7,9 @@ namespace Sluice.Control.Reconciler;
 /// <param name="Spec">The endpoint.</param>
 public sealed record EndpointTarget(EndpointSpec Spec)
 {
+    /// <summary>The service that has it.</summary>
+    public string ServiceId { get; init; } = "";
+
     /// <summary>The model's file; null = none.</summary>
     public ArtifactReference? Model { get; init; }
 
@@ -26,5 +29,5 @@ public sealed record EndpointTarget(EndpointSpec Spec)
     public string Fault { get; init; } = "";
 
     /// <summary>The part that concerns the model in the table: with an equal one it need not be loaded again.</summary>
-    internal EndpointTarget ModelPart => this with { Code = null, Spec = Spec with { PreprocessArtifact = null, ServesLatest = false } };
+    internal EndpointTarget ModelPart => this with { ServiceId = "", Code = null, Spec = Spec with { PreprocessArtifact = null, ServesLatest = false } };
 }

@@ -31,7 +31,7 @@ public static class EndpointTargets
     private static EndpointTarget Create(
         EndpointSpec spec, DesiredState state, Func<string, ModelRecord?> models, ReconcilerOptions options)
     {
-        var target = new EndpointTarget(spec);
+        var target = new EndpointTarget(spec) { ServiceId = state.Service.Id };
         if (spec.ModelId is { Length: > 0 } id)
         {
             if (models(id) is not { } model)

@@ -6,6 +6,9 @@ public sealed record ReconcilerOptions
     /// <summary>Folder for models' folders while they are loaded; emptied at the start.</summary>
     public required string WorkFolder { get; init; }
 
+    /// <summary>Serve the endpoints of all services; of equal names the oldest service's. Default false: those of the served one.</summary>
+    public bool ServesAllServices { get; init; }
+
     /// <summary>Endpoints loading at a time. Default 4; 1 or more.</summary>
     public int LoadCount { get; init; } = 4;
 

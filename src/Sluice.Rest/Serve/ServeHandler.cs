@@ -107,13 +107,5 @@ internal sealed class ServeHandler(IEndpointCalls calls)
         }
 
         return "";
-        foreach (var part in target[(query + 1)..].Split('&'))
-        {
-            var equals = part.IndexOf('=', StringComparison.Ordinal);
-            if (equals > 0 && Uri.UnescapeDataString(part[..equals]) == VersionKey)
-                return Uri.UnescapeDataString(part[(equals + 1)..].Replace('+', ' '));
-        }
-
-        return "";
     }
 }

@@ -43,6 +43,9 @@ internal sealed class ControlParts : IAsyncDisposable
         Api = new ControlApi(Plane, Storage, loggers);
     }
 
+    /// <summary>No service was named, so the endpoints of all are served.</summary>
+    public bool ServesAllServices => _options.ServiceId.Length == 0;
+
     /// <summary>The desired state.</summary>
     public ControlPlane Plane { get; }
 
@@ -64,11 +67,14 @@ internal sealed class ControlParts : IAsyncDisposable
 
     /// <summary>Creates the port; nothing listens yet.</summary>
     /// <param name="methods">All methods; those of the control API get their HTTP forms.</param>
+    /// <param name="serving">Routes of endpoints.</param>
     /// <param name="rpc">Who may call.</param>
     /// <param name="options">Everything that can be set.</param>
     /// <param name="pool">Memory for bodies.</param>
     /// <param name="loggers">For the port.</param>
-    public void CreateServer(MethodTable methods, RpcOptions rpc, ServerOptions options, TensorBufferPool pool, ILoggerFactory loggers)
+    public void CreateServer(
+        MethodTable methods, IEnumerable<RestRoute> serving, RpcOptions rpc, ServerOptions options, TensorBufferPool pool,
+        ILoggerFactory loggers)
     {
         var listen = new RestListenOptions
         {
@@ -80,7 +86,7 @@ internal sealed class ControlParts : IAsyncDisposable
             Tls = _options.Port.Tls,
             ReusesPort = _options.Port.ReusesPort,
         };
-        Server = new RestServer(listen, new RestRouter(Routes(methods), ErrorBodies.Detail), pool, loggers);
+        Server = new RestServer(listen, new RestRouter([.. serving, .. Routes(methods)], ErrorBodies.Detail), pool, loggers);
     }
 
     /// <summary>Opens the store and listens.</summary>

@@ -1,12 +1,9 @@
 using System.Collections;
 using Microsoft.Extensions.Logging;
 using Sluice.Backends.Remote;
-using Sluice.Control;
-using Sluice.Control.Artifacts;
 using Sluice.Control.AutoUpdate;
 using Sluice.Control.Endpoints;
 using Sluice.Control.Reconciler;
-using Sluice.Control.Registry;
 using Sluice.Inference;
 using Sluice.Models;
 using Sluice.Rest.Routing;
@@ -22,17 +19,27 @@ internal sealed class EndpointParts : IAsyncDisposable
     private const string RemoteServer = "CLEARML_DEFAULT_TRITON_GRPC_ADDR";
     private const string RemoteCompression = "CLEARML_DEFAULT_TRITON_GRPC_COMPRESSION";
 
+    private static readonly TimeSpan LongestStart = TimeSpan.FromMinutes(2);
+
     private readonly ModelLifecycle _models;
+    private readonly IInferenceEngine _inner;
+    private readonly string _workFolder = Path.Combine(Path.GetTempPath(), $"sluice-endpoints-{Environment.ProcessId}-{Guid.NewGuid():N}");
     private EndpointReconciler? _reconciler;
     private AutoUpdater? _updater;
 
     /// <param name="models">Models that this server runs itself; learns to find them by endpoints' names.</param>
-    public EndpointParts(ModelLifecycle models)
+    /// <param name="engine">Runs models.</param>
+    public EndpointParts(ModelLifecycle models, IInferenceEngine engine)
     {
         _models = models;
+        _inner = engine;
         Router = new EndpointRouter(Table);
+        Engine = new CanaryEngine(engine, Table);
         models.Table.Aliases = new ModelAliases(Table).Find;
     }
+
+    /// <summary>Runs models, and canaries by their names.</summary>
+    public IInferenceEngine Engine { get; }
 
     /// <summary>All endpoints and canaries.</summary>
     public EndpointTable Table { get; } = new();
@@ -47,9 +54,6 @@ internal sealed class EndpointParts : IAsyncDisposable
     public static RemoteBackend CreateRemote() => new(RemoteChannelOptions.Read(
         Environment.GetEnvironmentVariables().Cast<DictionaryEntry>().Select(entry => KeyValuePair.Create((string)entry.Key, (string?)entry.Value ?? ""))));
 
-    /// <summary>Makes canaries callable as models.</summary>
-    public IInferenceEngine Around(IInferenceEngine engine) => new CanaryEngine(engine, Table);
-
     /// <summary>The routes of endpoints.</summary>
     public IEnumerable<RestRoute> Routes(Func<bool> isReady)
     {
@@ -58,33 +62,42 @@ internal sealed class EndpointParts : IAsyncDisposable
     }
 
     /// <summary>Begins to follow the desired state.</summary>
-    /// <param name="control">The desired state.</param>
-    /// <param name="registry">Finds models.</param>
-    /// <param name="artifacts">Fetches files.</param>
-    /// <param name="statuses">Told how endpoints stand.</param>
+    /// <param name="control">The desired state, the registry, and the files.</param>
     /// <param name="engines">Engines that run users' code; owned by the caller.</param>
-    /// <param name="engine">Runs models.</param>
     /// <param name="pool">Memory for tensors.</param>
-    /// <param name="workFolder">For models' folders while they are loaded.</param>
     /// <param name="loggers">For the parts.</param>
     /// <param name="time">The clock.</param>
     public void Start(
-        IControlPlane control, IModelRegistry registry, IArtifactCache artifacts, IEndpointStatusSink statuses,
-        IEnumerable<IEndpointEngine> engines, IInferenceEngine engine, TensorBufferPool pool, string workFolder, ILoggerFactory loggers,
-        TimeProvider time)
+        ControlParts control, IEnumerable<IEndpointEngine> engines, TensorBufferPool pool, ILoggerFactory loggers, TimeProvider time)
     {
         var options = new ReconcilerOptions
         {
-            WorkFolder = workFolder,
+            WorkFolder = _workFolder,
+            ServesAllServices = control.ServesAllServices,
             RemoteGrpcServer = Environment.GetEnvironmentVariable(RemoteServer) is { Length: > 0 } server ? server : null,
             CompressesRemote = Environment.GetEnvironmentVariable(RemoteCompression)?.ToLowerInvariant() is "1" or "true" or "yes" or "on",
         };
         _reconciler = new EndpointReconciler(
-            control, registry, artifacts, statuses, _models, [new TensorEndpointEngine(engine, FindModel, pool), .. engines], Table, Router, options,
-            loggers.CreateLogger<EndpointReconciler>(), time);
-        _updater = new AutoUpdater(control, registry, loggers.CreateLogger<AutoUpdater>(), time);
+            control.Plane, control.Plane.Models, control.Cache, control.Plane.Statuses, _models,
+            [new TensorEndpointEngine(_inner, FindModel, pool), .. engines], Table, Router, options, loggers.CreateLogger<EndpointReconciler>(), time);
+        _updater = new AutoUpdater(
+            control.Plane, control.Plane.Models, options.ServesAllServices, loggers.CreateLogger<AutoUpdater>(), time);
         _reconciler.Start();
         _updater.Start();
+    }
+
+    /// <summary>Waits until each endpoint of the first state was tried once, but not for ever.</summary>
+    public async Task WaitUntilSettledAsync(TimeProvider time, CancellationToken cancellationToken)
+    {
+        try
+        {
+            if (_reconciler is not null)
+                await _reconciler.Settled.WaitAsync(LongestStart, time, cancellationToken).ConfigureAwait(false);
+        }
+        catch (TimeoutException)
+        {
+            // What takes longer comes later; its state says so.
+        }
     }
 
     /// <summary>Lets all calls of endpoints end.</summary>
@@ -94,6 +107,8 @@ internal sealed class EndpointParts : IAsyncDisposable
             await _updater.DisposeAsync().ConfigureAwait(false);
         if (_reconciler is not null)
             await _reconciler.DisposeAsync().ConfigureAwait(false);
+        if (Directory.Exists(_workFolder))
+            Directory.Delete(_workFolder, recursive: true);
     }
 
     private ModelSettings? FindModel(string name) => _models.Table.Find(name)?.Latest?.Servable?.Settings;

@@ -29,7 +29,8 @@ internal static class ModelParts
         var config = new ModelConfigOptions
         {
             AutoComplete = options.AutoCompleteConfig,
-            BackendConfig = options.BackendConfig.GroupBy(setting => setting.Backend).ToImmutableDictionary(
+            // Requests to other servers keep their shapes; those servers batch.
+            BackendConfig = options.BackendConfig.Insert(0, ("remote", "default-max-batch-size", "0")).GroupBy(setting => setting.Backend).ToImmutableDictionary(
                 group => group.Key,
                 group => group.GroupBy(setting => setting.Key).ToImmutableDictionary(s => s.Key, s => s.Last().Value)),
         };

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using Microsoft.Extensions.Logging;
 using Sluice.Backends.Forest;
 using Sluice.Backends.OnnxRuntime;
+using Sluice.Backends.Remote;
 using Sluice.Backends.Samples;
 using Sluice.Control;
 using Sluice.Control.Api;
@@ -37,6 +38,7 @@ public sealed class ServerHost : IAsyncDisposable
     private readonly ILogger _logger;
     private readonly LogState _log;
     private readonly TimeProvider _time;
+    private readonly ILoggerFactory _loggers;
     private readonly TensorBufferPool _pool;
     private readonly SharedMemoryParts _sharedMemory;
     private readonly PrecisionTimer _timer = new();
@@ -52,6 +54,8 @@ public sealed class ServerHost : IAsyncDisposable
     private readonly RestServer? _rest;
     private readonly RestServer? _metrics;
     private readonly ControlParts? _control;
+    private readonly EndpointParts? _endpoints;
+    private readonly RemoteBackend _remote = EndpointParts.CreateRemote();
 
     /// <summary>Builds the parts; nothing listens and no model loads yet.</summary>
     /// <param name="options">Everything that can be set.</param>
@@ -62,13 +66,15 @@ public sealed class ServerHost : IAsyncDisposable
     {
         _options = options;
         _time = time;
+        _loggers = loggers;
         _log = log ?? new LogState(options.Log);
         _logger = loggers.CreateLogger<ServerHost>();
         _pool = new TensorBufferPool(new TensorBufferPoolOptions { MaxBytes = options.TensorMemoryBytes }, time);
         _sharedMemory = new SharedMemoryParts(options, _pool);
         _onnx = new OnnxRuntimeBackend(loggers);
         _loader = new ModelLoader(
-            [_onnx, .. ForestBackend.Create(loggers), .. SampleBackends.Create(time)], _pool, ModelParts.CreateScheduler(options), _timer,
+            [_onnx, _remote, .. ForestBackend.Create(loggers), .. SampleBackends.Create(time)], _pool, ModelParts.CreateScheduler(options),
+            _timer,
             loggers.CreateLogger<ModelLoader>());
         _lifecycle = ModelParts.CreateLifecycle(options, _loader, loggers, time);
         _state = new ServerState(_lifecycle, options, time);
@@ -82,9 +88,15 @@ public sealed class ServerHost : IAsyncDisposable
             _lifecycle.Table, _sharedMemory.Placement,
             forwardsHeaders: options.GrpcForwardedHeaders is not null || options.HttpForwardedHeaders is not null);
         Engine = new TracingEngine(core, _traces, _traceWriter);
+        _control = ControlParts.Create(options, loggers, time);
+        if (_control is not null)
+        {
+            _endpoints = new EndpointParts(_lifecycle, Engine);
+            Engine = _endpoints.Engine;
+        }
+
         if (_authenticator is not null)
             Engine = new AccessEngine(Engine);
-        _control = ControlParts.Create(options, loggers, time);
         var methods = ListMethods();
         Methods = new MethodTable(methods);
         var served = DelayedMethod.Apply(methods, Environment.GetEnvironmentVariable(DelayedMethod.Variable));
@@ -100,7 +112,7 @@ public sealed class ServerHost : IAsyncDisposable
         _dispatcher = new RpcDispatcher(new MethodTable(served), rpc, _pool, loggers.CreateLogger<RpcDispatcher>());
         _rpc = RpcParts.Create(options, _dispatcher, loggers, time);
         _rest = HttpParts.CreateRest(options, Methods, Engine, rpc, _pool, loggers);
-        _control?.CreateServer(Methods, rpc, options, _pool, loggers);
+        _control?.CreateServer(Methods, _endpoints!.Routes(() => _state.IsReady), rpc, options, _pool, loggers);
         _metrics = HttpParts.CreateMetrics(
             options, _lifecycle.Table, _pool, ReadPorts, () => _traceWriter.DroppedCount, loggers);
     }
@@ -148,7 +160,11 @@ public sealed class ServerHost : IAsyncDisposable
         if (_rest is not null)
             await _rest.StartAsync(cancellationToken).ConfigureAwait(false);
         if (_control is not null)
+        {
             await _control.StartAsync(cancellationToken).ConfigureAwait(false);
+            _endpoints!.Start(_control, [], _pool, _loggers, _time);
+        }
+
         if (_metrics is not null)
             await _metrics.StartAsync(cancellationToken).ConfigureAwait(false);
         var warming = _options.WarmUp
@@ -168,6 +184,8 @@ public sealed class ServerHost : IAsyncDisposable
         }
 
         await warming.ConfigureAwait(false);
+        if (_endpoints is not null)
+            await _endpoints.WaitUntilSettledAsync(_time, cancellationToken).ConfigureAwait(false);
         _state.MarkWarm();
         var seconds = Stopwatch.GetElapsedTime(started).TotalSeconds;
         ServerLog.Ready(_logger, seconds);
@@ -212,6 +230,8 @@ public sealed class ServerHost : IAsyncDisposable
         var isInTime = !limit.IsCancellationRequested;
         try
         {
+            if (_endpoints is not null)
+                await _endpoints.DisposeAsync().AsTask().WaitAsync(limit).ConfigureAwait(false);
             await _lifecycle.DisposeAsync().AsTask().WaitAsync(limit).ConfigureAwait(false);
             return isInTime;
         }
@@ -255,6 +275,7 @@ public sealed class ServerHost : IAsyncDisposable
         _loader.Dispose();
         _timer.Dispose();
         _onnx.Dispose();
+        _remote.Dispose();
         _sharedMemory.Dispose();
         _pool.Dispose();
     }

@@ -19,7 +19,7 @@ internal static class ControlOptionTable
         new("artifacts", "Where uploads go: a folder, or s3://, gs:// or azure:// with a prefix. Default artifacts in the data folder.", (o, v) => With(o, c => c with { Artifacts = v })),
         new("artifact-cache-byte-size", "Most bytes of local copies of artifacts that nothing uses. Default 53687091200.", (o, v) => With(o, c => c with { CacheBytes = OptionTable.Long(v, 0) })),
         new("artifact-max-bytes", "Largest uploaded file in bytes. Default 1099511627776.", (o, v) => With(o, c => c with { MaxArtifactBytes = OptionTable.Long(v, 1) })),
-        new("service-id", "Serving service whose endpoints are served. Default the oldest there is.", (o, v) => With(o, c => c with { ServiceId = v })) { OtherVariable = "CLEARML_SERVING_TASK_ID" },
+        new("service-id", "Serving service whose endpoints are served. Default all of the store; of endpoints with one name the oldest service's.", (o, v) => With(o, c => c with { ServiceId = v })) { OtherVariable = "CLEARML_SERVING_TASK_ID" },
         new("control-poll-minutes", "Minutes, fractions too, between looks for changes that nobody told of. Default 0.033.", (o, v) => With(o, c => c with { PollPeriod = Minutes(v) })) { OtherVariable = "CLEARML_SERVING_POLL_FREQ" },
         new("replica", "Name of this replica, unique among those of the store. Default the machine's name and the process's number.", (o, v) => With(o, c => c with { Replica = v })),
     ];

@@ -50,7 +50,7 @@ public sealed class EndpointRouterTests
         Load("c");
         Load("m/1");
         Load("m/2");
-        _table.SetCanaries([new CanarySpec { Endpoint = "c", Weights = [0.25, 0.75], LoadEndpointPrefix = "m/" }]);
+        _table.SetCanaries([("", new CanarySpec { Endpoint = "c", Weights = [0.25, 0.75], LoadEndpointPrefix = "m/" })]);
         var seen = await AskManyAsync("c", 2000);
         Assert.InRange(seen.GetValueOrDefault("m/2"), 400, 600);
         Assert.Equal(2000, seen["m/1"] + seen["m/2"]);
@@ -73,7 +73,7 @@ public sealed class EndpointRouterTests
     {
         Load("m/1");
         Load("m/2");
-        _table.SetCanaries([new CanarySpec { Endpoint = "c", Weights = [0.5, 0.5], LoadEndpoints = ["m/1", "m/2"], StickyKey = "user" }]);
+        _table.SetCanaries([("", new CanarySpec { Endpoint = "c", Weights = [0.5, 0.5], LoadEndpoints = ["m/1", "m/2"], StickyKey = "user" })]);
         var arms = new HashSet<string>();
         for (var user = 0; user < 40; user++)
         {
