@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the tests and measurements need beyond scripts/install-native.sh:
-#   packages  real gRPC clients (Python, C++), h2load, the C++ toolchain of perf/reference
-#   npm       real gRPC clients of Node.js, under artifacts/npm
+#   packages  real gRPC clients (Python, C++), h2load, the C++ toolchain of perf/reference, PostgreSQL
+#   npm       real gRPC clients of Node.js, under artifacts/npm; object stores that run here, under artifacts/storage
 # With --models also what the scripts that make models import. Quick, and without network, when all is there.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -15,7 +15,7 @@ packages=(
   g++ cmake make pkg-config util-linux
   libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc
   python3 python3-grpcio python3-numpy python3-protobuf python3-xgboost
-  nghttp2-client
+  nghttp2-client postgresql
 )
 [[ ${1:-} != --models ]] || packages+=(python3-sklearn python3-onnx)
 install_packages "${packages[@]}"
@@ -31,4 +31,17 @@ if [[ ! -f $npm_stamp || $(<"$npm_stamp") != "${npm_packages[*]}" ]]; then
   npm install --prefix "$npm_folder" --silent --no-audit --no-fund --ignore-scripts "${npm_packages[@]}" >&2 ||
     die "npm could not install: ${npm_packages[*]}" "Check the network and npm's registry setting."
   printf '%s\n' "${npm_packages[*]}" >"$npm_stamp"
+fi
+
+# Stand-ins for S3 and Azure's blob storage, at the versions of their lock file.
+storage_folder=$root/artifacts/storage
+if ! cmp -s "$root/tests/storage/package-lock.json" "$storage_folder/installed"; then
+  need_command npm "Install Node.js with npm; tests store files in object stores that it brings."
+  say "installing the object stores of the tests"
+  rm -rf "$storage_folder"
+  mkdir -p "$storage_folder"
+  cp "$root/tests/storage/package.json" "$root/tests/storage/package-lock.json" "$storage_folder"
+  npm ci --prefix "$storage_folder" --silent --no-audit --no-fund --ignore-scripts >&2 ||
+    die "npm could not install tests/storage." "Check the network and npm's registry setting."
+  cp "$root/tests/storage/package-lock.json" "$storage_folder/installed"
 fi
