@@ -8,13 +8,24 @@ namespace Sluice.Control.Artifacts;
 public sealed class ArtifactStorage : IDisposable
 {
     private readonly Dictionary<string, IObjectStore> _stores;
-    private readonly List<IDisposable> _owned = [];
 
     /// <summary>Creates it; nothing is opened yet.</summary>
-    public ArtifactStorage(ArtifactOptions options)
+    /// <param name="options">The settings.</param>
+    /// <param name="time">The clock, which signatures need.</param>
+    public ArtifactStorage(ArtifactOptions options, TimeProvider time)
     {
         Options = options;
-        _stores = new Dictionary<string, IObjectStore>(StringComparer.Ordinal) { ["file"] = new FileStore() };
+        var s3 = new S3Store(options.Credentials);
+        var http = new HttpStore();
+        _stores = new Dictionary<string, IObjectStore>(StringComparer.Ordinal)
+        {
+            ["file"] = new FileStore(),
+            ["s3"] = s3,
+            ["gs"] = s3,
+            ["azure"] = new AzureStore(options.Credentials, time),
+            ["http"] = http,
+            ["https"] = http,
+        };
     }
 
     /// <summary>The settings.</summary>
@@ -50,7 +61,7 @@ public sealed class ArtifactStorage : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        foreach (var store in _owned)
+        foreach (var store in _stores.Values.Distinct().OfType<IDisposable>())
             store.Dispose();
     }
 

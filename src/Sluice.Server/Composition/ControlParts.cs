@@ -38,7 +38,7 @@ internal sealed class ControlParts : IAsyncDisposable
             CacheBytes = options.CacheBytes,
             MaxBytes = options.MaxArtifactBytes,
         };
-        Storage = new ArtifactStorage(artifacts);
+        Storage = new ArtifactStorage(artifacts, time);
         Cache = new ArtifactCache(Storage, loggers.CreateLogger<ArtifactCache>(), time);
         Api = new ControlApi(Plane, Storage, loggers);
     }
