@@ -55,11 +55,12 @@ internal static class EndpointCommands
         return 0;
     }
 
-    /// <summary>Waits until every endpoint that is wanted is ready on some replica and none is on its way.</summary>
+    /// <summary>Waits until every endpoint that is wanted is ready or has failed and none is on its way.</summary>
     private static async Task<int> WaitAsync(CommandContext context, ListEndpointStatusRequest request, TimeSpan limit)
     {
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(context.CancellationToken);
         deadline.CancelAfter(limit);
+        var wasSettled = false;
         while (true)
         {
             var state = await context.Control.CallAsync<DesiredState>(
@@ -71,18 +72,23 @@ internal static class EndpointCommands
                 ? [request.Endpoint]
                 : state.Endpoints.Select(endpoint => CodeUpload.Join(endpoint.ServingUrl, endpoint.Version)).ToList();
             var isSettled = wanted.TrueForAll(key => answer.Statuses.Any(status => status.Endpoint == key)) &&
-                answer.Statuses.All(status => status.State == EndpointState.Ready && status.Revision >= state.Revision);
-            var hasFailed = answer.Statuses.Any(status => status.State == EndpointState.Failed);
-            if (isSettled || hasFailed || deadline.IsCancellationRequested)
+                !answer.Statuses.Any(IsMoving);
+            if ((isSettled && wasSettled) || deadline.IsCancellationRequested)
             {
                 Show(context, answer);
-                return isSettled ? 0 : 1;
+                return isSettled && answer.Statuses.All(status => status is { State: EndpointState.Ready, Reason.Length: 0 }) ? 0 : 1;
             }
 
-            await Task.Delay(TimeSpan.FromMilliseconds(100), deadline.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            // A replica may not have begun with the last change yet.
+            wasSettled = isSettled;
+            await Task.Delay(TimeSpan.FromMilliseconds(200), deadline.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             context.CancellationToken.ThrowIfCancellationRequested();
         }
     }
+
+    /// <summary>Something is being loaded or is going; also behind an endpoint that serves what it was.</summary>
+    private static bool IsMoving(EndpointStatus status) =>
+        status.State is not (EndpointState.Ready or EndpointState.Failed) || status.Reason.Contains("until the new one is loaded", StringComparison.Ordinal);
 
     private static void Show(CommandContext context, ListEndpointStatusResponse answer)
     {

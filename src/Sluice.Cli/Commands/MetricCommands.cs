@@ -66,8 +66,6 @@ internal static class MetricCommands
             "Metrics/PutMetricLogging",
             new PutMetricLoggingRequest { ServiceId = service.Id, Metric = metric, Replaces = context.Arguments.Has("--replace") },
             context.CancellationToken).ConfigureAwait(false);
-        if (edited.Replaced)
-            context.Output.Notice($"Warning: Metric logging endpoint '{endpoint}' was there before and is updated");
         Edits.Report(context, edited, service.Id);
         return 0;
     }

@@ -40,8 +40,6 @@ internal static class ModelAdd
         var state = await Edits.ReadAsync(context, service).ConfigureAwait(false);
         if (await FindModelAsync(context).ConfigureAwait(false) is { } model)
             endpoint.ModelId = model;
-        else if (endpoint.EngineType is not ("custom" or "custom_async"))
-            context.Output.Notice($"Warning: no model was given for endpoint '{key}' (engine {endpoint.EngineType})");
         if (arguments.One("--triton-grpc-server") is { } server)
             endpoint.RemoteGrpcServer = server;
         EndpointOptions.ReadTensors(arguments, "input", endpoint.InputSize, endpoint.InputType, endpoint.InputName);
@@ -51,8 +49,6 @@ internal static class ModelAdd
         var edited = await context.Control.CallAsync<EditResponse>(
             "Endpoints/PutEndpoint", new PutEndpointRequest { ServiceId = service.Id, Endpoint = endpoint }, context.CancellationToken)
             .ConfigureAwait(false);
-        if (edited.Replaced)
-            context.Output.Notice($"Warning: Model endpoint '{key}' was there before and is overwritten");
         Edits.Report(context, edited, service.Id);
         return 0;
     }

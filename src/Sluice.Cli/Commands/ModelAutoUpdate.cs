@@ -54,8 +54,6 @@ internal static class ModelAutoUpdate
         var edited = await context.Control.CallAsync<Protocol.Control.V1.EditResponse>(
             "AutoUpdates/PutMonitor", new Protocol.Control.V1.PutMonitorRequest { ServiceId = service.Id, Monitor = monitor },
             context.CancellationToken).ConfigureAwait(false);
-        if (edited.Replaced)
-            context.Output.Notice($"Warning: Model monitoring endpoint '{name}' was there before and is overwritten");
         Edits.Report(context, edited, service.Id);
         return 0;
     }

@@ -46,8 +46,6 @@ internal static class ModelCanary
         var edited = await context.Control.CallAsync<EditResponse>(
             "Canaries/PutCanary", new PutCanaryRequest { ServiceId = service.Id, Canary = canary }, context.CancellationToken)
             .ConfigureAwait(false);
-        if (edited.Replaced)
-            context.Output.Notice($"Warning: Canary endpoint '{name}' was there before and is overwritten");
         Edits.Report(context, edited, service.Id);
         return 0;
     }

@@ -38,14 +38,14 @@ internal sealed partial class EndpointLoader(
                 ? await AcquireAsync(target.Model, progress, leases, cancellationToken).ConfigureAwait(false)
                 : null;
             tell(EndpointPhase.Loading, 0);
-            string? modelName = null;
-            if (target.Spec.EngineType == EngineNames.Triton)
-                modelName = await LoadModelAsync(target, previous, model?.Path).ConfigureAwait(false);
+            var modelName = target.Spec.EngineType == EngineNames.Triton
+                ? await LoadModelAsync(target, previous, model?.Path).ConfigureAwait(false)
+                : null;
             var plan = EndpointPlans.Create(target.Spec, model?.Path, code, modelName, calls);
-            var runner = await EngineFor(plan).LoadAsync(plan, cancellationToken).ConfigureAwait(false);
+            var runner = await LoadRunnerAsync(plan, target, previous, cancellationToken).ConfigureAwait(false);
             var held = leases;
             leases = [];
-            return new EndpointLoad(target, new LoadedEndpoint(runner, modelName, () => Release(held)));
+            return new EndpointLoad(target, new LoadedEndpoint(runner, modelName, () => Release(held)), model?.Path);
         }
         finally
         {
@@ -84,6 +84,21 @@ internal sealed partial class EndpointLoader(
         var lease = await artifacts.AcquireAsync(reference, progress, cancellationToken).ConfigureAwait(false);
         leases.Add(lease);
         return lease;
+    }
+
+    private async Task<IEndpointRunner> LoadRunnerAsync(
+        EndpointPlan plan, EndpointTarget target, EndpointLoad? previous, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await EngineFor(plan).LoadAsync(plan, cancellationToken).ConfigureAwait(false);
+        }
+        catch when (previous is { Loaded.ModelName: not null } && previous.Target.ModelPart != target.ModelPart)
+        {
+            // What goes on serving gets back the model that it was made for.
+            await LoadModelAsync(previous.Target, null, previous.ModelPath).ConfigureAwait(false);
+            throw;
+        }
     }
 
     private async Task<string> LoadModelAsync(EndpointTarget target, EndpointLoad? previous, string? path)

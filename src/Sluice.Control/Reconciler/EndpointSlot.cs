@@ -259,7 +259,7 @@ internal sealed class EndpointSlot(string key, SlotParts parts) : IDisposable
     {
         if (_load is not null)
         {
-            Report(EndpointPhase.Ready, 1, reason.Length > 0 ? $"serves what it was; the new one failed: {reason}" : "", _load.Target.Spec.ModelId);
+            Report(EndpointPhase.Ready, 1, reason.Length > 0 ? $"serves what it was; the new one failed: {reason}" : "serves what it was until the new one is loaded", _load.Target.Spec.ModelId);
             return;
         }
 

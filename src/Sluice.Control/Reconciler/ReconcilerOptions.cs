@@ -9,8 +9,8 @@ public sealed record ReconcilerOptions
     /// <summary>Serve the endpoints of all services; of equal names the oldest service's. Default false: those of the served one.</summary>
     public bool ServesAllServices { get; init; }
 
-    /// <summary>Endpoints loading at a time. Default 4; 1 or more.</summary>
-    public int LoadCount { get; init; } = 4;
+    /// <summary>Endpoints loading at a time. Default 16; 1 or more. Models have a bound of their own.</summary>
+    public int LoadCount { get; init; } = 16;
 
     /// <summary>Wait before the second attempt after a failure; it doubles with each further one. Default 1 s.</summary>
     public TimeSpan FirstRetryDelay { get; init; } = TimeSpan.FromSeconds(1);

@@ -28,7 +28,7 @@ internal static class TensorObjectReader
         {
             if (Find(ref reader, model) is not { } tensor)
                 throw InferenceException.Invalid(
-                    $"endpoint '{endpoint}' has no input {JsonTokens.Quote(ref reader)}; its inputs are: " +
+                    $"endpoint '{endpoint}' has no input '{JsonTokens.Quote(ref reader)}'; its inputs are: " +
                     string.Join(", ", model.Inputs.Select(input => $"'{input.Name}'")));
             JsonTokens.Next(ref reader);
             ReadTensor(ref reader, tensor, model, request, pool);
