@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what the tests and measurements need beyond scripts/install-native.sh:
-#   packages  real gRPC clients (Python, C++), h2load, the C++ toolchain of perf/reference, PostgreSQL
+#   packages  real gRPC clients (Python, C++), h2load, the C++ toolchain of perf/reference, PostgreSQL, libraries of Python models
 #   npm       real gRPC clients of Node.js, under artifacts/npm; object stores that run here, under artifacts/storage
 # With --models also what the scripts that make models import. Quick, and without network, when all is there.
 set -euo pipefail
@@ -14,10 +14,11 @@ esac
 packages=(
   g++ cmake make pkg-config util-linux
   libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc
-  python3 python3-grpcio python3-numpy python3-protobuf python3-xgboost
+  python3 python3-grpcio python3-numpy python3-protobuf
+  python3-sklearn python3-joblib python3-xgboost python3-pil
   nghttp2-client postgresql
 )
-[[ ${1:-} != --models ]] || packages+=(python3-sklearn python3-onnx)
+[[ ${1:-} != --models ]] || packages+=(python3-onnx)
 install_packages "${packages[@]}"
 
 npm_packages=(@grpc/grpc-js@1.14.7 @grpc/proto-loader@0.8.1)

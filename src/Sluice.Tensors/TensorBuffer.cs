@@ -17,6 +17,7 @@ public sealed unsafe class TensorBuffer : MemoryManager<byte>
     private readonly byte* _pointer;
     private int _length;
     private int _rented;
+    private Action? _onDispose;
 
     internal TensorBuffer(TensorBufferPool pool, int sizeClass)
     {
@@ -62,6 +63,14 @@ public sealed unsafe class TensorBuffer : MemoryManager<byte>
     /// <param name="length">Bytes.</param>
     /// <returns>A buffer whose dispose leaves the memory as it is.</returns>
     public static TensorBuffer Wrap(byte* pointer, int length) => new(pointer, length);
+
+    /// <summary>Makes a buffer of memory that somebody else gets back.</summary>
+    /// <param name="pointer">First byte; must stay valid until the dispose.</param>
+    /// <param name="length">Bytes.</param>
+    /// <param name="onDispose">Called once, on the thread that disposes the buffer.</param>
+    /// <returns>A buffer whose dispose gives the memory back.</returns>
+    public static TensorBuffer Wrap(byte* pointer, int length, Action onDispose) =>
+        new(pointer, length) { _onDispose = onDispose };
 
     /// <summary>Finds the buffer behind a piece of memory.</summary>
     /// <param name="memory">Memory taken from a buffer, or a slice of it.</param>
@@ -116,6 +125,7 @@ public sealed unsafe class TensorBuffer : MemoryManager<byte>
     {
         if (_pool is null)
         {
+            Interlocked.Exchange(ref _onDispose, null)?.Invoke();
             return;
         }
 

@@ -18,6 +18,7 @@ public sealed class ProjectTests
         ["Sluice.Scheduling"] = ["Sluice.Models"],
         ["Sluice.Statistics"] = ["Sluice.Inference"],
         ["Sluice.Backends.OnnxRuntime"] = ["Sluice.Inference"],
+        ["Sluice.Backends.Python"] = ["Sluice.Inference"],
         ["Sluice.Backends.Samples"] = ["Sluice.Inference"],
         ["Sluice.Backends.Forest"] = ["Sluice.Inference"],
         ["Sluice.Backends.Remote"] = ["Sluice.Inference", "Sluice.Client"],
@@ -27,7 +28,8 @@ public sealed class ProjectTests
         ["Sluice.Server"] =
         [
             "Sluice.Http2", "Sluice.Rest", "Sluice.Scheduling", "Sluice.Statistics", "Sluice.Backends.OnnxRuntime",
-            "Sluice.Backends.Samples", "Sluice.Backends.Forest", "Sluice.Backends.Remote", "Sluice.Control", "Sluice.Cli", "Sluice.Client",
+            "Sluice.Backends.Samples", "Sluice.Backends.Forest", "Sluice.Backends.Python", "Sluice.Backends.Remote", "Sluice.Control",
+            "Sluice.Cli", "Sluice.Client",
         ],
     };
 

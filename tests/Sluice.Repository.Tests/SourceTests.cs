@@ -22,6 +22,7 @@ public sealed partial class SourceTests
         ["Sluice.Server"] = 1600,
         ["Sluice.Client"] = 1700,
         ["Sluice.Tensors"] = 1800,
+        ["Sluice.Backends.Python"] = 2300,
         ["Sluice.Backends.Samples"] = 1900,
         ["Sluice.Backends.Forest"] = 2600,
         ["Sluice.Http2"] = 2000,

@@ -36,6 +36,7 @@ public sealed unsafe class ExecutionBatch
     private readonly TensorBuffer?[] _outputBuffers;
     private readonly Shape[] _outputShapes;
     private readonly bool[] _isRequested;
+    private DataType[]? _outputTypes;
     private OutputPlace[]? _places;
     private bool _hasPlaces;
     private List<ResponseParameter>? _parameters;
@@ -117,6 +118,24 @@ public sealed unsafe class ExecutionBatch
         _outputShapes[outputIndex] = shape;
     }
 
+    /// <summary>Stores an output whose element type may be another one than the configuration's. For engines.</summary>
+    /// <param name="outputIndex">Index in <see cref="ModelSettings.Outputs"/>.</param>
+    /// <param name="dataType">What the elements are.</param>
+    /// <param name="shape">All dimensions as the engine made them.</param>
+    /// <param name="buffer">As for <see cref="SetOutput"/>.</param>
+    public void SetTypedOutput(int outputIndex, DataType dataType, in Shape shape, TensorBuffer buffer)
+    {
+        SetOutput(outputIndex, in shape, buffer);
+        if (dataType == Settings.Outputs[outputIndex].DataType && _outputTypes is null)
+            return;
+        _outputTypes ??= [.. Settings.Outputs.Select(output => output.DataType)];
+        _outputTypes[outputIndex] = dataType;
+    }
+
+    /// <summary>The element type of a stored output.</summary>
+    public DataType OutputType(int outputIndex) =>
+        _outputTypes is null ? Settings.Outputs[outputIndex].DataType : _outputTypes[outputIndex];
+
     /// <summary>Reads an output back; null when the engine stored none.</summary>
     public TensorBuffer? GetOutput(int outputIndex, out Shape shape)
     {
@@ -148,6 +167,7 @@ public sealed unsafe class ExecutionBatch
         if (_hasPlaces)
             Array.Clear(_places!);
         _hasPlaces = false;
+        _outputTypes = null;
     }
 
     /// <summary>Adds a reference; only who holds one may.</summary>

@@ -51,4 +51,7 @@ public interface IModelInstance : IDisposable
 
     /// <summary>Asks the running execution, if any, to stop; it then fails with <see cref="InferenceCode.Cancelled"/>.</summary>
     void Terminate();
+
+    /// <summary>False while executions would fail, as when a process of the engine is being started again.</summary>
+    bool IsHealthy => true;
 }

@@ -13,6 +13,9 @@ public interface IServable : IAsyncDisposable
     /// <summary>Executions that run longer than the watchdog allows; while there are any the model is not ready.</summary>
     int HangingCount => 0;
 
+    /// <summary>False while requests would fail; the model is not ready then.</summary>
+    bool IsHealthy => true;
+
     /// <summary>Schedules a request and completes when its response, or its failure, stands in it.</summary>
     /// <remarks>
     /// <para>The result is read from <see cref="InferRequest.Status"/>; the task itself never fails. A decoupled model gives

@@ -14,6 +14,13 @@ public sealed record ModelDescription(ImmutableArray<TensorDescription> Inputs, 
 
     /// <summary>Batch size of a configuration that names none and lets the file say; null = the server's default.</summary>
     public int? DefaultMaxBatchSize { get; init; }
+
+    /// <summary>The file says nothing of its tensors: the configuration alone does, and nothing is checked against the
+    /// file.</summary>
+    public bool IsOpen { get; init; }
+
+    /// <summary>The configuration as the model's code completed it, proto JSON; null = it did not.</summary>
+    public string? CompletedConfig { get; init; }
 }
 
 /// <summary>One tensor of a model file.</summary>

@@ -87,6 +87,16 @@ public sealed record ModelSettings
     /// <summary>Engine-wide settings given to the server (<c>--backend-config engine,key=value</c>).</summary>
     public ImmutableDictionary<string, string> BackendConfig { get; init; } = ImmutableDictionary<string, string>.Empty;
 
+    /// <summary>The whole configuration as proto JSON with the contract's field names; empty for engines that never show it to
+    /// a model.</summary>
+    public string ConfigJson { get; init; } = "";
+
+    /// <summary>Requests may belong to sequences whose state the model keeps itself.</summary>
+    public bool HasSequences { get; init; }
+
+    /// <summary>Engines may complete the configuration from the model.</summary>
+    public bool AutoCompletes { get; init; } = true;
+
     /// <summary>Full path of the model file.</summary>
     public string ModelPath => Path.Combine(VersionFolder, ModelFilename);
 }

@@ -20,11 +20,15 @@ internal static class BackendResolver
         new("pytorch", "pytorch_libtorch", "model.pt"),
         new("pytorch", "torch_aoti", "model.pt2"),
         new("python", "", "model.py"),
+        new("sklearn", "", ["model.joblib", "model.pkl"]),
         new("forest", "", ForestFiles),
         new("fil", "", ForestFiles),
         new("xgboost", "", ForestFiles),
         new("lightgbm", "", ForestFiles),
     ];
+
+    /// <summary>Tells whether an engine's models are code that reads its own configuration.</summary>
+    public static bool ShowsConfiguration(string backend) => backend is "python" or "sklearn";
 
     /// <summary>Fills <c>backend</c>, <c>platform</c> and <c>default_model_filename</c> as far as known.</summary>
     /// <param name="config">Changed in place.</param>

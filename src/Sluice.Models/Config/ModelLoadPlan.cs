@@ -53,14 +53,14 @@ public sealed class ModelLoadPlan
     /// </exception>
     public ModelSettings Complete(ModelDescription graph)
     {
-        var config = Config.Clone();
-        if (_options.AutoComplete)
+        var config = graph.CompletedConfig is null ? Config.Clone() : ReadCompleted(graph.CompletedConfig);
+        if (_options.AutoComplete && !graph.IsOpen)
             ModelAutoComplete.Complete(config, graph, MaxBatchSize(config.Backend, graph));
 
         ModelConfigDefaults.Apply(config, _options.UsableGpus);
         Throw([
             .. ModelConfigValidator.Validate(config, _options.UsableGpus),
-            .. GraphValidator.Validate(config, graph),
+            .. graph.IsOpen ? [] : GraphValidator.Validate(config, graph),
         ]);
         var written = Config;
         Config = config;
@@ -80,12 +80,24 @@ public sealed class ModelLoadPlan
         ? _options.DefaultMaxBatchSize(backend, size)
         : _options.DefaultMaxBatchSize(backend);
 
+    private ModelConfig ReadCompleted(string json)
+    {
+        var config = ModelConfigFile.ReadJson(Config.Name, json);
+        (config.Name, config.Backend, config.Platform) = (Config.Name, Config.Backend, Config.Platform);
+        config.DefaultModelFilename = Config.DefaultModelFilename;
+        Throw([.. UnsupportedFeatures.Find(config)]);
+        return config;
+    }
+
     private static bool HasDims<T>(
         IEnumerable<T> tensors, string name, Func<T, string> nameOf, Func<T, IReadOnlyCollection<long>> dimsOf) =>
         tensors.Any(tensor => nameOf(tensor) == name && dimsOf(tensor).Count > 0);
 
     private ModelSettings CreateSettings() =>
-        ModelSettingsFactory.Create(Config, _version, _options.BackendConfigFor(Config.Backend));
+        ModelSettingsFactory.Create(Config, _version, _options.BackendConfigFor(Config.Backend)) with
+        {
+            AutoCompletes = _options.AutoComplete,
+        };
 
     private static void Throw(IReadOnlyList<string> errors)
     {

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Google.Protobuf;
 using Sluice.Inference;
 using Sluice.Protocol.Inference;
 using DataType = Sluice.Tensors.DataType;
@@ -9,6 +10,9 @@ namespace Sluice.Models;
 /// <summary>Turns a configuration into the settings that engines and schedulers read.</summary>
 internal static class ModelSettingsFactory
 {
+    private static readonly JsonFormatter Json =
+        new(JsonFormatter.Settings.Default.WithPreserveProtoFieldNames(true).WithFormatDefaultValues(true));
+
     /// <param name="config">As complete as it is; not changed.</param>
     /// <param name="version">Version and folders.</param>
     /// <param name="backendConfig">The operator's settings for the engine.</param>
@@ -32,6 +36,8 @@ internal static class ModelSettingsFactory
             Parameters = config.Parameters.ToImmutableDictionary(p => p.Key, p => p.Value.StringValue),
             MetricTags = config.MetricTags.ToImmutableDictionary(),
             BackendConfig = backendConfig,
+            HasSequences = config.SequenceBatching is not null,
+            ConfigJson = BackendResolver.ShowsConfiguration(config.Backend) ? Json.Format(config) : "",
         };
 
     // A model with external data may be a folder that holds the file under the same name.

@@ -199,7 +199,7 @@ public sealed class ModelLifecycle : IAsyncDisposable
 
     private static bool IsSettled(VersionSnapshot version) => version.State switch
     {
-        ModelState.Ready => version.Servable is not { HangingCount: > 0 },
+        ModelState.Ready => version.Servable is null or { HangingCount: 0, IsHealthy: true },
         ModelState.Unloading => true,
         ModelState.Unavailable => version.Reason == ModelUpdater.Unloaded,
         _ => false,

@@ -82,7 +82,7 @@ public sealed class ModelTable
     /// <param name="fault">Set only when the version is no number.</param>
     public bool IsReady(ReadOnlySpan<byte> name, ReadOnlySpan<byte> version, out ModelLookupFault fault)
     {
-        var isReady = TryAcquire(name, version, out var lease, out fault) && lease.Servable.HangingCount == 0;
+        var isReady = TryAcquire(name, version, out var lease, out fault) && lease.Servable is { HangingCount: 0, IsHealthy: true };
         lease.Dispose();
         if (fault.Code != InferenceCode.InvalidArgument)
             fault = default;

@@ -8,6 +8,8 @@ internal sealed class DecoupledRunner(DecoupledScheduler owner, IStreamingInstan
     /// <summary>Begins to work off the queue, on the pool.</summary>
     public void Start() => ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
 
+    public bool IsHealthy => instance.IsHealthy;
+
     public void Dispose() => instance.Dispose();
 
     async void IThreadPoolWorkItem.Execute()

@@ -65,6 +65,9 @@ public sealed class DecoupledScheduler : IServable, ITimerTarget
     /// <inheritdoc/>
     public ModelStatistics Statistics { get; }
 
+    /// <inheritdoc/>
+    public bool IsHealthy => Array.TrueForAll(_runners, runner => runner.IsHealthy);
+
     long ITimerTarget.DueAt { get; set; } = long.MaxValue;
 
     internal long Now => _timer.Now;

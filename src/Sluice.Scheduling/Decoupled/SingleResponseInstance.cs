@@ -16,6 +16,8 @@ internal sealed class SingleResponseInstance(IModelInstance inner) : IStreamingI
         await responses.SendAsync(batch, isFinal: true).ConfigureAwait(false);
     }
 
+    public bool IsHealthy => inner.IsHealthy;
+
     public void Terminate() => inner.Terminate();
 
     public void Dispose() => inner.Dispose();

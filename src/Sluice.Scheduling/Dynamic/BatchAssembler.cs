@@ -72,12 +72,18 @@ internal static unsafe class BatchAssembler
         {
             ref var source = ref request.Inputs[request.InputByIndex[index]];
             var target = new Span<byte>(destination, checked((int)source.Data.Length));
-            if (source.Shared != 0 && source.Owned is null)
-                CopyShared(request, source.Shared, target);
-            else
-                source.Data.CopyTo(target);
+            Copy(request, in source, target);
             destination += target.Length;
         }
+    }
+
+    /// <summary>Copies an input's data, from a client's shared memory too.</summary>
+    public static void Copy(InferRequest request, in InputTensor source, Span<byte> target)
+    {
+        if (source.Shared != 0 && source.Owned is null)
+            CopyShared(request, source.Shared, target);
+        else
+            source.Data.CopyTo(target);
     }
 
     private static void CopyShared(InferRequest request, int number, Span<byte> target)
@@ -111,7 +117,7 @@ internal static unsafe class BatchAssembler
     private static bool IsAligned(byte* pointer) => ((nuint)pointer & (TensorBufferPool.Alignment - 1)) == 0;
 
     /// <summary>The shape that the engine sees: all rows of the batch, and the configured reshape.</summary>
-    private static Shape EngineShape(in InputTensor input, TensorSettings settings, bool isBatching, int rows)
+    public static Shape EngineShape(in InputTensor input, TensorSettings settings, bool isBatching, int rows)
     {
         if (settings.Reshape is { } reshape)
         {

@@ -19,7 +19,7 @@ internal static class BatchSplitter
             var buffer = batch.GetOutput(i, out var shape) ?? throw new InferenceException(
                 InferenceCode.Internal, $"model '{settings.Name}' did not produce output '{settings.Outputs[i].Name}'");
             if (requests.Length == 1)
-                Give(requests[0], settings, i, buffer, ClientShape(in shape, settings, i), 0, buffer.Length);
+                Give(requests[0], batch, i, buffer, ClientShape(in shape, settings, i), 0, buffer.Length);
             else
                 SplitRows(batch, requests, i, buffer, in shape);
         }
@@ -47,7 +47,7 @@ internal static class BatchSplitter
                 ? MeasureStrings(buffer.GetSpan()[offset..], elementsPerRow * request.RowCount)
                 : rowBytes * request.RowCount;
             var rows = shape.WithDimension(0, request.RowCount);
-            Give(request, settings, index, buffer, ClientShape(in rows, settings, index), offset, length);
+            Give(request, batch, index, buffer, ClientShape(in rows, settings, index), offset, length);
             offset += length;
         }
     }
@@ -61,13 +61,13 @@ internal static class BatchSplitter
     }
 
     private static void Give(
-        InferRequest request, ModelSettings settings, int index, TensorBuffer buffer, in Shape shape, int offset, int length)
+        InferRequest request, ExecutionBatch batch, int index, TensorBuffer buffer, in Shape shape, int offset, int length)
     {
         if (!Wants(request, index))
             return;
         ref var output = ref request.AddOutput();
         output.Index = index;
-        output.DataType = settings.Outputs[index].DataType;
+        output.DataType = batch.OutputType(index);
         output.Shape = shape;
         output.Buffer = buffer;
         output.Offset = offset;

@@ -56,7 +56,7 @@ public sealed class DynamicBatcher : IServable, ITimerTarget
         _batches = new BatchPool(settings, pool);
         _onCancelled = OnCancelled;
         _endings = new RequestEndings(this, timer);
-        Estimate = new RunTimeEstimate(options, CanBatch, mayBeCheap: !model.Description.HasLoops);
+        Estimate = new RunTimeEstimate(options, CanBatch, !model.Description.HasLoops, instances.All(instance => instance is IRequestInstance));
         var keepsOrder = settings.DynamicBatching?.PreserveOrdering == true && instances.Count > 1;
         Order = keepsOrder ? new OrderedCompletion() : null;
         _runners = [.. instances.Select((instance, i) => new InstanceRunner(this, instance, $"{settings.Name}_{i}"))];
@@ -72,6 +72,9 @@ public sealed class DynamicBatcher : IServable, ITimerTarget
 
     /// <inheritdoc/>
     public int HangingCount { get; internal set; }
+
+    /// <inheritdoc/>
+    public bool IsHealthy => Array.TrueForAll(_runners, runner => runner.IsHealthy);
 
     /// <summary>The instances; what they run is read under <see cref="Gate"/>.</summary>
     internal IReadOnlyList<InstanceRunner> Runners => _runners;
@@ -313,7 +316,7 @@ public sealed class DynamicBatcher : IServable, ITimerTarget
             request.IsCancelled = true;
             if (!_queue.TryRemove(request))
             {
-                (request.QueueOwner as InstanceRunner)?.TerminateIfAllCancelled();
+                (request.QueueOwner as InstanceRunner)?.Cancel(request);
                 return;
             }
 

@@ -14,6 +14,7 @@ internal sealed class InstanceRunner : IThreadPoolWorkItem, IDisposable
     private readonly DynamicBatcher _owner;
     private readonly IModelInstance _instance;
     private readonly string _name;
+    private readonly RequestGroup? _group;
     private InferRequest[] _requests = new InferRequest[4];
     private long _ticket;
     private Thread? _thread;
@@ -25,7 +26,11 @@ internal sealed class InstanceRunner : IThreadPoolWorkItem, IDisposable
         _owner = owner;
         _instance = instance;
         _name = name;
+        if (instance is IRequestInstance requests)
+            _group = new RequestGroup(owner, requests);
     }
+
+    public bool IsHealthy => _instance.IsHealthy;
 
     /// <summary>For logs.</summary>
     public string Name => _name;
@@ -63,10 +68,11 @@ internal sealed class InstanceRunner : IThreadPoolWorkItem, IDisposable
     }
 
     /// <summary>Stops the engine when nobody waits for any answer of this batch; the caller holds the owner's lock.</summary>
-    public void TerminateIfAllCancelled()
+    public void Cancel(InferRequest cancelled)
     {
         if (!IsExecuting)
             return;
+        _group?.Cancel(cancelled);
         foreach (var request in Requests)
         {
             if (!request.IsCancelled)
@@ -177,6 +183,12 @@ internal sealed class InstanceRunner : IThreadPoolWorkItem, IDisposable
     {
         if (!DropDead(ref start, ref count))
             return;
+        if (_group is not null)
+        {
+            await _group.RunAsync(_requests.AsMemory(start, count), RowsOf(start, count)).ConfigureAwait(false);
+            return;
+        }
+
         var startedAt = _owner.Now;
         var batch = _owner.RentBatch(RowsOf(start, count));
         try
@@ -186,7 +198,7 @@ internal sealed class InstanceRunner : IThreadPoolWorkItem, IDisposable
             await _instance.ExecuteAsync(batch).ConfigureAwait(false);
             var inferredAt = _owner.Now;
             BatchSplitter.Split(batch, _requests.AsSpan(start, count));
-            Succeed(start, count, batch.RowCount, startedAt, gatheredAt, inferredAt);
+            _owner.RecordSuccess(_requests.AsSpan(start, count), batch.RowCount, startedAt, gatheredAt, inferredAt);
             return;
         }
         catch (Exception error)
@@ -194,7 +206,7 @@ internal sealed class InstanceRunner : IThreadPoolWorkItem, IDisposable
             foreach (var request in _requests.AsSpan(start, count))
                 request.ClearOutputs();
             if (count == 1)
-                FailOne(_requests[start], error);
+                _owner.RecordFailure(_requests[start], error);
         }
         finally
         {
@@ -259,39 +271,6 @@ internal sealed class InstanceRunner : IThreadPoolWorkItem, IDisposable
         foreach (var request in _requests.AsSpan(start, count))
             rows += request.RowCount;
         return rows;
-    }
-
-    private void Succeed(int start, int count, int rows, long startedAt, long gatheredAt, long inferredAt)
-    {
-        var now = _owner.Now;
-        var statistics = _owner.Statistics;
-        var timing = new ExecutionTiming(gatheredAt - startedAt, inferredAt - gatheredAt, now - inferredAt);
-        long requestTicks = 0, queueTicks = 0;
-        foreach (var request in _requests.AsSpan(start, count))
-        {
-            requestTicks += now - request.ReceivedAt;
-            queueTicks += startedAt - request.QueuedAt;
-            statistics.RequestLatency.Record(ModelStatistics.ToNanoseconds(now - request.ReceivedAt));
-            statistics.QueueLatency.Record(ModelStatistics.ToNanoseconds(startedAt - request.QueuedAt));
-            request.Trace?.MarkExecution(request.QueuedAt, startedAt, gatheredAt, inferredAt, now);
-        }
-
-        statistics.RecordExecution(rows, in timing);
-        statistics.RecordSuccess(count, rows, requestTicks, queueTicks, in timing);
-        _owner.Estimate.Observe(count, now - startedAt, now);
-    }
-
-    private void FailOne(InferRequest request, Exception error)
-    {
-        var (code, message) = ExecutionFault.From(error, _owner.Settings.Name, _owner.Logger);
-        if (code == InferenceCode.Cancelled)
-            RequestEndings.FailCancelled(request);
-        else
-            request.Fail(code, message);
-        var reason = request.Status is InferenceCode.Cancelled or InferenceCode.DeadlineExceeded
-            ? FailureReason.Canceled
-            : FailureReason.Backend;
-        _owner.Statistics.RecordFailure(reason, _owner.Now - request.ReceivedAt);
     }
 
     /// <summary>Completes requests on the pool.</summary>

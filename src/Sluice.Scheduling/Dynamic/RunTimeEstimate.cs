@@ -17,20 +17,22 @@ internal sealed class RunTimeEstimate
     private readonly long _batchingWorthLimit;
     private readonly long _quietTicks;
     private readonly bool _canBatch;
+    private readonly bool _isElsewhere;
     private long _runTicks = long.MaxValue;
     private long _singleTicks = long.MaxValue;
     private long _lastFinish;
 
-    public RunTimeEstimate(SchedulerOptions options, bool canBatch, bool mayBeCheap)
+    public RunTimeEstimate(SchedulerOptions options, bool canBatch, bool mayBeCheap, bool isElsewhere)
     {
+        _isElsewhere = isElsewhere;
         _inlineLimit = mayBeCheap ? Ticks(options.InlineLimit) : -1;
         _batchingWorthLimit = Ticks(options.BatchingWorthLimit);
         _quietTicks = Ticks(options.QuietTime);
         _canBatch = canBatch;
     }
 
-    /// <summary>Executions are short enough for threads that serve connections.</summary>
-    public bool IsCheap => Volatile.Read(ref _runTicks) <= _inlineLimit;
+    /// <summary>Executions are short enough for threads that serve connections, or take no thread of ours at all.</summary>
+    public bool IsCheap => Volatile.Read(ref _runTicks) <= _inlineLimit || _isElsewhere;
 
     /// <summary>Tells whether a request had better run at once where it is.</summary>
     public bool PrefersInline(long now) =>

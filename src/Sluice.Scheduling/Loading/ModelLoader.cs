@@ -70,7 +70,8 @@ public sealed class ModelLoader : IModelLoader, IDisposable
             if (settings.IsDecoupled || instances.Any(instance => instance is IStreamingInstance))
                 return new DecoupledScheduler(settings, model, instances, _pool, _options, _timer, _logger);
             var scheduler = new DynamicBatcher(settings, model, instances, _pool, _options, _timer, _logger);
-            await new ModelWarmUp(scheduler, _logger).RunAsync(cancellationToken).ConfigureAwait(false);
+            if (!instances.Exists(instance => instance is IRequestInstance))
+                await new ModelWarmUp(scheduler, _logger).RunAsync(cancellationToken).ConfigureAwait(false);
             _stalls.Add(scheduler);
             _watchdog?.Add(scheduler);
             return scheduler;

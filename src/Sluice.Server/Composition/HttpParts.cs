@@ -1,4 +1,6 @@
+using System.Buffers;
 using System.Globalization;
+using System.Text;
 using Microsoft.Extensions.Logging;
 using Sluice.Inference;
 using Sluice.Models;
@@ -44,16 +46,21 @@ internal static class HttpParts
     /// <param name="pool">Memory for tensors.</param>
     /// <param name="ports">Gives what the ports have counted.</param>
     /// <param name="droppedTraces">Gives the number of lost traces.</param>
+    /// <param name="modelMetrics">Gives the metrics that models made themselves, in the same format.</param>
     /// <param name="loggers">For the port.</param>
     public static RestServer? CreateMetrics(
         ServerOptions options, ModelTable models, TensorBufferPool pool, Func<IReadOnlyList<FrontEndFigures>> ports,
-        Func<long> droppedTraces, ILoggerFactory loggers)
+        Func<long> droppedTraces, Func<string> modelMetrics, ILoggerFactory loggers)
     {
         if (options.Metrics is not { } endPoint)
             return null;
         var exposition = new MetricsExposition(
             () => Servables(models), pool, options.MetricsContent, ports, droppedTraces);
-        var route = RestRoute.Text("/metrics", MetricsExposition.ContentType, exposition.Write);
+        var route = RestRoute.Text("/metrics", MetricsExposition.ContentType, writer =>
+        {
+            exposition.Write(writer);
+            writer.Write(Encoding.UTF8.GetBytes(modelMetrics()));
+        });
         return new RestServer(new RestListenOptions { EndPoint = endPoint }, new RestRouter([route]), pool, loggers);
     }
 

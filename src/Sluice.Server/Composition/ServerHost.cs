@@ -43,6 +43,7 @@ public sealed class ServerHost : IAsyncDisposable
     private readonly SharedMemoryParts _sharedMemory;
     private readonly PrecisionTimer _timer = new();
     private readonly OnnxRuntimeBackend _onnx;
+    private readonly PythonParts _python;
     private readonly ModelLoader _loader;
     private readonly ModelLifecycle _lifecycle;
     private readonly ServerState _state;
@@ -72,9 +73,10 @@ public sealed class ServerHost : IAsyncDisposable
         _pool = new TensorBufferPool(new TensorBufferPoolOptions { MaxBytes = options.TensorMemoryBytes }, time);
         _sharedMemory = new SharedMemoryParts(options, _pool);
         _onnx = new OnnxRuntimeBackend(loggers);
+        _python = new PythonParts(options, _pool, loggers, time);
         _loader = new ModelLoader(
-            [_onnx, _remote, .. ForestBackend.Create(loggers), .. SampleBackends.Create(time)], _pool, ModelParts.CreateScheduler(options),
-            _timer,
+            [_onnx, _remote, .. _python.Backends, .. ForestBackend.Create(loggers), .. SampleBackends.Create(time)], _pool,
+            ModelParts.CreateScheduler(options), _timer,
             loggers.CreateLogger<ModelLoader>());
         _lifecycle = ModelParts.CreateLifecycle(options, _loader, loggers, time);
         _state = new ServerState(_lifecycle, options, time);
@@ -95,6 +97,7 @@ public sealed class ServerHost : IAsyncDisposable
             Engine = _endpoints.Engine;
         }
 
+        _python.Connect(Engine, _lifecycle);
         if (_authenticator is not null)
             Engine = new AccessEngine(Engine);
         var methods = ListMethods();
@@ -114,7 +117,7 @@ public sealed class ServerHost : IAsyncDisposable
         _rest = HttpParts.CreateRest(options, Methods, Engine, rpc, _pool, loggers);
         _control?.CreateServer(Methods, _endpoints!.Routes(() => _state.IsReady), rpc, options, _pool, loggers);
         _metrics = HttpParts.CreateMetrics(
-            options, _lifecycle.Table, _pool, ReadPorts, () => _traceWriter.DroppedCount, loggers);
+            options, _lifecycle.Table, _pool, ReadPorts, () => _traceWriter.DroppedCount, _python.FormatMetrics, loggers);
     }
 
     /// <summary>The core, for front ends within the process.</summary>
@@ -174,7 +177,7 @@ public sealed class ServerHost : IAsyncDisposable
         var failures = await _lifecycle.StartAsync(cancellationToken).ConfigureAwait(false);
         if (_state.IsStopping)
             return true;
-        Tell(ModelParts.TabulateBackends(_options, [_onnx]));
+        Tell(ModelParts.TabulateBackends(_options, [_onnx, .. _python.Backends]));
         Tell(ModelParts.TabulateModels(_lifecycle.Index(readyOnly: false)));
         Tell(ModelParts.TabulateOptions(_options));
         if (failures.Count > 0 && _options.ExitOnError)
@@ -276,6 +279,7 @@ public sealed class ServerHost : IAsyncDisposable
         _timer.Dispose();
         _onnx.Dispose();
         _remote.Dispose();
+        _python.Dispose();
         _sharedMemory.Dispose();
         _pool.Dispose();
     }

@@ -62,6 +62,9 @@ public sealed record ServerOptions
     /// <summary>Settings of engines: engine, key, value.</summary>
     public ImmutableArray<(string Backend, string Key, string Value)> BackendConfig { get; init; } = [];
 
+    /// <summary>Python interpreter of models that bring none; null = the first one that has numpy.</summary>
+    public string? Python { get; init; }
+
     /// <summary>The v2 HTTP port; null = off.</summary>
     public EndPoint? Http { get; init; } = new IPEndPoint(IPAddress.Any, 8000);
 

@@ -57,5 +57,5 @@ public sealed class ServerState(ModelLifecycle lifecycle, ServerOptions options,
             await Task.Delay(LookPeriod, time, cancellationToken).ConfigureAwait(false);
     }
 
-    private static bool IsServing(ModelSnapshot model) => model.Latest?.Servable is { HangingCount: 0 };
+    private static bool IsServing(ModelSnapshot model) => model.Latest?.Servable is { HangingCount: 0, IsHealthy: true };
 }

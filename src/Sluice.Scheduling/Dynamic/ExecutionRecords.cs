@@ -1,0 +1,43 @@
+using Sluice.Inference;
+
+namespace Sluice.Scheduling.Dynamic;
+
+/// <summary>Writes into requests and statistics how an execution ended.</summary>
+internal static class ExecutionRecords
+{
+    /// <summary>Counts requests that one execution answered.</summary>
+    public static void RecordSuccess(
+        this DynamicBatcher owner, ReadOnlySpan<InferRequest> requests, int rows, long startedAt, long gatheredAt, long inferredAt)
+    {
+        var now = owner.Now;
+        var statistics = owner.Statistics;
+        var timing = new ExecutionTiming(gatheredAt - startedAt, inferredAt - gatheredAt, now - inferredAt);
+        long requestTicks = 0, queueTicks = 0;
+        foreach (var request in requests)
+        {
+            requestTicks += now - request.ReceivedAt;
+            queueTicks += startedAt - request.QueuedAt;
+            statistics.RequestLatency.Record(ModelStatistics.ToNanoseconds(now - request.ReceivedAt));
+            statistics.QueueLatency.Record(ModelStatistics.ToNanoseconds(startedAt - request.QueuedAt));
+            request.Trace?.MarkExecution(request.QueuedAt, startedAt, gatheredAt, inferredAt, now);
+        }
+
+        statistics.RecordExecution(rows, in timing);
+        statistics.RecordSuccess(requests.Length, rows, requestTicks, queueTicks, in timing);
+        owner.Estimate.Observe(requests.Length, now - startedAt, now);
+    }
+
+    /// <summary>Fails a request with what its execution threw, and counts it.</summary>
+    public static void RecordFailure(this DynamicBatcher owner, InferRequest request, Exception error)
+    {
+        var (code, message) = ExecutionFault.From(error, owner.Settings.Name, owner.Logger);
+        if (code == InferenceCode.Cancelled)
+            RequestEndings.FailCancelled(request);
+        else
+            request.Fail(code, message);
+        var reason = request.Status is InferenceCode.Cancelled or InferenceCode.DeadlineExceeded
+            ? FailureReason.Canceled
+            : FailureReason.Backend;
+        owner.Statistics.RecordFailure(reason, owner.Now - request.ReceivedAt);
+    }
+}

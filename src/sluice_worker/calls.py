@@ -1,0 +1,158 @@
+"""Calls from users' code back into the server: other models, endpoints, metrics, logs. Threads: any, and event loops."""
+
+import asyncio
+import itertools
+import queue
+import socket
+import threading
+import weakref
+
+from . import wire
+
+_WAKE = object()
+
+
+class CallError(Exception):
+    """The server refused a call, or went away."""
+
+
+
+class Calls:
+    """One socket for all calls. A waiting thread reads it for all others, so that an answer needs no thread of its own."""
+
+    def __init__(self, sock):
+        self._sock = sock
+        self._reader = wire.Reader(sock)
+        self._sending = threading.Lock()
+        self._reading = threading.Lock()
+        self._ids = itertools.count(1)
+        self._waiters = {}
+        self._loops = weakref.WeakSet()
+        self.ended = False
+
+    def send(self, kind, *parts):
+        data = wire.frame(kind, *parts)
+        with self._sending:
+            self._sock.sendall(data)
+
+    def open(self, kind, make):
+        """Begins a call from a thread; `make` gives the body for its number."""
+        number = next(self._ids)
+        waiter = queue.SimpleQueue()
+        self._waiters[number] = waiter.put
+        self._start(number, kind, make)
+        return SyncCall(self, number, waiter)
+
+    def open_async(self, kind, make):
+        """Begins a call from the running event loop."""
+        loop = asyncio.get_running_loop()
+        if loop not in self._loops:
+            self._loops.add(loop)
+            loop.add_reader(self._sock.fileno(), self._on_readable)
+        number = next(self._ids)
+        waiter = asyncio.Queue()
+        self._waiters[number] = lambda message: loop.call_soon_threadsafe(waiter.put_nowait, message)
+        self._start(number, kind, make)
+        return AsyncCall(self, number, waiter)
+
+    def close(self, number):
+        self._waiters.pop(number, None)
+
+    def cancel(self, number):
+        self.send(wire.CANCEL_CALL, wire.U32.pack(number))
+
+    def wait(self, waiter):
+        while True:
+            try:
+                message = waiter.get_nowait()
+            except queue.Empty:
+                if self._reading.acquire(False):
+                    try:
+                        while waiter.empty() and self._read():
+                            pass
+                        if self.ended and waiter.empty():
+                            raise CallError("the server has gone away")
+                    finally:
+                        self._reading.release()
+                        self._wake_others(waiter)
+                    continue
+                message = waiter.get()
+            if message is not _WAKE:
+                return message
+
+    def _start(self, number, kind, make):
+        try:
+            self.send(kind, *make(number))
+        except BaseException:
+            self.close(number)
+            raise
+
+    def _read(self, flags=0):
+        frames = self._reader.read(flags)
+        if frames is None:
+            self.ended = True
+            return False
+        for kind, data in frames:
+            number, = wire.U32.unpack_from(data, 8)
+            deliver = self._waiters.get(number)
+            if deliver is not None:
+                deliver((kind, data))
+        return True
+
+    def _on_readable(self):
+        if not self._reading.acquire(False):
+            return
+        try:
+            self._read(socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            pass
+        finally:
+            self._reading.release()
+            self._wake_others(None)
+
+    def _wake_others(self, own):
+        """Whoever still waits in a thread becomes the next reader."""
+        for deliver in list(self._waiters.values()):
+            waiter = getattr(deliver, "__self__", None)
+            if waiter is not None and waiter is not own:
+                deliver(_WAKE)
+
+
+class SyncCall:
+    """A call under way, for a thread that may block."""
+
+    __slots__ = ("_calls", "_number", "_waiter")
+
+    def __init__(self, calls, number, waiter):
+        self._calls = calls
+        self._number = number
+        self._waiter = waiter
+
+    def next(self):
+        return self._calls.wait(self._waiter)
+
+    def cancel(self):
+        self._calls.cancel(self._number)
+
+    def close(self):
+        self._calls.close(self._number)
+
+
+class AsyncCall:
+    """A call under way, for an event loop."""
+
+    __slots__ = ("_calls", "_number", "_waiter")
+
+    def __init__(self, calls, number, waiter):
+        self._calls = calls
+        self._number = number
+        self._waiter = waiter
+
+    async def next(self):
+        return await self._waiter.get()
+
+    def cancel(self):
+        self._calls.cancel(self._number)
+
+    def close(self):
+        self._calls.close(self._number)

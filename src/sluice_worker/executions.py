@@ -1,0 +1,144 @@
+"""Executions: groups of requests that the server sends, and the answers to each."""
+
+import sys
+import weakref
+
+from . import pb_utils, tensors, wire
+
+# A sender that runs ahead of the client waits after so many responses.
+UNCONFIRMED = 32
+
+
+class Execution:
+    """One group of requests under way."""
+
+    __slots__ = ("server", "number", "requests", "block", "ended", "senders", "sent", "pending", "has_returned", "is_failed")
+
+    def __init__(self, server, number, block):
+        self.server = server
+        self.number = number
+        self.block = block
+        self.requests = []
+        self.ended = []
+        self.senders = None
+        self.sent = 0
+        self.pending = 0
+        self.has_returned = False
+        self.is_failed = False
+
+    def sender(self, index):
+        if self.senders is None:
+            self.senders = {}
+        sender = self.senders.get(index)
+        if sender is None:
+            sender = self.senders[index] = pb_utils.InferenceResponseSender(self, index)
+        return sender
+
+    def is_cancelled(self, index):
+        return self.requests[index].is_cancelled()
+
+    def send(self, index, response, flags):
+        final = bool(flags & pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
+        if flags & ~pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL:
+            raise pb_utils.TritonModelException(
+                "Unable to send response. Unsupported flag provided: it must be 0 or TRITONSERVER_RESPONSE_COMPLETE_FINAL.")
+        if response is None and not final:
+            raise pb_utils.TritonModelException(
+                "Inference Response object must be provided when the response flags is set to zero.")
+        if self.ended[index]:
+            raise pb_utils.TritonModelException("Unable to send response. Response sender has been closed.")
+        server = self.server
+        if not server.is_decoupled and response is not None and not final:
+            raise pb_utils.TritonModelException(
+                "Unable to send response. Unsupported flag provided: a model that is not decoupled sends one final response.")
+        if final:
+            self.ended[index] = True
+        head = wire.REPLY.pack(self.number, index, 1 if final else 0)
+        body = server.encode((response,), self, len(head))
+        server.worker.send(wire.RESPONSE, head, *body)
+        self.sent += 1
+        if final:
+            self.settle_if_over()
+        elif self.sent % UNCONFIRMED == 0:
+            server.worker.flush(self.number, index)
+
+    def settle_if_over(self):
+        if self.has_returned and all(self.ended):
+            self.server.settle(self)
+
+
+def is_kept(tensor):
+    """Tells whether users' code still uses a tensor of shared memory; returns the array that its views hang on."""
+    stored = tensor._stored
+    if stored is None or isinstance(stored.region, bytearray):
+        return None
+    is_held = sys.getrefcount(tensor) > 4
+    root, tensor._array = stored._root, None
+    stored._root = stored._array = None
+    if root is None:
+        if is_held:
+            stored.region, stored.offset = bytearray(stored.raw()), 0
+        return None
+    if is_held:
+        tensor._array = root.reshape(stored.shape)
+        return root
+    return root if sys.getrefcount(root) > 2 else None
+
+
+def release_later(worker, block, roots):
+    """Gives a block back when the last of the arrays is gone."""
+    left = [len(roots)]
+
+    def on_gone():
+        left[0] -= 1
+        if left[0] == 0:
+            worker.release_theirs(block)
+
+    for root in roots:
+        weakref.finalize(root, on_gone).atexit = False
+
+
+def parse(server, data):
+    """Reads an EXECUTION frame."""
+    number, count, block, _ = wire.EXECUTE.unpack_from(data, 8)
+    at = 8 + wire.EXECUTE.size
+    execution = Execution(server, number, None if block == wire.NO_BLOCK else block)
+    body = bytearray(data) if block == wire.NO_BLOCK else None
+    theirs = server.worker.theirs
+    names, outputs = server.input_names, server.output_names
+    new, of = pb_utils.InferenceRequest.__new__, pb_utils.Tensor._of
+    for index in range(count):
+        correlation, timeout, flags, slot, parameter_bytes, id_bytes, name_bytes, input_count = wire.REQUEST.unpack_from(data, at)
+        at += wire.REQUEST.size
+        request = new(pb_utils.InferenceRequest)
+        inputs = []
+        for _ in range(input_count):
+            stored, i, at = tensors.read_tensor(data, at, theirs, body)
+            inputs.append(of(names[i], stored))
+        requested_count, = wire.U32.unpack_from(data, at)
+        at += 4
+        requested = None
+        if requested_count:
+            requested = [outputs[wire.U32.unpack_from(data, at + 4 * i)[0]] for i in range(requested_count)]
+            at += 4 * requested_count
+        request._inputs = inputs
+        request._requested = requested
+        request._id = str(data[at:at + id_bytes], "utf-8") if id_bytes else ""
+        at += id_bytes
+        request._correlation = str(data[at:at + name_bytes], "utf-8") if name_bytes else correlation
+        at += name_bytes
+        request._parameters = str(data[at:at + parameter_bytes], "utf-8") if parameter_bytes else ""
+        at += parameter_bytes
+        request._timeout = timeout
+        request._flags = flags
+        request._slot = slot
+        request._state = execution
+        request._index = index
+        request._model = None
+        request._version = -1
+        request._trace = server.no_trace
+        request._memory = server.any_memory
+        request._release_flags = 1
+        execution.requests.append(request)
+        execution.ended.append(False)
+    return execution

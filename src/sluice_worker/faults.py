@@ -1,0 +1,34 @@
+"""How exceptions of users' code are told to the server."""
+
+import os
+import sys
+import traceback
+
+_OWN = os.path.dirname(os.path.abspath(__file__))
+
+
+def frames_of(error):
+    """The traceback below our own code, innermost last."""
+    frames = traceback.extract_tb(error.__traceback__)
+    theirs = [frame for frame in frames if os.path.dirname(os.path.abspath(frame.filename)) != _OWN]
+    return theirs or list(frames)
+
+
+def describe(error):
+    """Class, message and places, as the original prints them."""
+    lines = ["%s: %s" % (type(error).__name__, error), "", "At:"]
+    lines += ["  %s(%s): %s" % (frame.filename, frame.lineno, frame.name) for frame in reversed(frames_of(error))]
+    return "\n".join(lines) + "\n"
+
+
+def full(error):
+    """The whole traceback for a log."""
+    return "".join(traceback.format_exception(type(error), error, error.__traceback__))
+
+
+def explain_import(error):
+    """What failed at a load; a missing module is named together with the interpreter that misses it."""
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        return "module '%s' is not installed for the Python interpreter %s (%s)\n%s" % (
+            error.name, sys.executable, sys.version.split()[0], describe(error))
+    return describe(error)

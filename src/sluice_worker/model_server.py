@@ -1,0 +1,333 @@
+"""Runs a Triton Python model: takes executions, calls the model's code, answers."""
+
+import asyncio
+import importlib.util
+import inspect
+import json
+import os
+import sys
+import threading
+
+from . import executions, faults, pb_utils, tensors, wire
+
+INT64_FIELDS = frozenset((
+    "dims", "shape", "versions", "max_queue_delay_microseconds", "default_timeout_microseconds", "priority_levels",
+    "default_priority_level", "max_sequence_idle_microseconds", "model_version", "gpu_weight_stream_budget"))
+
+
+def to_numbers(value, key=""):
+    """Proto JSON has 64-bit numbers as text; models expect numbers."""
+    if isinstance(value, dict):
+        return {name: to_numbers(item, name) for name, item in value.items()}
+    if isinstance(value, list):
+        return [to_numbers(item, key) for item in value]
+    return int(value) if key in INT64_FIELDS and isinstance(value, str) else value
+
+
+def import_file(path, name, folder):
+    """Imports users' code from a file."""
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    spec = importlib.util.spec_from_file_location(name, path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+class ModelServer:
+    """One per process. Threads: the main one reads and runs the model; senders answer from any."""
+
+    def __init__(self, worker):
+        self.worker = worker
+        self.input_names = []
+        self.output_names = []
+        self.is_decoupled = False
+        self.no_trace = pb_utils.InferenceTrace()
+        self.any_memory = pb_utils.PreferredMemory(pb_utils.TRITONSERVER_MEMORY_CPU)
+        self._instance = ""
+        self._class = None
+        self._model = None
+        self._numbers = {}
+        self._loop = None
+
+    def load(self, plan):
+        """Imports the model's code and completes its configuration."""
+        worker = self.worker
+        worker.model_name = plan["model_name"]
+        worker.version_folder = plan["version_folder"]
+        config = to_numbers(json.loads(plan["config"]))
+        try:
+            self._class = self._find_class(plan)
+            completed = None
+            if plan["auto_complete"]:
+                complete = getattr(self._class, "auto_complete_config", None)
+                if complete is not None:
+                    result = complete(pb_utils.ModelConfig(config))
+                    if not isinstance(result, pb_utils.ModelConfig):
+                        raise TypeError("auto_complete_config must return the configuration object, not %r" % (result,))
+                    completed = json.dumps(result.as_dict())
+        except Exception as error:
+            worker.send_json(wire.LOADED, {"error": faults.explain_import(error)})
+            return False
+        worker.send_json(wire.LOADED, {
+            "completed": completed, "python": sys.executable, "is_ready": hasattr(self._class, "is_ready")})
+        return True
+
+    def initialize(self, plan):
+        config = to_numbers(json.loads(plan["args"]["model_config"]))
+        args = dict(plan["args"], model_config=json.dumps(config))
+        self.input_names = [tensor["name"] for tensor in config.get("input", ())]
+        self.output_names = [tensor["name"] for tensor in config.get("output", ())]
+        self.worker.output_names = self.output_names
+        self._numbers = {name: number for number, name in enumerate(self.output_names)}
+        self.is_decoupled = pb_utils.using_decoupled_model_transaction_policy(config)
+        self._instance = args["model_instance_name"]
+        try:
+            if inspect.iscoroutinefunction(getattr(self._class, "execute", None)):
+                self._loop = asyncio.new_event_loop()
+                asyncio.set_event_loop(self._loop)
+            self._model = self._class()
+            if not callable(getattr(self._model, "execute", None)):
+                raise AttributeError("class TritonPythonModel has no method 'execute'")
+            begin = getattr(self._model, "initialize", None)
+            if begin is not None:
+                begin(args)
+        except Exception as error:
+            self.worker.send_json(wire.INITIALIZED, {"error": faults.explain_import(error)})
+            return False
+        self.worker.send_json(wire.INITIALIZED, {})
+        return True
+
+    def run(self):
+        """Serves until the server says stop or goes away."""
+        if self._loop is not None:
+            self._loop.add_reader(self.worker.sock.fileno(), self._on_readable)
+            self._loop.run_forever()
+            return
+        while True:
+            frames = self.worker.reader.read()
+            if frames is None:
+                return
+            for kind, data in frames:
+                if not self._handle(kind, data):
+                    return
+
+    def _on_readable(self):
+        frames = self.worker.reader.read()
+        for kind, data in frames if frames is not None else ((wire.STOP, b""),):
+            if not self._handle(kind, data):
+                self._loop.stop()
+                return
+
+    def _handle(self, kind, data):
+        if kind == wire.EXECUTION:
+            if self._loop is None:
+                self._execute(data)
+            else:
+                self._loop.create_task(self._execute_async(data))
+        elif kind == wire.FREE:
+            for at in range(8, len(data), 8):
+                self.worker.heap.take_back(wire.U64.unpack_from(data, at)[0])
+        elif kind == wire.PING:
+            self._tell_readiness()
+        elif kind == wire.STOP:
+            self._finalize()
+            return False
+        return True
+
+    def _execute(self, data):
+        execution = executions.parse(self, data)
+        try:
+            responses = self._model.execute(execution.requests)
+            if inspect.isawaitable(responses):
+                responses = asyncio.run(_await(responses))
+        except SystemExit as error:
+            self._fail(execution, error)
+            raise
+        except BaseException as error:
+            self._fail(execution, error)
+        else:
+            self._reply(execution, responses)
+            responses = None
+        self._finish(execution)
+
+    async def _execute_async(self, data):
+        execution = executions.parse(self, data)
+        try:
+            responses = await self._model.execute(execution.requests)
+        except SystemExit as error:
+            self._fail(execution, error)
+            os._exit(error.code if isinstance(error.code, int) else 1)
+        except BaseException as error:
+            self._fail(execution, error)
+        else:
+            self._reply(execution, responses)
+            responses = None
+        self._finish(execution)
+
+    def _finish(self, execution):
+        execution.has_returned = True
+        if self.is_decoupled:
+            execution.settle_if_over()
+        elif execution.senders is None or all(execution.ended):
+            self.settle(execution)
+
+    def settle(self, execution):
+        """Gives the inputs' memory back, unless users' code still looks at it."""
+        if execution.block is None:
+            return
+        block, execution.block = execution.block, None
+        roots = []
+        for request in execution.requests:
+            inputs = request._inputs
+            for tensor in inputs:
+                root = executions.is_kept(tensor)
+                if root is not None:
+                    roots.append(root)
+            root = None
+        if roots:
+            executions.release_later(self.worker, block, roots)
+        else:
+            self.worker.release_theirs(block)
+
+    def _fail(self, execution, error):
+        trace = faults.describe(error)
+        text = "Failed to process the request(s) for model '%s', message: %s" % (self._instance, trace)
+        self._fail_with(execution, text, wire.LEAVING if isinstance(error, SystemExit) else 0)
+        error.__traceback__ = None
+
+    def _fail_with(self, execution, text, flags=0):
+        # Those that were answered before keep their answers.
+        head = wire.REPLY.pack(execution.number, len(execution.requests), flags)
+        utf8 = text.encode("utf-8", "replace")
+        body = []
+        for index, ended in enumerate(execution.ended):
+            execution.ended[index] = True
+            body.append(wire.ANSWER.pack(wire.NONE, 0, 0, 0) if ended
+                        else wire.ANSWER.pack(wire.FAILED, pb_utils.TritonError.INTERNAL, 0, len(utf8)) + utf8)
+        self.worker.send(wire.REPLIED, head, *body)
+
+    def _reply(self, execution, responses):
+        count = len(execution.requests)
+        if self.is_decoupled:
+            if responses is not None:
+                self._fail_with(execution, (
+                    "Failed to process the request(s) for model '%s', message: Python model '%s' is using the decoupled mode "
+                    "and the execute function must return None." % (self._instance, self._instance)))
+                return
+            responses = (None,) * count
+        elif responses is None and execution.senders is not None:
+            responses = (None,) * count
+        fault = self._find_fault(execution, responses, count)
+        if fault is not None:
+            self._fail_with(execution, "Failed to process the request(s) for model '%s', message: %s" % (self._instance, fault))
+            return
+        head = wire.REPLY.pack(execution.number, count, 0)
+        try:
+            body = self.encode(responses, execution, len(head))
+        except Exception as error:
+            self._fail(execution, error)
+            return
+        if not self.is_decoupled:
+            for index, response in enumerate(responses):
+                if response is not None:
+                    execution.ended[index] = True
+        self.worker.send(wire.REPLIED, head, *body)
+
+    def _find_fault(self, execution, responses, count):
+        if not isinstance(responses, (list, tuple)):
+            return "Expected a list in the execute return value, found type '%s'." % type(responses).__name__
+        if len(responses) != count:
+            return ("Number of InferenceResponse objects do not match the number of InferenceRequest objects. "
+                    "InferenceRequest(s) size is:%d, and InferenceResponse(s) size is:%d\n" % (count, len(responses)))
+        for index, response in enumerate(responses):
+            if response is None:
+                if not self.is_decoupled and (execution.senders is None or index not in execution.senders):
+                    return ("Expected an 'InferenceResponse' object in the execute function return list, found None for a "
+                            "request whose response sender was not taken.")
+            elif not isinstance(response, pb_utils.InferenceResponse):
+                return ("Expected an 'InferenceResponse' object in the execute function return list, found type '%s'."
+                        % type(response).__name__)
+        return None
+
+    def encode(self, responses, execution, head_length):
+        """Returns the parts of a frame that hold answers."""
+        block = None if execution.block is None else (execution.block, self.worker.theirs.length - execution.block)
+        writer = tensors.Writer(self.worker.heap, self.worker.theirs, block)
+        heads, counts = [], []
+        for response in responses:
+            heads.append(self._head_of(response, writer, counts))
+        start = 8 + head_length + sum(map(len, heads)) + writer.described_bytes()
+        described, data = writer.finish(start)
+        parts, at = [], 0
+        for head, count in zip(heads, counts):
+            parts.append(head)
+            parts.extend(described[at:at + count])
+            at += count
+        parts.extend(data)
+        return parts
+
+    def _head_of(self, response, writer, counts):
+        if response is None:
+            counts.append(0)
+            return wire.ANSWER.pack(wire.NONE, 0, 0, 0)
+        error = response._error
+        if error is not None:
+            text = error.message().encode("utf-8", "replace")
+            counts.append(0)
+            return wire.ANSWER.pack(wire.FAILED, error.code(), 0, len(text)) + text
+        count = 0
+        for tensor in response._tensors:
+            number = self._numbers.get(tensor._name)
+            if number is not None:
+                writer.add(number, tensor.as_numpy())
+                count += 1
+        counts.append(count)
+        text = response._parameters.encode("utf-8")
+        return wire.ANSWER.pack(wire.RESPONDED, 0, count, len(text)) + text
+
+    def _tell_readiness(self):
+        async def tell():
+            try:
+                ready = self._model.is_ready()
+                if inspect.isawaitable(ready):
+                    ready = await ready
+            except Exception as error:
+                self.worker.log(2, "is_ready failed: %s" % faults.describe(error))
+                ready = False
+            self.worker.send(wire.PONG, b"\x01" if ready else b"\x00")
+
+        if self._loop is None:
+            asyncio.run(tell())
+        else:
+            self._loop.create_task(tell())
+
+    def _finalize(self):
+        end = getattr(self._model, "finalize", None)
+        if end is not None:
+            try:
+                result = end()
+                if inspect.isawaitable(result):
+                    if self._loop is None:
+                        asyncio.run(_await(result))
+                    else:
+                        self._loop.create_task(_await(result)).add_done_callback(lambda _: self._loop.stop())
+            except Exception as error:
+                self.worker.log(2, "finalize failed: %s" % faults.full(error))
+        self.worker.send(wire.STOPPED)
+
+    def _find_class(self, plan):
+        if plan["kind"] == "sklearn":
+            from . import sklearn_model
+            sklearn_model.path = plan["file"]
+            return sklearn_model.TritonPythonModel
+        module = import_file(plan["file"], "model", plan["version_folder"])
+        found = getattr(module, "TritonPythonModel", None)
+        if found is None:
+            raise AttributeError("module '%s' has no class TritonPythonModel" % os.path.basename(plan["file"]))
+        return found
+
+
+async def _await(awaitable):
+    return await awaitable

@@ -1,0 +1,384 @@
+"""What Python models import as `triton_python_backend_utils`."""
+
+import json
+
+import numpy as np
+
+from . import tensors, wire
+from .calls import CallError
+from .errors import TritonError, TritonModelException
+from .helpers import (  # noqa: F401  Part of the interface.
+    deserialize_bytes_tensor, get_input_config_by_name, get_input_tensor_by_name, get_output_config_by_name,
+    get_output_tensor_by_name, numpy_to_triton_type, serialize_byte_tensor, triton_string_to_numpy, triton_to_numpy_type,
+    using_decoupled_model_transaction_policy)
+from .model_config import ModelConfig  # noqa: F401  Part of the interface.
+
+TRITONSERVER_REQUEST_FLAG_SEQUENCE_START = 1
+TRITONSERVER_REQUEST_FLAG_SEQUENCE_END = 2
+TRITONSERVER_RESPONSE_COMPLETE_FINAL = 1
+TRITONSERVER_REQUEST_RELEASE_ALL = 1
+TRITONSERVER_REQUEST_RELEASE_RESCHEDULE = 2
+TRITONSERVER_REQUEST_RESCHEDULE = 2
+TRITONSERVER_MEMORY_CPU = 0
+TRITONSERVER_MEMORY_CPU_PINNED = 1
+TRITONSERVER_MEMORY_GPU = 2
+
+_worker = None  # The process's Worker, set before any model is imported.
+
+
+class PreferredMemory:
+    """Where a caller would like outputs; here everything is in the CPU's memory."""
+
+    def __init__(self, preferred_memory_type, preferred_device_id=0):
+        self.type = preferred_memory_type
+        self.device_id = preferred_device_id
+
+
+class InferenceTrace:
+    """The trace of a request; made by the server, so only its context can be read."""
+
+    def __init__(self, context=""):
+        self._context = context
+
+    def get_context(self):
+        return self._context
+
+
+class Tensor:
+    """A named array."""
+
+    __slots__ = ("_name", "_array", "_stored")
+
+    def __init__(self, name, array):
+        if not isinstance(array, np.ndarray):
+            if isinstance(array, np.generic):
+                array = np.asarray(array)
+            else:
+                raise TritonModelException(
+                    "tensor '%s' must be made from a numpy array, not from %s" % (name, type(array).__name__))
+        tensors.code_of(array.dtype)
+        self._name = name
+        self._array = array
+        self._stored = None
+
+    @classmethod
+    def _of(cls, name, stored):
+        tensor = cls.__new__(cls)
+        tensor._name = name
+        tensor._array = None
+        tensor._stored = stored
+        return tensor
+
+    def name(self):
+        return self._name
+
+    def as_numpy(self):
+        if self._array is None:
+            try:
+                self._array = self._stored.array()
+            except TypeError as error:
+                raise TritonModelException("tensor '%s': %s" % (self._name, error)) from None
+        return self._array
+
+    def shape(self):
+        return list(self._stored.shape if self._array is None else self._array.shape)
+
+    def triton_dtype(self):
+        code = self._stored.dtype if self._array is None else tensors.code_of(self._array.dtype)
+        return "TYPE_STRING" if code == tensors.BYTES else "TYPE_" + tensors.NAMES[code]
+
+    def is_cpu(self):
+        return True
+
+    def memory_type(self):
+        return TRITONSERVER_MEMORY_CPU
+
+    def memory_type_id(self):
+        return 0
+
+    def to_dlpack(self):
+        return self._numeric().__dlpack__()
+
+    def __dlpack__(self, *, stream=None, **kwargs):
+        return self._numeric().__dlpack__()
+
+    def __dlpack_device__(self):
+        return (1, 0)
+
+    @staticmethod
+    def from_dlpack(name, tensor):
+        """Makes a tensor of another library's one, or of a capsule, without a copy."""
+        if hasattr(tensor, "__dlpack__"):
+            device = tensor.__dlpack_device__()[0] if hasattr(tensor, "__dlpack_device__") else 1
+            if int(device) not in (1, 3):
+                raise TritonModelException("tensor '%s' is not in the CPU's memory" % name)
+            return Tensor(name, np.from_dlpack(tensor))
+        return Tensor(name, np.from_dlpack(_Capsule(tensor)))
+
+    def _numeric(self):
+        array = self.as_numpy()
+        if array.dtype == object:
+            raise TritonModelException("DLPack does not have support for string tensors.")
+        if not array.flags.writeable:
+            array = array.copy()
+        return array
+
+    def _release(self):
+        """Gives up shared memory; returns the array that views of it hang on, when there is one."""
+        if self._stored is None:
+            return None
+        self._array = None
+        return self._stored.take_root()
+
+
+class _Capsule:
+    def __init__(self, capsule):
+        self._capsule = capsule
+
+    def __dlpack__(self, **kwargs):
+        return self._capsule
+
+    def __dlpack_device__(self):
+        return (1, 0)
+
+
+class InferenceResponse:
+    """An answer: tensors, or an error."""
+
+    __slots__ = ("_tensors", "_error", "_parameters", "_final", "_call")
+
+    def __init__(self, output_tensors=None, error=None, parameters=""):
+        if error is not None and not isinstance(error, TritonError):
+            error = TritonError(str(error))
+        if parameters is None:
+            parameters = ""
+        if not isinstance(parameters, str):
+            raise TritonModelException("response parameters must be a JSON string")
+        self._tensors = list(output_tensors) if output_tensors is not None else []
+        self._error = error
+        self._parameters = parameters
+        self._final = True
+        self._call = None
+        if error is None:
+            for tensor in self._tensors:
+                if not isinstance(tensor, Tensor):
+                    raise TritonModelException("output_tensors must hold pb_utils.Tensor, not %s" % type(tensor).__name__)
+
+    def output_tensors(self):
+        return self._tensors
+
+    def has_error(self):
+        return self._error is not None
+
+    def error(self):
+        return self._error
+
+    def parameters(self):
+        return self._parameters
+
+    def cancel(self):
+        if self._call is not None:
+            self._call.cancel()
+
+
+class InferenceRequest:
+    """A request: one that the server sent, or one to another model."""
+
+    __slots__ = ("_inputs", "_id", "_correlation", "_flags", "_timeout", "_parameters", "_requested", "_slot", "_state",
+                 "_model", "_version", "_trace", "_memory", "_index", "_release_flags")
+
+    def __init__(self, model_name, requested_output_names, inputs, request_id="", correlation_id=0, model_version=-1,
+                 flags=0, timeout=0, preferred_memory=None, trace=None, parameters=None):
+        self._model = model_name
+        self._requested = list(requested_output_names)
+        self._inputs = list(inputs)
+        self._id = request_id
+        self._correlation = correlation_id
+        self._version = model_version
+        self._flags = flags
+        self._timeout = timeout
+        self._memory = preferred_memory or PreferredMemory(TRITONSERVER_MEMORY_CPU)
+        self._trace = trace or InferenceTrace()
+        if parameters is not None and not isinstance(parameters, (dict, str)):
+            raise TritonModelException("request parameters must be a dict or a JSON string")
+        self._parameters = json.dumps(parameters) if isinstance(parameters, dict) else parameters or ""
+        self._slot = -1
+        self._state = None
+        self._index = 0
+        self._release_flags = TRITONSERVER_REQUEST_RELEASE_ALL
+        for tensor in self._inputs:
+            if not isinstance(tensor, Tensor):
+                raise TritonModelException("inputs must hold pb_utils.Tensor, not %s" % type(tensor).__name__)
+
+    def inputs(self):
+        return self._inputs
+
+    def model_name(self):
+        return self._model if self._model is not None else _worker.model_name
+
+    def request_id(self):
+        return self._id
+
+    def correlation_id(self):
+        return self._correlation
+
+    def flags(self):
+        return self._flags
+
+    def set_flags(self, flags):
+        self._flags = flags
+
+    def timeout(self):
+        return self._timeout
+
+    def parameters(self):
+        return self._parameters
+
+    def trace(self):
+        return self._trace
+
+    def preferred_memory(self):
+        return self._memory
+
+    def requested_output_names(self):
+        if self._requested is None:
+            return list(_worker.output_names)
+        return self._requested
+
+    def is_cancelled(self):
+        return self._slot >= 0 and _worker.is_cancelled(self)
+
+    def set_release_flags(self, flags):
+        if flags & TRITONSERVER_REQUEST_RELEASE_RESCHEDULE:
+            raise TritonModelException("rescheduling requests is not supported by this server")
+        self._release_flags = flags
+
+    def get_response_sender(self):
+        if self._state is None:
+            raise TritonModelException("only requests from the server have a response sender")
+        return self._state.sender(self._index)
+
+    def exec(self, decoupled=False):
+        """Runs the request on its model; one response, or an iterator over them when `decoupled`."""
+        answers = _worker.infer(self, decoupled)
+        return answers if decoupled else next(answers)
+
+    async def async_exec(self, decoupled=False):
+        """As exec, without blocking the event loop."""
+        answers = _worker.infer_async(self, decoupled)
+        return answers if decoupled else await answers.first()
+
+
+class InferenceResponseSender:
+    """The way back of one request's responses. Threads: any."""
+
+    __slots__ = ("_state", "_index")
+
+    def __init__(self, state, index):
+        self._state = state
+        self._index = index
+
+    def send(self, response=None, flags=0):
+        self._state.send(self._index, response, flags)
+
+    def is_cancelled(self):
+        return self._state.is_cancelled(self._index)
+
+
+class Logger:
+    """Writes to the server's log."""
+
+    INFO, WARNING, ERROR, VERBOSE = range(4)
+
+    @staticmethod
+    def log(message, level=INFO):
+        _worker.log(int(level), str(message))
+
+    @staticmethod
+    def log_info(message):
+        _worker.log(0, str(message))
+
+    @staticmethod
+    def log_warn(message):
+        _worker.log(1, str(message))
+
+    @staticmethod
+    def log_error(message):
+        _worker.log(2, str(message))
+
+    @staticmethod
+    def log_verbose(message):
+        _worker.log(3, str(message))
+
+
+LogLevel = Logger
+
+
+class MetricFamily:
+    """A family of metrics of the model's own, exposed with the server's."""
+
+    COUNTER, GAUGE, HISTOGRAM = range(3)
+
+    def __init__(self, name, description, kind):
+        self._name = name
+        self._kind = kind
+        _call_metric({"op": "family", "name": name, "description": description, "kind": int(kind)})
+
+    def Metric(self, labels=None, buckets=None):
+        return Metric(self._name, self._kind, labels or {}, buckets)
+
+
+class Metric:
+    """One series."""
+
+    def __init__(self, family, kind, labels, buckets):
+        self._key = {"name": family, "labels": {str(k): str(v) for k, v in labels.items()}}
+        _call_metric(dict(self._key, op="metric", buckets=None if buckets is None else [float(b) for b in buckets]))
+
+    def increment(self, value):
+        _call_metric(dict(self._key, op="increment", value=float(value)))
+
+    def set(self, value):
+        _call_metric(dict(self._key, op="set", value=float(value)))
+
+    def observe(self, value):
+        _call_metric(dict(self._key, op="observe", value=float(value)))
+
+    def value(self):
+        return _call_metric(dict(self._key, op="value"))["value"]
+
+
+def _call_metric(request):
+    return _ask(wire.METRIC_CALL, request)
+
+
+def _ask(kind, request):
+    try:
+        return _worker.ask(kind, request)
+    except CallError as error:
+        raise TritonModelException(str(error)) from None
+
+
+def load_model(model_name, config=None, files=None):
+    """Loads a model from the repository, or from a configuration and files."""
+    import base64
+    files = {name: base64.b64encode(content).decode("ascii") for name, content in (files or {}).items()}
+    _ask(wire.MODEL_CALL, {"op": "load", "name": model_name, "config": config, "files": files})
+
+
+def unload_model(model_name, unload_dependents=False):
+    _ask(wire.MODEL_CALL, {"op": "unload", "name": model_name, "unload_dependents": bool(unload_dependents)})
+
+
+def is_model_ready(model_name, model_version=""):
+    return _ask(wire.MODEL_CALL, {"op": "ready", "name": model_name, "version": str(model_version)})["ready"]
+
+
+def empty(shape, dtype):
+    """An array in the memory shared with the server: filled and sent as an output, it is not copied. Not part of the
+    original's interface."""
+    return _worker.heap.empty(shape, dtype)
+
+
+def get_model_dir():
+    return _worker.version_folder
