@@ -315,7 +315,7 @@ class ModelServer:
                         self._loop.create_task(_await(result)).add_done_callback(lambda _: self._loop.stop())
             except Exception as error:
                 self.worker.log(2, "finalize failed: %s" % faults.full(error))
-        self.worker.send(wire.STOPPED)
+        self.worker.send(wire.STOPPED, b"{}")
 
     def _find_class(self, plan):
         if plan["kind"] == "sklearn":

@@ -169,7 +169,8 @@ internal static unsafe class AnswerReader
         return data.IsEmpty ? count : -1;
     }
 
-    private static void Free(WorkerConnection worker, ulong offset)
+    /// <summary>Tells a worker that a tensor of its memory is no longer looked at.</summary>
+    public static void Free(WorkerConnection worker, ulong offset)
     {
         Span<byte> frame = stackalloc byte[Frames.HeadBytes + sizeof(ulong)];
         BinaryPrimitives.WriteInt32LittleEndian(frame, frame.Length);

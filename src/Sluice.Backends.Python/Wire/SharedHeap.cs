@@ -13,6 +13,9 @@ internal sealed unsafe class SharedHeap
     /// <summary>Bytes at the start that hold the cancellations.</summary>
     public const int ControlBytes = 65536;
 
+    /// <summary>From a request's byte to the one in which the worker says that it has begun with it.</summary>
+    private const int StartedAt = ControlBytes / 2;
+
     private const int LeastStep = 4096;
 
     private readonly object _gate = new();
@@ -99,12 +102,13 @@ internal sealed unsafe class SharedHeap
         {
             if (!_freeSlots.TryPop(out var slot))
             {
-                if (_slotTop == ControlBytes)
+                if (_slotTop == StartedAt)
                     return 0;
                 slot = _slotTop++;
             }
 
             *_region.At(slot) = 0;
+            *_region.At(StartedAt + slot) = 0;
             return slot;
         }
     }
@@ -115,6 +119,9 @@ internal sealed unsafe class SharedHeap
         if (slot > 0)
             Volatile.Write(ref *_region.At(slot), (byte)1);
     }
+
+    /// <summary>Tells whether the worker has begun with a request; it says so for calls of endpoints only.</summary>
+    public bool HasStarted(int slot) => slot > 0 && Volatile.Read(ref *_region.At(StartedAt + slot)) != 0;
 
     /// <summary>Gives a request's byte back.</summary>
     public void ReturnSlot(int slot)

@@ -1,6 +1,7 @@
 using System.Text;
 using Microsoft.Extensions.Logging;
 using Sluice.Backends.Python;
+using Sluice.Backends.Python.Endpoints;
 using Sluice.Inference;
 using Sluice.Models;
 using Sluice.Tensors;
@@ -8,7 +9,7 @@ using Sluice.Tensors;
 namespace Sluice.Server.Composition;
 
 /// <summary>Builds what runs users' Python code, and its way back into the server.</summary>
-internal sealed class PythonParts : IPythonServer, IDisposable
+internal sealed class PythonParts : IPythonServer, IAsyncDisposable
 {
     private IInferenceEngine? _engine;
     private ModelLifecycle? _lifecycle;
@@ -17,12 +18,16 @@ internal sealed class PythonParts : IPythonServer, IDisposable
     {
         Runtime = new PythonRuntime(pool, loggers, time, options.Python) { Server = this };
         Backends = [new PythonBackend(Runtime), new PythonBackend(Runtime, "sklearn")];
+        Endpoints = new PythonEndpointEngine(Runtime);
     }
 
     /// <summary>What all Python processes share.</summary>
     public PythonRuntime Runtime { get; }
 
     public IReadOnlyList<IBackend> Backends { get; }
+
+    /// <summary>Runs endpoints of the ClearML style; for the endpoints' data plane.</summary>
+    public PythonEndpointEngine Endpoints { get; }
 
     /// <inheritdoc/>
     public IInferenceEngine Engine => _engine!;
@@ -45,5 +50,9 @@ internal sealed class PythonParts : IPythonServer, IDisposable
     public bool IsModelReady(string name, string version) =>
         _lifecycle!.Table.IsReady(Encoding.UTF8.GetBytes(name), Encoding.UTF8.GetBytes(version), out _);
 
-    public void Dispose() => Runtime.Dispose();
+    public async ValueTask DisposeAsync()
+    {
+        await Endpoints.DisposeAsync().ConfigureAwait(false);
+        Runtime.Dispose();
+    }
 }

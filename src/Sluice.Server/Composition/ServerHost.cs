@@ -279,7 +279,7 @@ public sealed class ServerHost : IAsyncDisposable
         _timer.Dispose();
         _onnx.Dispose();
         _remote.Dispose();
-        _python.Dispose();
+        await _python.DisposeAsync().ConfigureAwait(false);
         _sharedMemory.Dispose();
         _pool.Dispose();
     }
