@@ -29,8 +29,6 @@ internal sealed class PythonModel : IBackendModel
     /// <exception cref="InferenceException">It cannot be imported; the message has the traceback.</exception>
     public static PythonModel Load(PythonRuntime runtime, ModelSettings settings)
     {
-        if (!File.Exists(settings.ModelPath))
-            throw InferenceException.Invalid($"model '{settings.Name}' has no file '{settings.ModelFilename}' in version {settings.Version}");
         var proxy = new WorkerClientProxy(runtime, settings.Name);
         var host = new WorkerHost(PlanOf(runtime, settings, settings.Name), proxy, runtime.Logger, runtime.Time);
         try
@@ -89,11 +87,25 @@ internal sealed class PythonModel : IBackendModel
         {
             ["kind"] = settings.Backend == "sklearn" ? "sklearn" : "model",
             ["model_name"] = settings.Name,
-            ["file"] = settings.ModelPath,
+            ["file"] = FindFile(settings),
             ["version_folder"] = settings.VersionFolder,
             ["config"] = settings.ConfigJson,
             ["auto_complete"] = settings.AutoCompletes,
         });
+
+    /// <summary>The model's file; an only file that pickle wrote needs no usual name.</summary>
+    private static string FindFile(ModelSettings settings)
+    {
+        if (File.Exists(settings.ModelPath))
+            return settings.ModelPath;
+        var others = settings.Backend == "sklearn" && settings.ModelFilename.Length == 0
+            ? Directory.EnumerateFiles(settings.VersionFolder).Where(file => Path.GetExtension(file) is ".pkl" or ".joblib").ToArray()
+            : [];
+        var wanted = settings.ModelFilename.Length > 0 ? settings.ModelFilename : "model.joblib or model.pkl";
+        return others.Length == 1
+            ? others[0]
+            : throw InferenceException.Invalid($"model '{settings.Name}' has no file '{wanted}' in version {settings.Version}");
+    }
 
     private static string ArgumentsOf(ModelSettings settings, InstancePlacement placement) => new JsonObject
     {

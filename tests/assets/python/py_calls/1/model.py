@@ -1,0 +1,75 @@
+import json
+import threading
+
+import numpy as np
+import triton_python_backend_utils as pb_utils
+
+
+class TritonPythonModel:
+    """Uses what else there is of triton_python_backend_utils."""
+
+    def initialize(self, args):
+        self.counter = pb_utils.MetricFamily("py_calls_total", "Calls", pb_utils.MetricFamily.COUNTER).Metric({"kind": "any"})
+        self.times = pb_utils.MetricFamily("py_calls_seconds", "Times", pb_utils.MetricFamily.HISTOGRAM).Metric({}, [0.1, 1])
+        self.kept = []
+
+    def execute(self, requests):
+        self.counter.increment(1)
+        return [self.one(request) for request in requests]
+
+    def one(self, request):
+        what = pb_utils.get_input_tensor_by_name(request, "WHAT").as_numpy()[0].decode()
+        try:
+            value = getattr(self, what)()
+        except pb_utils.TritonModelException as error:
+            value = "refused: %s" % error
+        return pb_utils.InferenceResponse(
+            [pb_utils.Tensor("OUT", np.array([json.dumps(value)], dtype=object))], parameters='{"kind": "of model", "n": 3}')
+
+    def metrics(self):
+        self.times.observe(0.5)
+        return self.counter.value()
+
+    def negative(self):
+        self.counter.increment(-1)
+
+    def ready(self):
+        return [pb_utils.is_model_ready("py_add_sub"), pb_utils.is_model_ready("no_such_model")]
+
+    def load(self):
+        pb_utils.load_model("py_add_sub")
+
+    def decoupled(self):
+        request = pb_utils.InferenceRequest("py_repeat", ["OUT"], [pb_utils.Tensor("IN", np.arange(100, dtype=np.int32))])
+        return [int(pb_utils.get_output_tensor_by_name(response, "OUT").as_numpy()[0]) for response in request.exec(decoupled=True)]
+
+    def threads(self):
+        sums = [None] * 16
+
+        def add(number):
+            rows = [pb_utils.Tensor(name, np.full(4, number, np.float32)) for name in ("INPUT0", "INPUT1")]
+            response = pb_utils.InferenceRequest("py_add_sub", ["OUTPUT0"], rows).exec()
+            sums[number] = float(pb_utils.get_output_tensor_by_name(response, "OUTPUT0").as_numpy()[0])
+
+        threads = [threading.Thread(target=add, args=(number,)) for number in range(len(sums))]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return sums
+
+    def large(self):
+        values = np.random.rand(1 << 20).astype(np.float32)
+        response = pb_utils.InferenceRequest("py_identity", ["OUT"], [pb_utils.Tensor("IN", values)]).exec()
+        self.kept.append(pb_utils.get_output_tensor_by_name(response, "OUT").as_numpy())
+        return bool((self.kept[-1] == values).all())
+
+    def dlpack(self):
+        tensor = pb_utils.Tensor("A", np.arange(6, dtype=np.int32).reshape(2, 3))
+        copy = pb_utils.Tensor.from_dlpack("B", tensor)
+        capsule = pb_utils.Tensor.from_dlpack("C", tensor.to_dlpack())
+        return [copy.as_numpy().tolist(), capsule.as_numpy().tolist(), tensor.__dlpack_device__()[0]]
+
+    def logs(self):
+        pb_utils.Logger.log_info("a line of the model")
+        return "logged"
