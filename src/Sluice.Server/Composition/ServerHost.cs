@@ -165,7 +165,7 @@ public sealed class ServerHost : IAsyncDisposable
         if (_control is not null)
         {
             await _control.StartAsync(cancellationToken).ConfigureAwait(false);
-            _endpoints!.Start(_control, [], _pool, _loggers, _time);
+            _endpoints!.Start(_control, [_python.Endpoints], _pool, _loggers, _time);
         }
 
         if (_metrics is not null)
