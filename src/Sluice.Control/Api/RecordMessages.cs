@@ -1,4 +1,3 @@
-using System.Text.Json.Nodes;
 using Google.Protobuf;
 using Google.Protobuf.WellKnownTypes;
 using Sluice.Control.Records;
@@ -215,7 +214,7 @@ public static class RecordMessages
         Value.KindOneofCase.StringValue when string.IsNullOrWhiteSpace(value.StringValue) => null,
         Value.KindOneofCase.StructValue when value.StructValue.Fields.Count == 0 => null,
         Value.KindOneofCase.StringValue or Value.KindOneofCase.StructValue =>
-            JsonNode.Parse(JsonFormatter.Default.Format(value))!.ToJsonString(),
+            RecordJson.Canonical(JsonFormatter.Default.Format(value)),
         _ => throw InferenceException.Invalid(
             "auxiliary_cfg must be an object with nested keys or the text of a config.pbtxt, not a list, a number or a boolean"),
     };

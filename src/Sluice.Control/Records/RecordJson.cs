@@ -36,6 +36,10 @@ public static class RecordJson
         return node.Deserialize<T>(Options) ?? throw new JsonException("the record is null");
     }
 
+    /// <summary>Brings JSON into the one form in which equal values are equal texts, but for the order of keys.</summary>
+    /// <exception cref="JsonException">It is none.</exception>
+    public static string Canonical(string json) => JsonNode.Parse(json)?.ToJsonString(Options) ?? "null";
+
     // The record keeps the settings as text; outside they are what they are, an object or a string.
     private static void ExpandAuxiliary(JsonObject node)
     {

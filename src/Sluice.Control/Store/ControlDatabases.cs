@@ -14,9 +14,21 @@ internal static class ControlDatabases
             return new PostgresDatabase(address);
         const string Sqlite = "sqlite://";
         if (address.StartsWith(Sqlite, StringComparison.OrdinalIgnoreCase))
-            return new SqliteDatabase(address[Sqlite.Length..]);
+            return OfFile(address[Sqlite.Length..]);
         return address.Contains("://", StringComparison.Ordinal)
             ? throw new FormatException($"'{address}' is no store: use a file, sqlite://FILE or postgres://USER@HOST/DATABASE")
-            : new SqliteDatabase(address);
+            : OfFile(address);
+    }
+
+    private static SqliteDatabase OfFile(string path)
+    {
+        try
+        {
+            return new SqliteDatabase(path);
+        }
+        catch (Exception error) when (error is ArgumentException or NotSupportedException or PathTooLongException)
+        {
+            throw new FormatException($"'{path}' is no name of a file: {error.Message}", error);
+        }
     }
 }

@@ -65,6 +65,8 @@ public sealed class RestRouter
                 case "{region}" when segment.Length > 0:
                     region = segment;
                     break;
+                case "{model}" or "{version}" or "{repository}" or "{region}":
+                    return null;
                 case ['{', ..]:
                     if (TryBind(pattern[i], segments.AsSpan(i)) is not { } variable)
                         return null;

@@ -48,6 +48,24 @@ internal sealed partial class ServerProcess : IDisposable
         return new Uri(HttpAddress().Matches(Errors)[1].Groups[1].Value);
     }
 
+    /// <summary>The control plane's port, once it listens: the one after the HTTP port.</summary>
+    public async Task<Uri> ServeAddressAsync()
+    {
+        await Eventually.TrueAsync(() => HttpAddress().Count(Errors) == 3 || _process.HasExited, () => Errors);
+        return new Uri(HttpAddress().Matches(Errors)[1].Groups[1].Value);
+    }
+
+    /// <summary>The most memory that the process has had at once.</summary>
+    public long PeakMemoryBytes
+    {
+        get
+        {
+            var line = File.ReadLines($"/proc/{_process.Id}/status").Single(line => line.StartsWith("VmHWM:", StringComparison.Ordinal));
+            var kibibytes = long.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1], System.Globalization.CultureInfo.InvariantCulture);
+            return kibibytes * 1024;
+        }
+    }
+
     public Task LoggedAsync(string text) => Eventually.TrueAsync(
         () => Errors.Contains(text, StringComparison.Ordinal) || _process.HasExited, () => $"no '{text}' in\n{Errors}");
 
