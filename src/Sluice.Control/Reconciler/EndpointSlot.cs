@@ -23,6 +23,7 @@ internal sealed class EndpointSlot(string key, SlotParts parts) : IDisposable
     private Task _running = Task.CompletedTask;
     private bool _isRunning;
     private int _leavingCount;
+    private volatile bool _isTold;
     private volatile bool _isStopped;
 
     /// <summary>Completes when the first attempt has ended, however.</summary>
@@ -44,7 +45,7 @@ internal sealed class EndpointSlot(string key, SlotParts parts) : IDisposable
         get
         {
             lock (_lock)
-                return _wanted is null && _load is null && !_isRunning && _leavingCount == 0;
+                return _wanted is null && _load is null && !_isRunning && !_isTold && _leavingCount == 0;
         }
     }
 
@@ -120,7 +121,7 @@ internal sealed class EndpointSlot(string key, SlotParts parts) : IDisposable
             {
                 target = _wanted;
                 change = _change.Token;
-                if (_isStopped || target == _load?.Target)
+                if (_isStopped || (target is null ? !_isTold : target == _load?.Target))
                 {
                     _isRunning = false;
                     _tried.TrySetResult();
@@ -202,6 +203,7 @@ internal sealed class EndpointSlot(string key, SlotParts parts) : IDisposable
     {
         var load = _load;
         _load = null;
+        _isTold = false;
         parts.Table.Remove(key);
         if (load is null)
         {
@@ -263,6 +265,7 @@ internal sealed class EndpointSlot(string key, SlotParts parts) : IDisposable
             return;
         }
 
+        _isTold = true;
         parts.Table.Set(new EndpointState(key, phase, reason, null, target.Spec.ServesLatest) { ServiceId = target.ServiceId });
         Report(phase, share, reason, target.Spec.ModelId);
     }

@@ -36,6 +36,13 @@ public sealed class ReconcileTests
         using var ready = await server.Http.GetAsync("/health/ready");
         Assert.Equal(200, (int)ready.StatusCode);
 
+        // What is removed goes, be it loaded or not.
+        await server.DoAsync("model", "remove", "--endpoint", "wrong");
+        await server.StatusAsync("/health/endpoints/wrong", 404);
+        await Eventually.TrueAsync(
+            () => !server.CliAsync("endpoint", "status").GetAwaiter().GetResult().Output.Contains("wrong", StringComparison.Ordinal),
+            () => "the status of an endpoint that is removed stays");
+
         // What is mended comes; a change for the worse leaves what serves.
         await server.AddAsync("bad", "", good);
         Assert.Equal(200, (await server.ServeAsync("bad", Request)).Status);
