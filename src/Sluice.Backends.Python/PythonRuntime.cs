@@ -61,7 +61,8 @@ public sealed class PythonRuntime : IDisposable
         {
             var statm = File.ReadAllText($"/proc/{worker.ProcessId}/statm").Split(' ');
             var resident = long.Parse(statm[1], CultureInfo.InvariantCulture) * PageBytes;
-            if (resident > limits.MemoryBytes)
+            // The code meets its limit first, by a MemoryError; what lies beyond has gone around it.
+            if (resident > limits.MemoryBytes + (limits.MemoryBytes / 8))
                 worker.Kill($"it had taken {resident} bytes of memory, more than its limit of {limits.MemoryBytes}");
         }
         catch (IOException)

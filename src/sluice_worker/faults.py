@@ -14,8 +14,15 @@ def frames_of(error):
     return theirs or list(frames)
 
 
+def free_memory(error):
+    """What ran out of memory still holds it; it must go before anything can be told."""
+    if isinstance(error, MemoryError):
+        traceback.clear_frames(error.__traceback__)
+
+
 def describe(error):
     """Class, message and places, as the original prints them."""
+    free_memory(error)
     lines = ["%s: %s" % (type(error).__name__, error), "", "At:"]
     lines += ["  %s(%s): %s" % (frame.filename, frame.lineno, frame.name) for frame in reversed(frames_of(error))]
     return "\n".join(lines) + "\n"
@@ -23,6 +30,7 @@ def describe(error):
 
 def full(error):
     """The whole traceback for a log."""
+    free_memory(error)
     return "".join(traceback.format_exception(type(error), error, error.__traceback__))
 
 

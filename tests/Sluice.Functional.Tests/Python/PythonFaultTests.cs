@@ -31,8 +31,8 @@ public sealed class PythonFaultTests : IAsyncLifetime
     }
 
     [Theory]
-    [InlineData("loop", "longer than its limit of 3 seconds")]
-    [InlineData("sleep", "longer than its limit of 3 seconds")]
+    [InlineData("loop", "longer than its limit of 8 seconds")]
+    [InlineData("sleep", "longer than its limit of 8 seconds")]
     [InlineData("hog", "MemoryError")]
     [InlineData("large", "1073741824 bytes of output do not fit into the 268435456 bytes")]
     [InlineData("garbage", "it sent what no worker sends")]

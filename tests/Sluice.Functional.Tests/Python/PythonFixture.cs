@@ -33,6 +33,9 @@ public sealed class PythonFixture : IAsyncLifetime, IDisposable
             CopySklearn(folder);
         foreach (var folder in Directory.EnumerateDirectories(Path.Combine(GoldenSet.FolderOf("python"), "..", "..", "python")))
             CopyAll(folder, Path.Combine(Repository, Path.GetFileName(folder)));
+        var examples = Path.Combine(GoldenSet.FolderOf("python"), "..", "..", "..", "..", "examples", "python", "models");
+        foreach (var folder in Directory.EnumerateDirectories(examples))
+            CopyAll(folder, Path.Combine(Repository, Path.GetFileName(folder)));
         var digits = Directory.CreateDirectory(Path.Combine(Repository, "digit_cnn", "1")).FullName;
         File.Copy(Path.Combine(GoldenSet.FolderOf("clearml"), "image_triton_onnx", "model.onnx"), Path.Combine(digits, "model.onnx"));
         var loopback = new IPEndPoint(IPAddress.Loopback, 0);

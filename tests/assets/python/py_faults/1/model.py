@@ -24,7 +24,7 @@ class TritonPythonModel:
             while True:
                 hoard.append(np.ones(1 << 22))
         if what == "large":
-            return self.answer(np.zeros(1 << 28, np.float32))
+            return self.answer(np.broadcast_to(np.float32(1), (1 << 28,)))
         if what == "garbage":
             socket.socket(fileno=os.dup(3)).sendall(os.urandom(4096))
             time.sleep(3600)
