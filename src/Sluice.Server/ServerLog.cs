@@ -44,6 +44,11 @@ internal static partial class ServerLog
     public static partial void KeysRefused(ILogger logger, string reason);
 
     [LoggerMessage(
+        EventId = 1610, EventName = "ServePortTaken", Level = LogLevel.Warning,
+        Message = "Endpoints and the control API are not served over HTTP, {EndPoint} cannot be used: {Reason}; --serve-port names another")]
+    public static partial void ServePortTaken(ILogger logger, string endPoint, string reason);
+
+    [LoggerMessage(
         EventId = 1609, EventName = "Countdown", Level = LogLevel.Information,
         Message = "Timeout {Seconds}: Found {Active} calls under way")]
     public static partial void Countdown(ILogger logger, double seconds, long active);

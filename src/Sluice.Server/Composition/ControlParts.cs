@@ -91,11 +91,22 @@ internal sealed class ControlParts : IAsyncDisposable
 
     /// <summary>Opens the store and listens.</summary>
     /// <exception cref="Inference.InferenceException">A newer program has written the store.</exception>
-    /// <exception cref="IOException">The port is taken.</exception>
-    public async Task StartAsync(CancellationToken cancellationToken)
+    /// <param name="logger">For the news that the port is taken when nobody has asked for it.</param>
+    /// <param name="cancellationToken">Ends the attempt.</param>
+    /// <exception cref="IOException">The port is taken, and was asked for.</exception>
+    public async Task StartAsync(ILogger logger, CancellationToken cancellationToken)
     {
         await Plane.StartAsync(cancellationToken).ConfigureAwait(false);
-        await Server!.StartAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            await Server!.StartAsync(cancellationToken).ConfigureAwait(false);
+        }
+        catch (IOException error) when (!_options.IsAskedFor)
+        {
+            ServerLog.ServePortTaken(logger, $"{_options.EndPoint}", error.Message);
+            await Server!.DisposeAsync().ConfigureAwait(false);
+            Server = null;
+        }
     }
 
     /// <inheritdoc/>

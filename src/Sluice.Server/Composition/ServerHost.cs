@@ -164,7 +164,7 @@ public sealed class ServerHost : IAsyncDisposable
             await _rest.StartAsync(cancellationToken).ConfigureAwait(false);
         if (_control is not null)
         {
-            await _control.StartAsync(cancellationToken).ConfigureAwait(false);
+            await _control.StartAsync(_logger, cancellationToken).ConfigureAwait(false);
             _endpoints!.Start(_control, [_python.Endpoints], _pool, _loggers, _time);
         }
 

@@ -26,7 +26,7 @@ internal static class ControlOptionTable
 
     // Where the control plane is switched off its other settings mean nothing.
     private static ServerOptions With(ServerOptions options, Func<ControlPlaneOptions, ControlPlaneOptions> change) =>
-        options.ControlPlane is { } control ? options with { ControlPlane = change(control) } : options;
+        options.ControlPlane is { } control ? options with { ControlPlane = change(control) with { IsAskedFor = true } } : options;
 
     private static string Store(string value)
     {

@@ -8,6 +8,9 @@ public sealed record ControlPlaneOptions
     /// <summary>The port of <c>/serve</c> and of the control API over HTTP.</summary>
     public EndPoint EndPoint { get; init; } = new IPEndPoint(IPAddress.Any, 8080);
 
+    /// <summary>Some setting was given; a server that runs on the defaults goes on without the port when another program has it.</summary>
+    public bool IsAskedFor { get; init; }
+
     /// <summary>Encryption and sharing of the port.</summary>
     public PortOptions Port { get; init; } = new();
 
