@@ -33,7 +33,7 @@ public sealed class DefaultPortTests : IDisposable
         if (!isAskedFor)
         {
             await server.LoggedAsync("--serve-port names another");
-            await server.LoggedAsync("ready");
+            await server.LoggedAsync("Ready after");
             server.Terminate();
         }
 
