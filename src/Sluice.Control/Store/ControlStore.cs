@@ -84,7 +84,7 @@ internal sealed class ControlStore(ControlDatabase database, TimeProvider time) 
     public Task MarkStartedAsync(string id, CancellationToken cancellationToken) => WriteAsync(
         (connection, transaction) => connection.ExecuteAsync(
             "UPDATE services SET is_started = 1 WHERE id = @id", new { id }, transaction),
-        cancellationToken);
+        cancellationToken, notifies: false);
 
     /// <summary>Runs an edit in a transaction; <see cref="IControlPlane.EditAsync"/> says how.</summary>
     public Task<DesiredState> EditAsync(
@@ -137,7 +137,11 @@ internal sealed class ControlStore(ControlDatabase database, TimeProvider time) 
         cancellationToken);
 
     /// <summary>Runs a transaction, again when it lost against another one.</summary>
-    public async Task<T> WriteAsync<T>(Func<DbConnection, DbTransaction, Task<T>> work, CancellationToken cancellationToken)
+    /// <param name="work">What it does.</param>
+    /// <param name="cancellationToken">Ends the waiting.</param>
+    /// <param name="notifies">Wake other replicas. Default true; false for what they look at only when they are asked.</param>
+    public async Task<T> WriteAsync<T>(
+        Func<DbConnection, DbTransaction, Task<T>> work, CancellationToken cancellationToken, bool notifies = true)
     {
         for (var attempt = 1; ; attempt++)
         {
@@ -145,7 +149,8 @@ internal sealed class ControlStore(ControlDatabase database, TimeProvider time) 
             {
                 await using var write = await database.BeginWriteAsync(cancellationToken).ConfigureAwait(false);
                 var result = await work(write.Connection, write.Transaction).ConfigureAwait(false);
-                await database.NotifyAsync(write.Connection, write.Transaction).ConfigureAwait(false);
+                if (notifies)
+                    await database.NotifyAsync(write.Connection, write.Transaction).ConfigureAwait(false);
                 await write.CommitAsync(cancellationToken).ConfigureAwait(false);
                 return result;
             }

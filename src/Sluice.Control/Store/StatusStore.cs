@@ -29,7 +29,7 @@ internal sealed class StatusStore(ControlStore store, TimeProvider time)
 
             return changes.Count;
         },
-        cancellationToken);
+        cancellationToken, notifies: false);
 
     /// <summary>Says that a replica is alive, and removes what those told that have been silent for longer.</summary>
     public Task RefreshAsync(string replica, TimeSpan silence, CancellationToken cancellationToken) => store.WriteAsync(
@@ -43,13 +43,13 @@ internal sealed class StatusStore(ControlStore store, TimeProvider time)
                 "DELETE FROM endpoint_status WHERE updated_at < @oldest",
                 new { oldest = (now - silence).ToMicroseconds() }, transaction).ConfigureAwait(false);
         },
-        cancellationToken);
+        cancellationToken, notifies: false);
 
     /// <summary>Removes all that a replica told.</summary>
     public Task ForgetAsync(string replica, CancellationToken cancellationToken) => store.WriteAsync(
         (connection, transaction) => connection.ExecuteAsync(
             "DELETE FROM endpoint_status WHERE replica = @replica", new { replica }, transaction),
-        cancellationToken);
+        cancellationToken, notifies: false);
 
     /// <summary>Reads what all replicas tell about a service, by endpoint and replica.</summary>
     public Task<IReadOnlyList<EndpointStatus>> ReadAsync(string serviceId, CancellationToken cancellationToken) => store.ReadAsync(

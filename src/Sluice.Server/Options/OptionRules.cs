@@ -15,6 +15,8 @@ internal static class OptionRules
             errors.Add($"--trace-config: level={trace.Level.ToString().ToUpperInvariant()} names no file; add --trace-config triton,file=NAME");
         CheckPort("grpc", options.GrpcPort, errors);
         CheckPort("http", options.HttpPort, errors);
+        if (options.ControlPlane is { } control)
+            CheckPort("serve", control.Port, errors);
     }
 
     private static void CheckPort(string name, PortOptions port, ICollection<string> errors)

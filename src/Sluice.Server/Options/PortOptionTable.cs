@@ -8,6 +8,7 @@ internal static class PortOptionTable
     [
         .. Tls("grpc", (o, change) => o with { GrpcPort = change(o.GrpcPort) }),
         .. Tls("http", (o, change) => o with { HttpPort = change(o.HttpPort) }),
+        .. Tls("serve", (o, change) => o.ControlPlane is { } control ? o with { ControlPlane = control with { Port = change(control.Port) } } : o),
         new("grpc-keepalive-time", "Milliseconds of silence before a peer is pinged. Default 7200000.", (o, v) => o with { GrpcPort = o.GrpcPort with { KeepAliveTime = Milliseconds(v) } }),
         new("grpc-keepalive-timeout", "Milliseconds for its answer. Default 20000.", (o, v) => o with { GrpcPort = o.GrpcPort with { KeepAliveTimeout = Milliseconds(v) } }),
         new("grpc-max-connection-age", "Milliseconds until a connection is closed in order. Default never.", (o, v) => o with { GrpcPort = o.GrpcPort with { MaxAge = Age(v) } }),
