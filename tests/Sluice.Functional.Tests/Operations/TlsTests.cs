@@ -62,6 +62,28 @@ public sealed class TlsTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task ControlPlane_OverTls_AnswersCurl()
+    {
+        await using var server = await OperatedServer.StartAsync((options, folder) =>
+        {
+            var errors = new List<string>();
+            var read = OptionSources.Read(
+                [
+                    ("serve-address", "127.0.0.1"), ("serve-port", "0"), ("data-folder", Path.Combine(folder, "data")),
+                    ("serve-use-ssl", "true"), ("serve-server-cert", _certificates.Certificate("server")),
+                    ("serve-server-key", _certificates.Key("server")),
+                ],
+                _ => null, null, errors);
+            Assert.Empty(errors);
+            return options with { ControlPlane = read.ControlPlane };
+        });
+        var url = $"https://localhost:{server.Host.ServeAddress!.Port}/openapi.json";
+
+        Assert.Equal("200 1.1", await ForeignProgram.RunAsync(
+            "curl", "-s", "--noproxy", "*", "--cacert", _certificates.Root, "-o", "/dev/null", "-w", "%{http_code} %{http_version}", url));
+    }
+
+    [Fact]
     public async Task Http_OverMutualTls_TakesOnlyClientsOfItsAuthority()
     {
         await using var server = await OperatedServer.StartAsync((options, _) => options with
