@@ -14,7 +14,7 @@ internal static class ModelAutoComplete
     /// <exception cref="InferenceException">The configuration asks for batches that the graph cannot take.</exception>
     public static void Complete(ModelConfig config, ModelDescription graph, int defaultMaxBatchSize)
     {
-        if (config.Input.Count == 0 || config.Output.Count == 0)
+        if (config.Input.Count == 0 || config.Output.Count == 0 || LeavesBatchOut(config, graph))
             CompleteBatching(config, graph, defaultMaxBatchSize);
 
         var batched = config.MaxBatchSize > 0;
@@ -53,6 +53,14 @@ internal static class ModelAutoComplete
         if (defaultMaxBatchSize > 1 && config.SchedulingChoiceCase == ModelConfig.SchedulingChoiceOneofCase.None)
             config.DynamicBatching = new ModelDynamicBatching();
     }
+
+    // Whoever wrote all dims but the free first one has left the batch dimension out: as the configuration of batches has it.
+    private static bool LeavesBatchOut(ModelConfig config, ModelDescription graph) =>
+        config.MaxBatchSize == 0 && config.Input.All(i => IsRestOf(i.Dims, graph.Inputs.Find(i.Name)))
+        && config.Output.All(o => IsRestOf(o.Dims, graph.Outputs.Find(o.Name)));
+
+    private static bool IsRestOf(RepeatedField<long> dims, TensorDescription? tensor) =>
+        dims.Count > 0 && tensor?.Dims is { } full && HasFreeFirst(full) && dims.Count == full.Length - 1;
 
     private static bool HasFreeFirst(long[] dims) => dims.Length > 0 && dims[0] == -1;
 

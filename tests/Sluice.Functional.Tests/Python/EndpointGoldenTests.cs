@@ -70,7 +70,7 @@ public sealed class EndpointGoldenTests(PythonFixture server)
         }
     }
 
-    private static void Compare(JsonElement expected, JsonElement actual)
+    internal static void Compare(JsonElement expected, JsonElement actual)
     {
         Assert.True(expected.ValueKind == actual.ValueKind, $"{expected} {actual}");
         switch (expected.ValueKind)
