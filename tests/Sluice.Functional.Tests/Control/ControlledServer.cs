@@ -177,5 +177,5 @@ internal sealed partial class ControlledServer : IAsyncDisposable
     private static partial Regex ServiceIdText();
 
     [GeneratedRegex("new Model ID=([0-9a-f]+)")]
-    private static partial Regex ModelIdText();
+    internal static partial Regex ModelIdText();
 }

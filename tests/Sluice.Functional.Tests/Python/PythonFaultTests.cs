@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using Sluice.Client;
 using Sluice.Functional.Tests.Infrastructure;
-using Sluice.Inference;
 using Sluice.Protocol.Codec;
 using Sluice.Testing;
 
@@ -94,7 +93,7 @@ public sealed class PythonFaultTests : IAsyncLifetime
             {
                 ModelName = "py_add_sub",
                 Inputs = [InferInput.Create<float>("INPUT0", [1, 2, 3, 4], 4), InferInput.Create<float>("INPUT1", [1, 1, 1, 1], 4)],
-            });
+            }, cancellationToken: CancellationToken.None);
             Assert.Equal([2, 3, 4, 5], result.GetSpan<float>("OUTPUT0").ToArray());
         }
 
