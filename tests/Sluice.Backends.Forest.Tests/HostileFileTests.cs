@@ -53,11 +53,11 @@ public sealed class HostileFileTests
 
     [Theory]
     [InlineData("", "is empty")]
-    [InlineData("{", "text ends")]
+    [InlineData("{", "ends at byte 1")]
     [InlineData("{\"learner\":{}}", "'model.learner' has no 'learner_model_param'")]
     [InlineData("tree\nnum_class=1\n", "no line 'end of trees'")]
     [InlineData("tree\nend of trees\n", "no line")]
-    [InlineData("hello, this is no model at all", "no XGBoost model")]
+    [InlineData("hello, this is no model at all", "neither JSON, UBJSON nor LightGBM text")]
     public void Read_OfSomethingElse_SaysWhatIsMissing(string text, string reason)
     {
         var error = Assert.Throws<ForestFormatException>(() => ForestFile.Read(System.Text.Encoding.UTF8.GetBytes(text)));
@@ -73,7 +73,12 @@ public sealed class HostileFileTests
             File.WriteAllText(Path.Combine(folder, "model.json"), "{\"learner\":");
             var settings = new ModelSettings
             {
-                Name = "broken", Version = "1", Backend = "xgboost", ModelFolder = folder, VersionFolder = folder, ModelFilename = "",
+                Name = "broken",
+                Version = "1",
+                Backend = "xgboost",
+                ModelFolder = folder,
+                VersionFolder = folder,
+                ModelFilename = "",
             };
             var error = Assert.Throws<InferenceException>(() => ForestBackend.Create()[0].Load(settings));
             Assert.Equal(InferenceCode.InvalidArgument, error.Code);

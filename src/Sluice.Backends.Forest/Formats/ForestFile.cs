@@ -30,7 +30,7 @@ internal static class ForestFile
         if (file.StartsWith("tree\n"u8) || file.StartsWith("tree\r\n"u8))
             return LightGbmText.Read(file);
         if (file[0] != '{')
-            return new XgboostLegacy(file).Read();
+            return ReadLegacy(file);
 
         // Behind the brace JSON goes on with a name or a blank, UBJSON with the type of a length.
         var next = file.Length > 1 ? file[1] : (byte)0;
@@ -38,5 +38,17 @@ internal static class ForestFile
             next is (byte)'"' or (byte)' ' or (byte)'\n' or (byte)'\r' or (byte)'\t' or (byte)'}'
                 ? new JsonDocumentReader(file).Read()
                 : new UbjsonDocumentReader(file).Read());
+    }
+
+    private static TreeEnsemble ReadLegacy(ReadOnlySpan<byte> file)
+    {
+        try
+        {
+            return new XgboostLegacy(file).Read();
+        }
+        catch (ForestFormatException error)
+        {
+            throw new ForestFormatException($"neither JSON, UBJSON nor LightGBM text, and as XGBoost's binary format wrong: {error.Message}");
+        }
     }
 }
