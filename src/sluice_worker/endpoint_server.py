@@ -3,6 +3,7 @@
 import asyncio
 import contextvars
 import importlib
+import importlib.util
 import inspect
 import json
 import os
@@ -121,6 +122,8 @@ class EndpointServer:
         elif self._engine in engines.LOADERS and model is None:
             if path is None:
                 raise ValueError("the endpoint has no model, which engine '%s' needs" % self._engine)
+            if self._engine == "lightgbm" and plan.get("model_name") and importlib.util.find_spec("lightgbm") is None:
+                return engines.ServedForest(plan["model_name"], self._baton.outside)
             model = engines.LOADERS[self._engine](path)
         return model
 

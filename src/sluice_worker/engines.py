@@ -41,6 +41,25 @@ def load_lightgbm(path):
     return lightgbm.Booster(model_file=only_file(path))
 
 
+class ServedForest:
+    """Stands for a LightGBM booster that the server runs itself, where Python has no such library."""
+
+    def __init__(self, name, outside):
+        self._name = name
+        self._outside = outside
+
+    def predict(self, data):
+        rows = np.asarray(data, dtype=np.float64)
+        if rows.ndim != 2:
+            raise ValueError("Input numpy.ndarray or list must be 2 dimensional")
+        request = pb_utils.InferenceRequest(self._name, ["output__0"], [pb_utils.Tensor("input__0", rows)])
+        response = self._outside(request.exec)
+        if response.has_error():
+            raise ModelFault(response.error().message(), response.error().code())
+        scores = response.output_tensors()[0].as_numpy()
+        return scores[:, 0] if scores.shape[1] == 1 else scores
+
+
 LOADERS = {"sklearn": load_sklearn, "xgboost": load_xgboost, "lightgbm": load_lightgbm}
 
 

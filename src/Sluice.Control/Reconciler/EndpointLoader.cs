@@ -38,9 +38,12 @@ internal sealed partial class EndpointLoader(
                 ? await AcquireAsync(target.Model, progress, leases, cancellationToken).ConfigureAwait(false)
                 : null;
             tell(EndpointPhase.Loading, 0);
-            var modelName = target.Spec.EngineType == EngineNames.Triton
-                ? await LoadModelAsync(target, previous, model?.Path).ConfigureAwait(false)
-                : null;
+            var modelName = target.Spec.EngineType switch
+            {
+                EngineNames.Triton => await LoadModelAsync(target, previous, model?.Path).ConfigureAwait(false),
+                EngineNames.LightGbm when model is not null => await TryLoadModelAsync(target, previous, model.Path).ConfigureAwait(false),
+                _ => null,
+            };
             var plan = EndpointPlans.Create(target.Spec, model?.Path, code, modelName, calls);
             var runner = await LoadRunnerAsync(plan, target, previous, cancellationToken).ConfigureAwait(false);
             var held = leases;
@@ -98,6 +101,20 @@ internal sealed partial class EndpointLoader(
             // What goes on serving gets back the model that it was made for.
             await LoadModelAsync(previous.Target, null, previous.ModelPath).ConfigureAwait(false);
             throw;
+        }
+    }
+
+    /// <summary>Null when the server cannot run the file: then it is for Python to load, or for the user's own <c>load</c>.</summary>
+    private async Task<string?> TryLoadModelAsync(EndpointTarget target, EndpointLoad? previous, string path)
+    {
+        try
+        {
+            return await LoadModelAsync(target, previous, path).ConfigureAwait(false);
+        }
+        catch (InferenceException)
+        {
+            await models.UnloadManagedAsync(NameFor(target.Spec.Key)).ConfigureAwait(false);
+            return null;
         }
     }
 

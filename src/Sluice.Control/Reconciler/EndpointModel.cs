@@ -44,6 +44,8 @@ internal static class EndpointModel
         var spec = target.Spec;
         if (target.RemoteServer is { } server)
             return ConfigureRemote(target, server, name);
+        if (spec.EngineType == EngineNames.LightGbm)
+            return new ModelConfig { Name = name, Backend = EngineNames.LightGbm };
         var config = AuxiliaryConfig.ToModelConfig(spec.AuxiliaryCfg, spec.Key);
         config.Name = name;
         for (var i = 0; i < Count(spec.InputSize, spec.InputType, spec.InputName); i++)

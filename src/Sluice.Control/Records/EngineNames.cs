@@ -8,6 +8,9 @@ public static class EngineNames
     /// <summary>A deep model that this server, or another one, runs by tensors.</summary>
     public const string Triton = "triton";
 
+    /// <summary>A LightGBM file, which the server can run itself where Python has no such library.</summary>
+    public const string LightGbm = "lightgbm";
+
     /// <summary>User code without a model format of ours.</summary>
     public const string Custom = "custom";
 
@@ -16,7 +19,7 @@ public static class EngineNames
 
     /// <summary>All of them, in the order in which they are listed to users.</summary>
     public static IReadOnlyList<string> All { get; } =
-        [Triton, "sklearn", "xgboost", "lightgbm", Custom, CustomAsync, "vllm"];
+        [Triton, "sklearn", "xgboost", LightGbm, Custom, CustomAsync, "vllm"];
 
     private static readonly FrozenSet<string> Known = All.ToFrozenSet(StringComparer.Ordinal);
 

@@ -10,11 +10,8 @@ namespace Sluice.Functional.Tests.Control;
 [Collection(PythonGroup.Name)]
 public sealed class ClearMlGoldenTests
 {
-    // Debian has no LightGBM library.
-    private static readonly string[] NeedsMissingLibrary = ["lightgbm_xn"];
-
     public static TheoryData<string> Names() => [.. Directory.EnumerateDirectories(GoldenSet.FolderOf("clearml"))
-        .Select(folder => Path.GetFileName(folder)).Where(name => !NeedsMissingLibrary.Contains(name)).Order(StringComparer.Ordinal)];
+        .Select(folder => Path.GetFileName(folder)).Order(StringComparer.Ordinal)];
 
     [Theory]
     [MemberData(nameof(Names))]

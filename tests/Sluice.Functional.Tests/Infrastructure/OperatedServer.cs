@@ -15,11 +15,15 @@ internal sealed class OperatedServer : IAsyncDisposable
     private readonly LoggerFactory _loggers;
     private readonly StringWriter _lines = new();
 
+    // Its methods lock it, so a reader of the lines has to as well.
+    private readonly TextWriter _output;
+
     private OperatedServer(string folder, ServerOptions options)
     {
         Folder = folder;
         var state = new LogState(options.Log);
-        _log = new LineLoggerProvider(state, TimeProvider.System, TextWriter.Synchronized(_lines));
+        _output = TextWriter.Synchronized(_lines);
+        _log = new LineLoggerProvider(state, TimeProvider.System, _output);
         _loggers = new LoggerFactory([_log], new LoggerFilterOptions { MinLevel = LogLevel.Trace });
         Host = new ServerHost(options, _loggers, TimeProvider.System, state);
     }
@@ -34,7 +38,7 @@ internal sealed class OperatedServer : IAsyncDisposable
     {
         get
         {
-            lock (_lines)
+            lock (_output)
                 return _lines.ToString();
         }
     }
