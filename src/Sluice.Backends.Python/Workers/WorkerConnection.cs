@@ -200,6 +200,12 @@ internal sealed class WorkerConnection
         if ((found & ~LibC.PollOut) == 0)
             return true;
         var isOpen = socket.Receive();
+        TakeFrames(socket, isMain);
+        return isOpen;
+    }
+
+    private void TakeFrames(WorkerSocket socket, bool isMain)
+    {
         while (socket.TryTake(out var kind, out var frame))
         {
             if (!isMain)
@@ -211,8 +217,20 @@ internal sealed class WorkerConnection
             else
                 _client.OnFrame(this, kind, frame);
         }
+    }
 
-        return isOpen;
+    /// <summary>The end of one socket may be seen before what the process sent last on the other.</summary>
+    private void TakeLastFrames()
+    {
+        try
+        {
+            while (Main.ReceiveRest())
+                TakeFrames(Main, isMain: true);
+        }
+        catch (WireException)
+        {
+            // It broke off within a frame.
+        }
     }
 
     private void Release(ReadOnlySpan<byte> frame)
@@ -231,6 +249,7 @@ internal sealed class WorkerConnection
     {
         LibC.KillGroup(ProcessId);
         var status = LibC.WaitFor(ProcessId);
+        TakeLastFrames();
         _output.Drain();
         _errors.Drain();
         lock (_gate)

@@ -95,9 +95,20 @@ internal sealed class WorkerSocket(int file, int wakeUp) : IDisposable
         return count > 0;
     }
 
+    /// <summary>Receives more of what a process left behind when it ended.</summary>
+    /// <returns>False when there is nothing more.</returns>
+    public bool ReceiveRest()
+    {
+        if (_end == _received.Length)
+            MakeRoom();
+        var count = LibC.Receive(file, _received.AsSpan(_end));
+        _end += (int)Math.Max(0, count);
+        return count > 0;
+    }
+
     /// <summary>Takes the next whole frame.</summary>
     /// <param name="kind">What it is.</param>
-    /// <param name="frame">Lent until the next <see cref="Receive"/>.</param>
+    /// <param name="frame">Lent until more is received.</param>
     /// <exception cref="WireException">What comes is no frame.</exception>
     public bool TryTake(out byte kind, out ReadOnlySpan<byte> frame)
     {

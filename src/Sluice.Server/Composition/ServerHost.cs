@@ -187,7 +187,9 @@ public sealed class ServerHost : IAsyncDisposable
         }
 
         await warming.ConfigureAwait(false);
-        if (_endpoints is not null)
+
+        // A store that cannot be had is not waited for where nobody has asked for endpoints.
+        if (_endpoints is not null && (_options.ControlPlane!.IsAskedFor || _control!.Plane.Snapshot.IsStoreReachable))
             await _endpoints.WaitUntilSettledAsync(_time, cancellationToken).ConfigureAwait(false);
         _state.MarkWarm();
         var seconds = Stopwatch.GetElapsedTime(started).TotalSeconds;

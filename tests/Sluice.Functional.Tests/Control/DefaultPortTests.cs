@@ -39,4 +39,17 @@ public sealed class DefaultPortTests : IDisposable
 
         Assert.Equal(exitCode, await server.EndAsync());
     }
+
+    [Fact]
+    public async Task Start_WithAFolderThatCannotBeWritten_ServesModelsAtOnce()
+    {
+        var file = Path.Combine(_folder, "file");
+        await File.WriteAllTextAsync(file, "");
+        using var server = new ServerProcess(
+            ["serve", "--model-repository", Directory.CreateDirectory(Path.Combine(_folder, "models")).FullName, "--http-port", "0", "--grpc-port", "0", "--metrics-port", "0"],
+            ("SLUICE_CONTROL_PLANE", "true"), ("XDG_DATA_HOME", file));
+        await server.LoggedAsync("Ready after");
+        server.Terminate();
+        Assert.Equal(0, await server.EndAsync());
+    }
 }

@@ -36,7 +36,7 @@ public sealed class PythonLoadTests
     public async Task Load_OfCodeThatFails_SaysWhy(string code, string message)
     {
         await using var server = await StartAsync(code, Config);
-        Assert.Contains(message, server.Log, StringComparison.Ordinal);
+        Assert.True(server.Log.Contains(message, StringComparison.Ordinal), server.Log);
         Assert.False(await server.CreateClient().IsModelReadyAsync("own"));
         await OperatedServer.InferAsync(server.CreateClient());
     }
