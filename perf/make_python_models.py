@@ -27,7 +27,7 @@ class TritonPythonModel:
 
 def config(name, backend, inputs, outputs):
     return (f'name: "{name}"\nbackend: "{backend}"\nmax_batch_size: 64\ndynamic_batching {{ }}\n'
-            f"input [ {inputs} ]\noutput [ {outputs} ]\ninstance_group [ {{ count: 1 kind: KIND_CPU }} ]\n")
+            f"input [ {{ {inputs} }} ]\noutput [ {{ {outputs} }} ]\ninstance_group [ {{ count: 1 kind: KIND_CPU }} ]\n")
 
 
 def main():
@@ -40,10 +40,10 @@ def main():
     (folder / "noop/config.pbtxt").write_text(config(
         "noop", "python", 'name: "INPUT0" data_type: TYPE_FP32 dims: [ -1 ]', 'name: "OUTPUT0" data_type: TYPE_FP32 dims: [ -1 ]'))
     rows, classes = load_digits(return_X_y=True)
-    joblib.dump(LogisticRegression(max_iter=2000).fit(rows, classes), folder / "digits/1/model.joblib")
+    joblib.dump(LogisticRegression(max_iter=2000).fit(rows / 16, classes), folder / "digits/1/model.joblib")
     (folder / "digits/config.pbtxt").write_text('backend: "sklearn"\nmax_batch_size: 64\ndynamic_batching { }\n')
     pathlib.Path(sys.argv[2]).write_text(json.dumps({"inputs": [
-        {"name": "input__0", "datatype": "FP64", "shape": [1, 64], "data": rows[0].tolist()}]}))
+        {"name": "input", "datatype": "FP64", "shape": [1, 64], "data": (rows[0] / 16).tolist()}]}))
 
 
 if __name__ == "__main__":
