@@ -8,24 +8,29 @@ namespace Sluice.Backends.Forest.Engine;
 /// <remarks>With the tests made once per row every node is a comparison with a number. <b>Threads.</b> Immutable.</remarks>
 internal sealed class ColumnSet
 {
-    private const double ZeroBand = 1e-35f;
-
     private readonly Dictionary<int, int> _numeric = [];
     private readonly Dictionary<(int Feature, CategorySet Set), int> _tests = new(new ByContent());
     private readonly List<Column> _columns = [];
-    private readonly List<SortedSet<double>> _thresholds = [];
+    private readonly double[][] _thresholds;
     private readonly int[] _features;
     private readonly int _width;
     private readonly bool _hasSpecial;
 
     public ColumnSet(TreeEnsemble forest)
     {
+        var thresholds = new List<HashSet<double>>();
         foreach (var tree in forest.Trees)
         {
             for (var node = 0; node < tree.NodeCount; node++)
-                _thresholds[Add(forest, tree, node)].Add(ThresholdOf(tree, node));
+            {
+                var column = Add(forest, tree, node);
+                if (column == thresholds.Count)
+                    thresholds.Add([]);
+                thresholds[column].Add(ThresholdOf(tree, node));
+            }
         }
 
+        _thresholds = [.. thresholds.Select(values => values.Order().ToArray())];
         _features = [.. _columns.Select(column => column.Feature)];
         _width = _features.Length == 0 ? 0 : _features.Max() + 1;
         _hasSpecial = _columns.Exists(column => column.IsSpecial);
@@ -44,7 +49,7 @@ internal sealed class ColumnSet
         tree.Categories?[node] is null ? tree.Thresholds[node] : 0;
 
     /// <summary>Returns the different thresholds of a column in rising order.</summary>
-    public double[] Thresholds(int column) => [.. _thresholds[column]];
+    public double[] Thresholds(int column) => _thresholds[column];
 
     /// <summary>Fills the columns of one row.</summary>
     /// <param name="row">One value per feature; columns past its end are missing.</param>
@@ -91,7 +96,7 @@ internal sealed class ColumnSet
             return value;
         if (column.Set is { } set)
             return set.GoesLeft(double.CreateTruncating(value)) ? T.Zero : T.One;
-        return T.Abs(value) <= T.CreateTruncating(ZeroBand) ? T.NaN : value;
+        return T.Abs(value) <= T.CreateTruncating(TreeEnsemble.ZeroBand) ? T.NaN : value;
     }
 
     private int Add(TreeEnsemble forest, ForestTree tree, int node)
@@ -105,7 +110,6 @@ internal sealed class ColumnSet
             return index;
         index = _columns.Count;
         _columns.Add(new Column(feature, set, set is null && forest.ZeroIsMissing?[feature] == true));
-        _thresholds.Add([]);
         return index;
     }
 

@@ -6,8 +6,6 @@ namespace Sluice.Backends.Forest.Engine;
 /// <remarks>It can do every model, and what the fast layouts are checked against. <b>Threads.</b> Any number.</remarks>
 internal static class ReferenceEvaluator
 {
-    private const double ZeroBand = 1e-35f;
-
     /// <summary>Makes a row fit: what counts as missing becomes NaN.</summary>
     public static void Normalise(TreeEnsemble forest, Span<double> row)
     {
@@ -15,7 +13,7 @@ internal static class ReferenceEvaluator
             return;
         for (var i = 0; i < row.Length; i++)
         {
-            if (zeros[i] && Math.Abs(row[i]) <= ZeroBand)
+            if (zeros[i] && Math.Abs(row[i]) <= TreeEnsemble.ZeroBand)
                 row[i] = double.NaN;
         }
     }

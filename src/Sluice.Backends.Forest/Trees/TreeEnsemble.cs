@@ -4,6 +4,9 @@ namespace Sluice.Backends.Forest.Trees;
 /// <remarks><b>Threads.</b> Immutable once read.</remarks>
 internal sealed record TreeEnsemble
 {
+    /// <summary>Values this near to zero count as missing where zeros do (<c>kZeroThreshold</c> of LightGBM).</summary>
+    public const double ZeroBand = 1e-35f;
+
     /// <summary>The library and version that the file names, for people.</summary>
     public required string Source { get; init; }
 
@@ -43,6 +46,13 @@ internal sealed record TreeEnsemble
 
     /// <summary>Names of the columns; may be empty.</summary>
     public IReadOnlyList<string> FeatureNames { get; init; } = [];
+
+    /// <summary>Makes <see cref="RoundStarts"/> of rounds of so many trees each.</summary>
+    public static int[] EqualRounds(ForestTree[] trees, long treesPerRound)
+    {
+        var size = (int)Math.Clamp(treesPerRound, 1, Math.Max(1, trees.Length));
+        return [.. Enumerable.Range(0, ((trees.Length + size - 1) / size) + 1).Select(round => Math.Min(round * size, trees.Length))];
+    }
 }
 
 /// <summary>A linear booster: score = base + bias + Σ value · weight, missing values left out, in the order of the columns.</summary>

@@ -1,4 +1,3 @@
-using Google.Protobuf;
 using Sluice.Control.Store;
 using Sluice.Inference;
 using Sluice.Protocol.Control.V1;
@@ -14,16 +13,11 @@ internal sealed class CanariesApi(ControlEdits edits)
 
     public IEnumerable<RpcMethod> Methods =>
     [
-        Method("ListCanaries", ListCanariesRequest.Parser, ListAsync),
-        Method("GetCanary", GetCanaryRequest.Parser, GetAsync),
-        Method("PutCanary", PutCanaryRequest.Parser, PutAsync),
-        Method("DeleteCanary", DeleteCanaryRequest.Parser, DeleteAsync),
+        CallerMethod.Unary(Name, "ListCanaries", ListCanariesRequest.Parser, ListAsync),
+        CallerMethod.Unary(Name, "GetCanary", GetCanaryRequest.Parser, GetAsync),
+        CallerMethod.Unary(Name, "PutCanary", PutCanaryRequest.Parser, PutAsync),
+        CallerMethod.Unary(Name, "DeleteCanary", DeleteCanaryRequest.Parser, DeleteAsync),
     ];
-
-    private static CallerUnaryMethod<TRequest, TResponse> Method<TRequest, TResponse>(
-        string name, MessageParser<TRequest> parser, Func<TRequest, CallContext, ValueTask<TResponse>> handler)
-        where TRequest : class, IMessage<TRequest>, new()
-        where TResponse : class, IMessage<TResponse> => new(Name, name, parser, handler);
 
     private async ValueTask<ListCanariesResponse> ListAsync(ListCanariesRequest request, CallContext context)
     {

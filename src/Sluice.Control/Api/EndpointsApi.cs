@@ -1,4 +1,3 @@
-using Google.Protobuf;
 using Sluice.Control.Records;
 using Sluice.Control.Store;
 using Sluice.Inference;
@@ -18,19 +17,14 @@ internal sealed class EndpointsApi(ControlEdits edits)
 
     public IEnumerable<RpcMethod> Methods =>
     [
-        Method("ListEndpoints", ListEndpointsRequest.Parser, ListAsync),
-        Method("GetEndpoint", GetEndpointRequest.Parser, GetAsync),
-        Method("PutEndpoint", PutEndpointRequest.Parser, PutAsync),
-        Method("DeleteEndpoint", DeleteEndpointRequest.Parser, DeleteAsync),
-        Method("ListEndpointStatus", ListEndpointStatusRequest.Parser, ListStatusAsync),
+        CallerMethod.Unary(Name, "ListEndpoints", ListEndpointsRequest.Parser, ListAsync),
+        CallerMethod.Unary(Name, "GetEndpoint", GetEndpointRequest.Parser, GetAsync),
+        CallerMethod.Unary(Name, "PutEndpoint", PutEndpointRequest.Parser, PutAsync),
+        CallerMethod.Unary(Name, "DeleteEndpoint", DeleteEndpointRequest.Parser, DeleteAsync),
+        CallerMethod.Unary(Name, "ListEndpointStatus", ListEndpointStatusRequest.Parser, ListStatusAsync),
         new CallerStreamingMethod<ListEndpointStatusRequest, ListEndpointStatusResponse>(
             Name, "WatchEndpointStatus", ListEndpointStatusRequest.Parser, WatchStatusAsync),
     ];
-
-    private static CallerUnaryMethod<TRequest, TResponse> Method<TRequest, TResponse>(
-        string name, MessageParser<TRequest> parser, Func<TRequest, CallContext, ValueTask<TResponse>> handler)
-        where TRequest : class, IMessage<TRequest>, new()
-        where TResponse : class, IMessage<TResponse> => new(Name, name, parser, handler);
 
     private async ValueTask<ListEndpointsResponse> ListAsync(ListEndpointsRequest request, CallContext context)
     {

@@ -1,4 +1,3 @@
-using Google.Protobuf;
 using Sluice.Control.Store;
 using Sluice.Inference;
 using Sluice.Protocol.Control.V1;
@@ -14,16 +13,11 @@ internal sealed class MetricsApi(ControlEdits edits)
 
     public IEnumerable<RpcMethod> Methods =>
     [
-        Method("ListMetricLoggings", ListMetricLoggingsRequest.Parser, ListAsync),
-        Method("GetMetricLogging", GetMetricLoggingRequest.Parser, GetAsync),
-        Method("PutMetricLogging", PutMetricLoggingRequest.Parser, PutAsync),
-        Method("DeleteMetricLogging", DeleteMetricLoggingRequest.Parser, DeleteAsync),
+        CallerMethod.Unary(Name, "ListMetricLoggings", ListMetricLoggingsRequest.Parser, ListAsync),
+        CallerMethod.Unary(Name, "GetMetricLogging", GetMetricLoggingRequest.Parser, GetAsync),
+        CallerMethod.Unary(Name, "PutMetricLogging", PutMetricLoggingRequest.Parser, PutAsync),
+        CallerMethod.Unary(Name, "DeleteMetricLogging", DeleteMetricLoggingRequest.Parser, DeleteAsync),
     ];
-
-    private static CallerUnaryMethod<TRequest, TResponse> Method<TRequest, TResponse>(
-        string name, MessageParser<TRequest> parser, Func<TRequest, CallContext, ValueTask<TResponse>> handler)
-        where TRequest : class, IMessage<TRequest>, new()
-        where TResponse : class, IMessage<TResponse> => new(Name, name, parser, handler);
 
     private async ValueTask<ListMetricLoggingsResponse> ListAsync(ListMetricLoggingsRequest request, CallContext context)
     {

@@ -1,4 +1,3 @@
-using Google.Protobuf;
 using Microsoft.Extensions.Logging;
 using Sluice.Control.Records;
 using Sluice.Control.Registry;
@@ -16,24 +15,19 @@ internal sealed class ModelRegistryApi(ControlEdits edits, ModelUploads uploads,
 
     public IEnumerable<RpcMethod> Methods =>
     [
-        Method("ListModels", ListModelsRequest.Parser, ListAsync),
-        Method("GetModel", GetModelRequest.Parser, GetAsync),
-        Method("RegisterModel", RegisterModelRequest.Parser, RegisterAsync),
-        Method("UpdateModel", UpdateModelRequest.Parser, UpdateAsync),
-        Method("PublishModel", PublishModelRequest.Parser, PublishAsync),
-        Method("ArchiveModel", ArchiveModelRequest.Parser, ArchiveAsync),
-        Method("DeleteModel", DeleteModelRequest.Parser, DeleteAsync),
-        Method("ListProjects", ListProjectsRequest.Parser, ListProjectsAsync),
+        CallerMethod.Unary(Name, "ListModels", ListModelsRequest.Parser, ListAsync),
+        CallerMethod.Unary(Name, "GetModel", GetModelRequest.Parser, GetAsync),
+        CallerMethod.Unary(Name, "RegisterModel", RegisterModelRequest.Parser, RegisterAsync),
+        CallerMethod.Unary(Name, "UpdateModel", UpdateModelRequest.Parser, UpdateAsync),
+        CallerMethod.Unary(Name, "PublishModel", PublishModelRequest.Parser, PublishAsync),
+        CallerMethod.Unary(Name, "ArchiveModel", ArchiveModelRequest.Parser, ArchiveAsync),
+        CallerMethod.Unary(Name, "DeleteModel", DeleteModelRequest.Parser, DeleteAsync),
+        CallerMethod.Unary(Name, "ListProjects", ListProjectsRequest.Parser, ListProjectsAsync),
         new CallerUploadMethod<UploadModelRequest, Model>(Name, "UploadModel", UploadModelRequest.Parser, UploadAsync),
         new CallerStreamingMethod<DownloadModelRequest, Chunk>(Name, "DownloadModel", DownloadModelRequest.Parser, DownloadAsync),
     ];
 
     private ModelRegistry Registry => edits.Plane.Registry;
-
-    private static CallerUnaryMethod<TRequest, TResponse> Method<TRequest, TResponse>(
-        string name, MessageParser<TRequest> parser, Func<TRequest, CallContext, ValueTask<TResponse>> handler)
-        where TRequest : class, IMessage<TRequest>, new()
-        where TResponse : class, IMessage<TResponse> => new(Name, name, parser, handler);
 
     private async ValueTask<ListModelsResponse> ListAsync(ListModelsRequest request, CallContext context)
     {

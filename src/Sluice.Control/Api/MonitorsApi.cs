@@ -1,4 +1,3 @@
-using Google.Protobuf;
 using Sluice.Control.Store;
 using Sluice.Inference;
 using Sluice.Protocol.Control.V1;
@@ -15,16 +14,11 @@ internal sealed class MonitorsApi(ControlEdits edits)
 
     public IEnumerable<RpcMethod> Methods =>
     [
-        Method("ListMonitors", ListMonitorsRequest.Parser, ListAsync),
-        Method("GetMonitor", GetMonitorRequest.Parser, GetAsync),
-        Method("PutMonitor", PutMonitorRequest.Parser, PutAsync),
-        Method("DeleteMonitor", DeleteMonitorRequest.Parser, DeleteAsync),
+        CallerMethod.Unary(Name, "ListMonitors", ListMonitorsRequest.Parser, ListAsync),
+        CallerMethod.Unary(Name, "GetMonitor", GetMonitorRequest.Parser, GetAsync),
+        CallerMethod.Unary(Name, "PutMonitor", PutMonitorRequest.Parser, PutAsync),
+        CallerMethod.Unary(Name, "DeleteMonitor", DeleteMonitorRequest.Parser, DeleteAsync),
     ];
-
-    private static CallerUnaryMethod<TRequest, TResponse> Method<TRequest, TResponse>(
-        string name, MessageParser<TRequest> parser, Func<TRequest, CallContext, ValueTask<TResponse>> handler)
-        where TRequest : class, IMessage<TRequest>, new()
-        where TResponse : class, IMessage<TResponse> => new(Name, name, parser, handler);
 
     private async ValueTask<ListMonitorsResponse> ListAsync(ListMonitorsRequest request, CallContext context)
     {

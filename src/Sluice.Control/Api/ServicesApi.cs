@@ -1,4 +1,3 @@
-using Google.Protobuf;
 using Sluice.Control.Records;
 using Sluice.Inference;
 using Sluice.Protocol.Control.V1;
@@ -16,24 +15,19 @@ internal sealed class ServicesApi(ControlEdits edits)
 
     public IEnumerable<RpcMethod> Methods =>
     [
-        Method("ListServices", ListServicesRequest.Parser, ListAsync),
-        Method("CreateService", CreateServiceRequest.Parser, CreateAsync),
-        Method("GetService", GetServiceRequest.Parser, GetAsync),
-        Method("DeleteService", DeleteServiceRequest.Parser, DeleteAsync),
-        Method("GetDesiredState", GetDesiredStateRequest.Parser, GetStateAsync),
-        Method("ApplyDesiredState", ApplyDesiredStateRequest.Parser, new StateApplication(edits).ApplyAsync),
-        Method("GetParameters", GetParametersRequest.Parser, GetParametersAsync),
-        Method("UpdateParameters", UpdateParametersRequest.Parser, UpdateParametersAsync),
-        Method("ListAudit", ListAuditRequest.Parser, ListAuditAsync),
+        CallerMethod.Unary(Name, "ListServices", ListServicesRequest.Parser, ListAsync),
+        CallerMethod.Unary(Name, "CreateService", CreateServiceRequest.Parser, CreateAsync),
+        CallerMethod.Unary(Name, "GetService", GetServiceRequest.Parser, GetAsync),
+        CallerMethod.Unary(Name, "DeleteService", DeleteServiceRequest.Parser, DeleteAsync),
+        CallerMethod.Unary(Name, "GetDesiredState", GetDesiredStateRequest.Parser, GetStateAsync),
+        CallerMethod.Unary(Name, "ApplyDesiredState", ApplyDesiredStateRequest.Parser, new StateApplication(edits).ApplyAsync),
+        CallerMethod.Unary(Name, "GetParameters", GetParametersRequest.Parser, GetParametersAsync),
+        CallerMethod.Unary(Name, "UpdateParameters", UpdateParametersRequest.Parser, UpdateParametersAsync),
+        CallerMethod.Unary(Name, "ListAudit", ListAuditRequest.Parser, ListAuditAsync),
         new CallerStreamingMethod<WatchRequest, ChangeEvent>(Name, "Watch", WatchRequest.Parser, WatchAsync),
     ];
 
     private ControlPlane Plane => edits.Plane;
-
-    private static CallerUnaryMethod<TRequest, TResponse> Method<TRequest, TResponse>(
-        string name, MessageParser<TRequest> parser, Func<TRequest, CallContext, ValueTask<TResponse>> handler)
-        where TRequest : class, IMessage<TRequest>, new()
-        where TResponse : class, IMessage<TResponse> => new(Name, name, parser, handler);
 
     private ValueTask<ListServicesResponse> ListAsync(ListServicesRequest request, CallContext context)
     {

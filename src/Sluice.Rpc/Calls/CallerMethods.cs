@@ -40,6 +40,16 @@ public interface ICallerStreamingMethod
     ValueTask InvokeAsync(IMessage request, Func<IMessage, ValueTask> send, CallContext context);
 }
 
+/// <summary>Makes methods whose types the compiler tells from their parts.</summary>
+public static class CallerMethod
+{
+    /// <summary>Makes a <see cref="CallerUnaryMethod{TRequest, TResponse}"/>.</summary>
+    public static CallerUnaryMethod<TRequest, TResponse> Unary<TRequest, TResponse>(
+        string service, string name, MessageParser<TRequest> parser, Func<TRequest, CallContext, ValueTask<TResponse>> handler)
+        where TRequest : class, IMessage<TRequest>, new()
+        where TResponse : class, IMessage<TResponse> => new(service, name, parser, handler);
+}
+
 /// <summary>One request message, one response message, and a handler that is told who calls.</summary>
 /// <param name="service">Full name of the service.</param>
 /// <param name="name">Name of the method.</param>

@@ -62,7 +62,7 @@ internal static class LightGbmText
             FeatureCount = features,
             OutputCount = outputs,
             Trees = trees,
-            RoundStarts = Xgboost.XgboostDocument.EqualRounds(trees, outputs),
+            RoundStarts = TreeEnsemble.EqualRounds(trees, outputs),
             BaseMargin = new double[outputs],
             IsDouble = true,
             Transform = TransformOf(objective),
@@ -80,7 +80,7 @@ internal static class LightGbmText
         var scale = 1.0;
         foreach (var word in words.Where(word => word.StartsWith("sigmoid:", StringComparison.Ordinal)))
         {
-            if (!Xgboost.Field.TryParse(word["sigmoid:".Length..], out scale))
+            if (!FormatNumber.TryParse(word["sigmoid:".Length..], out scale))
                 throw new ForestFormatException($"'{word}' of the objective is not a number");
         }
 
@@ -130,7 +130,7 @@ internal sealed class LightGbmBlock(string name)
 
     /// <summary>Reads as many numbers as there have to be.</summary>
     public double[] Numbers(string key, int count) => Parse<double>(key, count, static text =>
-        Xgboost.Field.TryParse(text, out var number) ? number : ParseSpecial(text));
+        FormatNumber.TryParse(text, out var number) ? number : ParseSpecial(text));
 
     /// <summary>Reads as many whole numbers as there have to be.</summary>
     public int[] Integers(string key, int count) => Parse<int>(key, count, static text =>

@@ -23,7 +23,7 @@ internal readonly record struct Field(object? Value, string Path)
     {
         double number => number,
         bool flag => flag ? 1 : 0,
-        string text when TryParse(text, out var number) => number,
+        string text when FormatNumber.TryParse(text, out var number) => number,
         _ => throw Wrong("is not a number"),
     };
 
@@ -77,7 +77,4 @@ internal readonly record struct Field(object? Value, string Path)
     }
 
     public ForestFormatException Wrong(string reason) => new($"'{Path}' {reason}");
-
-    public static bool TryParse(string text, out double number) =>
-        double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out number);
 }

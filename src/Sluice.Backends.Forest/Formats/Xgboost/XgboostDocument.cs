@@ -50,7 +50,7 @@ internal static class XgboostDocument
     {
         var numbers = field.Value is double[] array ? array : Array.ConvertAll(
             field.Value is string text ? text.Trim('[', ']', ' ').Split(',') : ["?"],
-            one => Field.TryParse(one, out var number) ? number : throw field.Wrong("is not a number or a list of numbers"));
+            one => FormatNumber.TryParse(one, out var number) ? number : throw field.Wrong("is not a number or a list of numbers"));
         if (numbers.Length != 1 && numbers.Length != outputs)
             throw field.Wrong($"has {numbers.Length} values for {outputs} outputs");
         var margins = new double[outputs];
@@ -106,13 +106,6 @@ internal static class XgboostDocument
         }
 
         var parallel = Math.Max(1, model["gbtree_model_param"].TryGet("num_parallel_tree")?.Count(int.MaxValue) ?? 1);
-        return EqualRounds(trees, (long)parallel * (trees.Length > 0 && trees[0].LeafWidth > 1 ? 1 : outputs));
-    }
-
-    /// <summary>Rounds of so many trees each.</summary>
-    public static int[] EqualRounds(ForestTree[] trees, long treesPerRound)
-    {
-        var size = (int)Math.Clamp(treesPerRound, 1, Math.Max(1, trees.Length));
-        return [.. Enumerable.Range(0, ((trees.Length + size - 1) / size) + 1).Select(round => Math.Min(round * size, trees.Length))];
+        return TreeEnsemble.EqualRounds(trees, (long)parallel * (trees.Length > 0 && trees[0].LeafWidth > 1 ? 1 : outputs));
     }
 }

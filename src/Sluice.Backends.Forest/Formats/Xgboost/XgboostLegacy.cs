@@ -94,7 +94,7 @@ internal ref struct XgboostLegacy(ReadOnlySpan<byte> file)
         var trees = new ForestTree[count];
         for (var i = 0; i < count; i++)
             trees[i] = nodes[i].ToTree(groups[i], weights?[i]);
-        return forest with { Trees = trees, RoundStarts = XgboostDocument.EqualRounds(trees, (long)Math.Max(1, parallel) * forest.OutputCount) };
+        return forest with { Trees = trees, RoundStarts = TreeEnsemble.EqualRounds(trees, (long)Math.Max(1, parallel) * forest.OutputCount) };
     }
 
     private XgboostNodes ReadTree(TreeEnsemble forest, int index)

@@ -1,6 +1,7 @@
 using System.Collections.Frozen;
+using Sluice.Protocol.Inference;
 
-namespace Sluice.Control.Api;
+namespace Sluice.Control.Records;
 
 /// <summary>Names of numpy's data types, as far as tensors can have them.</summary>
 public static class NumpyTypes
@@ -67,4 +68,31 @@ public static class NumpyTypes
     /// <summary>Gives the name under which numpy itself prints a type, such as <c>float32</c> for <c>f4</c>.</summary>
     /// <returns>Null when it is no type that a tensor can have.</returns>
     public static string? Normalize(string name) => Names.GetValueOrDefault(name.TrimStart('<', '=', '|'));
+
+    /// <summary>Finds a type of model configurations; case does not matter, and <c>string</c> is one too.</summary>
+    /// <param name="name">Such as <c>float32</c>.</param>
+    /// <param name="type">The type; invalid when there is none of that name.</param>
+    public static bool TryParse(string name, out DataType type)
+    {
+        var plain = name.Trim();
+        type = (Normalize(plain) ?? Normalize(plain.ToLowerInvariant()) ?? plain.ToLowerInvariant()) switch
+        {
+            "bool" => DataType.TypeBool,
+            "uint8" => DataType.TypeUint8,
+            "uint16" => DataType.TypeUint16,
+            "uint32" => DataType.TypeUint32,
+            "uint64" => DataType.TypeUint64,
+            "int8" => DataType.TypeInt8,
+            "int16" => DataType.TypeInt16,
+            "int32" => DataType.TypeInt32,
+            "int64" => DataType.TypeInt64,
+            "float16" => DataType.TypeFp16,
+            "float32" => DataType.TypeFp32,
+            "float64" => DataType.TypeFp64,
+            "bfloat16" => DataType.TypeBf16,
+            "object" or "str" or "string" or "bytes" => DataType.TypeString,
+            _ => DataType.TypeInvalid,
+        };
+        return type != DataType.TypeInvalid;
+    }
 }
