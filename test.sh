@@ -97,7 +97,7 @@ run_dotnet_tests() {
 # shellcheck disable=SC2317  # Called through check.
 scripts_parse() {
   local script
-  for script in ./*.sh sluice .ci/run scripts/*.sh perf/*.sh perf/reference/*.sh; do bash -n "$script" || return; done
+  for script in ./*.sh sluice clearml-serving .ci/run scripts/*.sh perf/*.sh perf/reference/*.sh; do bash -n "$script" || return; done
 }
 
 # Ports that nobody listens on, so that a server of the user's may go on running.
