@@ -45,4 +45,17 @@ public sealed record Http2Limits
 
     /// <summary>Time for the peer to answer a ping before the connection is closed. Default 20 s.</summary>
     public TimeSpan KeepAliveTimeout { get; init; } = TimeSpan.FromSeconds(20);
+
+    /// <summary>Most pings of ours to a peer to which nothing else is sent; 0 = any number, the default.</summary>
+    public int MaxPingsWithoutData { get; init; }
+
+    /// <summary>Peers may be pinged, and ping at <see cref="MinPingInterval"/>, while no call is under way. Null: we ping, and they may every
+    /// two hours.</summary>
+    public bool? PermitsPingsWithoutCalls { get; init; }
+
+    /// <summary>Shortest time between two pings of a peer to which nothing was sent meanwhile. Default 5 minutes.</summary>
+    public TimeSpan MinPingInterval { get; init; } = TimeSpan.FromMinutes(5);
+
+    /// <summary>Pings that may come sooner before the peer is sent away with "too_many_pings"; 0 = any number, the default.</summary>
+    public int MaxPingStrikes { get; init; }
 }

@@ -7,7 +7,7 @@ namespace Sluice.Http2.Connection;
 /// it ends only that. <b>Threads.</b> The connection's turn.</remarks>
 internal sealed class FrameHandler(
     Http2Connection connection, FrameSender sender, StreamTable streams, ReceiveWindows windows, Http2Counters counters,
-    FrameBudget budget)
+    FrameBudget budget, PingStrikes pings)
 {
     private readonly HpackDecoder _decoder = new(4096);
     private readonly HeaderBlockCache _blocks = new();
@@ -112,6 +112,8 @@ internal sealed class FrameHandler(
         if (!header.Has(FrameFlags.Ack))
         {
             SpendIdleFrame();
+            if (!pings.TryTake(sender.WorkCount, streams.BusyCount > 0))
+                throw new Http2ConnectionException(Http2ErrorCode.EnhanceYourCalm, "too_many_pings");
             Answer(FrameType.Ping, payload);
         }
         else if (connection.IsDraining && !connection.HasSaidLast)

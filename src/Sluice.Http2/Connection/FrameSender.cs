@@ -33,6 +33,9 @@ internal sealed class FrameSender
     /// <summary>Something waits for the peer's windows or for the next write.</summary>
     public bool HasWaiting => _control.WrittenCount > 0 || _ready.Count > 0;
 
+    /// <summary>Counts, with wrap-around, the times that headers or data were sent.</summary>
+    public int WorkCount { get; private set; }
+
     /// <summary>The peer's decoder has a smaller table than ours assumes; we use none.</summary>
     public void ForgetTable() => _owesTableSize = true;
 
@@ -56,7 +59,7 @@ internal sealed class FrameSender
         _ready.Enqueue(stream);
     }
 
-    /// <summary>Adds a frame of at most nine bytes of payload.</summary>
+    /// <summary>Adds a frame with a small payload.</summary>
     public void Control(FrameType type, FrameFlags flags, int streamId, ReadOnlySpan<byte> payload)
     {
         var span = _control.GetSpan(FrameHeader.Size + payload.Length);
@@ -107,6 +110,8 @@ internal sealed class FrameSender
             }
 
             idle = batch.Length == before ? idle + 1 : 0;
+            if (idle == 0)
+                WorkCount++;
         }
 
         batch.ClosePiece();

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Text;
 using Microsoft.Extensions.Logging;
 using Sluice.Http2.Hpack;
 using Sluice.Rpc.Dispatch;
@@ -43,7 +44,8 @@ internal sealed class Http2Connection
         _streams = new StreamTable(this, dispatcher);
         _windows = new ReceiveWindows(limits, _sender);
         _handler = new FrameHandler(
-            this, _sender, _streams, _windows, counters, new FrameBudget(limits.IdleFramesPerSecond, time));
+            this, _sender, _streams, _windows, counters, new FrameBudget(limits.IdleFramesPerSecond, time),
+            new PingStrikes(limits, time));
         _receiver = new FrameReceiver(this, _handler, memory);
         _patience = new Patience(limits, time);
         PeerSettings.Announce(_sender, limits);
@@ -188,7 +190,7 @@ internal sealed class Http2Connection
         if (IsDraining || IsFinished)
             return;
         IsDraining = true;
-        SendGoAway(int.MaxValue, Http2ErrorCode.NoError);
+        SendGoAway(int.MaxValue, Http2ErrorCode.NoError, "");
         _sender.Control(FrameType.Ping, FrameFlags.None, 0, "draining"u8);
     }
 
@@ -201,7 +203,7 @@ internal sealed class Http2Connection
             Fail(Http2ErrorCode.SettingsTimeout, "the client did not complete its handshake in time");
         else if (_patience.IsHeaderBlockOver(_receiver.IsInHeaderBlock))
             Fail(Http2ErrorCode.EnhanceYourCalm, "the client did not complete a header block in time");
-        if (_patience.IsPingDue())
+        if (_patience.IsPingDue(_sender.WorkCount, _streams.BusyCount > 0))
             _sender.Control(FrameType.Ping, FrameFlags.None, 0, "keepaliv"u8);
         if (_patience.IsSilenceOver || _patience.IsSendOver(!Output.IsEmpty || _sender.HasWaiting))
         {
@@ -313,7 +315,7 @@ internal sealed class Http2Connection
             return;
         _counters.FailedConnection(code);
         Http2Log.ConnectionFailed(_logger, code.ToString(), reason);
-        SendGoAway(_streams.LastId, code);
+        SendGoAway(_streams.LastId, code, reason);
         IsFinished = true;
         AbortAll();
         _receiver.Drop();
@@ -324,14 +326,16 @@ internal sealed class Http2Connection
     public void SayLast()
     {
         HasSaidLast = true;
-        SendGoAway(_streams.LastId, Http2ErrorCode.NoError);
+        SendGoAway(_streams.LastId, Http2ErrorCode.NoError, "");
     }
 
-    private void SendGoAway(int lastStreamId, Http2ErrorCode code)
+    // The reason goes along as debug data; gRPC clients ping less often when it is "too_many_pings".
+    private void SendGoAway(int lastStreamId, Http2ErrorCode code, string reason)
     {
-        Span<byte> payload = stackalloc byte[8];
+        var payload = new byte[8 + reason.Length];
         BinaryPrimitives.WriteInt32BigEndian(payload, lastStreamId);
-        BinaryPrimitives.WriteInt32BigEndian(payload[4..], (int)code);
+        BinaryPrimitives.WriteInt32BigEndian(payload.AsSpan(4), (int)code);
+        Encoding.ASCII.GetBytes(reason, payload.AsSpan(8));
         _sender.Control(FrameType.GoAway, FrameFlags.None, 0, payload);
     }
 

@@ -8,6 +8,8 @@ internal sealed class Patience(Http2Limits limits, TimeProvider time)
     private long _sendSince;
     private long _heardAt = time.GetTimestamp();
     private bool _hasPinged;
+    private int _pingCount;
+    private int _seenWorkCount;
 
     /// <summary>The peer has sent some bytes.</summary>
     public void HasReceived()
@@ -17,13 +19,19 @@ internal sealed class Patience(Http2Limits limits, TimeProvider time)
     }
 
     /// <summary>The peer has been silent and is to be pinged, once.</summary>
-    public bool IsPingDue()
+    /// <param name="workCount">Headers and data sent so far; without a change there are only so many pings.</param>
+    /// <param name="hasCalls">Some stream is open.</param>
+    public bool IsPingDue(int workCount, bool hasCalls)
     {
+        if (workCount != _seenWorkCount)
+            (_pingCount, _seenWorkCount) = (0, workCount);
         if (_heardAt == 0)
             _heardAt = time.GetTimestamp();
-        if (_hasPinged || !IsOver(_heardAt, limits.KeepAliveTime))
+        if (_hasPinged || !IsOver(_heardAt, limits.KeepAliveTime) || (!hasCalls && limits.PermitsPingsWithoutCalls == false) ||
+            (limits.MaxPingsWithoutData > 0 && _pingCount >= limits.MaxPingsWithoutData))
             return false;
         _hasPinged = true;
+        _pingCount++;
         _heardAt = time.GetTimestamp();
         return true;
     }

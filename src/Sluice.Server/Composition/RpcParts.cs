@@ -30,6 +30,10 @@ internal static class RpcParts
             {
                 KeepAliveTime = options.GrpcPort.KeepAliveTime,
                 KeepAliveTimeout = options.GrpcPort.KeepAliveTimeout,
+                MaxPingsWithoutData = options.GrpcPort.MaxPingsWithoutData,
+                PermitsPingsWithoutCalls = options.GrpcPort.PermitsPingsWithoutCalls,
+                MinPingInterval = options.GrpcPort.MinPingInterval,
+                MaxPingStrikes = options.GrpcPort.MaxPingStrikes,
             },
         };
         return new Http2RpcServer(native, dispatcher, loggers, time);

@@ -8,7 +8,6 @@ internal static class InertOptions
     private const string NoGpu = "there are no GPU instances";
     private const string NoCache = "there is no response cache";
     private const string OtherPort = "this front end is not served";
-    private const string KestrelLimit = "the transport counts pings in its own way";
 
     /// <summary>One row per setting.</summary>
     public static IEnumerable<OptionDefinition> All { get; } =
@@ -19,10 +18,6 @@ internal static class InertOptions
         Row("grpc-infer-thread-count", OwnThreads),
         Row("grpc-infer-allocation-pool-size", "requests are pooled per connection"),
         Row("grpc-max-response-pool-size", "responses are pooled per connection"),
-        Row("grpc-keepalive-permit-without-calls", KestrelLimit),
-        Row("grpc-http2-max-pings-without-data", KestrelLimit),
-        Row("grpc-http2-min-recv-ping-interval-without-data", KestrelLimit),
-        Row("grpc-http2-max-ping-strikes", KestrelLimit),
         Row("allow-gpu-metrics", NoGpu),
         Row("cache-config", NoCache),
         Row("cache-directory", NoCache),

@@ -11,6 +11,10 @@ internal static class PortOptionTable
         .. Tls("serve", (o, change) => o.ControlPlane is { } control ? o with { ControlPlane = control with { Port = change(control.Port) } } : o),
         new("grpc-keepalive-time", "Milliseconds of silence before a peer is pinged. Default 7200000.", (o, v) => o with { GrpcPort = o.GrpcPort with { KeepAliveTime = Milliseconds(v) } }),
         new("grpc-keepalive-timeout", "Milliseconds for its answer. Default 20000.", (o, v) => o with { GrpcPort = o.GrpcPort with { KeepAliveTimeout = Milliseconds(v) } }),
+        new("grpc-keepalive-permit-without-calls", "Peers are pinged, and may ping, without calls. Unset: they are, and may every two hours. Native transport only, as the next three.", (o, v) => o with { GrpcPort = o.GrpcPort with { PermitsPingsWithoutCalls = OptionTable.Bool(v) } }, IsSwitch: true),
+        new("grpc-http2-max-pings-without-data", "Most pings to a peer that is sent nothing else; 0 = any number. Default 0.", (o, v) => o with { GrpcPort = o.GrpcPort with { MaxPingsWithoutData = OptionTable.Int(v, 0) } }),
+        new("grpc-http2-min-recv-ping-interval-without-data", "Milliseconds that a peer waits between pings when it is sent nothing. Default 300000.", (o, v) => o with { GrpcPort = o.GrpcPort with { MinPingInterval = TimeSpan.FromMilliseconds(OptionTable.Int(v, 0)) } }),
+        new("grpc-http2-max-ping-strikes", "Pings that come sooner before a peer is sent away; 0 = any number. Default 2.", (o, v) => o with { GrpcPort = o.GrpcPort with { MaxPingStrikes = OptionTable.Int(v, 0) } }),
         new("grpc-max-connection-age", "Milliseconds until a connection is closed in order. Default never.", (o, v) => o with { GrpcPort = o.GrpcPort with { MaxAge = Age(v) } }),
         new("grpc-max-connection-age-grace", "Milliseconds after that until running calls are cut off. Default never.", (o, v) => o with { GrpcPort = o.GrpcPort with { MaxAgeGrace = Age(v) } }),
     ];

@@ -29,6 +29,18 @@ public sealed record PortOptions
     /// <summary>Time for its answer.</summary>
     public TimeSpan KeepAliveTimeout { get; init; } = TimeSpan.FromSeconds(20);
 
+    /// <summary>Most pings to a peer that is sent nothing else; 0 = any number.</summary>
+    public int MaxPingsWithoutData { get; init; }
+
+    /// <summary>Peers are pinged, and may ping at <see cref="MinPingInterval"/>, without calls; null: they are, and may every two hours.</summary>
+    public bool? PermitsPingsWithoutCalls { get; init; }
+
+    /// <summary>Time that a peer waits between pings when it is sent nothing.</summary>
+    public TimeSpan MinPingInterval { get; init; } = TimeSpan.FromMinutes(5);
+
+    /// <summary>Pings that come sooner before a peer is sent away; 0 = any number.</summary>
+    public int MaxPingStrikes { get; init; } = 2;
+
     /// <summary>Age after which a connection ends; null = never.</summary>
     public TimeSpan? MaxAge { get; init; }
 
