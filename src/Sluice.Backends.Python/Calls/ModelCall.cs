@@ -42,7 +42,10 @@ internal sealed class ModelCall(WorkerConnection worker, uint number) : ICallLif
     public void Dispose() => _cancelled.Dispose();
 
     /// <summary>Reads the request.</summary>
-    public void Read(ref FrameReader reader, TensorBufferPool pool)
+    /// <param name="reader">At the call's fields.</param>
+    /// <param name="pool">Memory for inputs.</param>
+    /// <param name="own">The model that the code is around; null = none.</param>
+    public void Read(ref FrameReader reader, TensorBufferPool pool, IModelReference? own)
     {
         var version = (long)reader.U64();
         var correlation = reader.U64();
@@ -56,6 +59,8 @@ internal sealed class ModelCall(WorkerConnection worker, uint number) : ICallLif
         request.ModelName = Add(_model);
         if (version >= 0)
             request.ModelVersion = Add(version.ToString(System.Globalization.CultureInfo.InvariantCulture));
+        else if (own is not null && own.Servable.Settings.Name == _model)
+            request.Model = own;
         request.Id = Add(reader.Text());
         request.SequenceName = Add(reader.Text());
         request.SequenceId = correlation;

@@ -19,6 +19,9 @@ internal sealed class ServerCalls(PythonRuntime runtime, string owner) : IDispos
     /// <summary>Where calls of endpoints go; null = nowhere.</summary>
     public IEndpointCalls? Endpoints { get; init; }
 
+    /// <summary>The model around which the code is; calls by its name reach it also while a successor takes that name. Null = none.</summary>
+    public IModelReference? Model { get; init; }
+
     /// <summary>Takes one call.</summary>
     /// <exception cref="WireException">It makes no sense.</exception>
     public void OnCall(WorkerConnection worker, byte kind, ReadOnlySpan<byte> frame)
@@ -69,7 +72,7 @@ internal sealed class ServerCalls(PythonRuntime runtime, string owner) : IDispos
     private void BeginInfer(WorkerConnection worker, uint number, ref FrameReader reader)
     {
         var call = new ModelCall(worker, number);
-        call.Read(ref reader, runtime.Pool);
+        call.Read(ref reader, runtime.Pool, Model);
         _running[(worker, number)] = call;
         _ = RunAsync(call);
     }

@@ -24,7 +24,7 @@ internal sealed class EndpointWorker : IWorkerClient, IBoundedWork, IAsyncDispos
     {
         _runtime = runtime;
         _plan = plan;
-        _calls = new ServerCalls(runtime, plan.Key) { Endpoints = plan.Calls };
+        _calls = new ServerCalls(runtime, plan.Key) { Endpoints = plan.Calls, Model = plan.Model };
         Host = new WorkerHost(process, this, runtime.Logger, runtime.Time);
         runtime.Watch.Add(this);
     }

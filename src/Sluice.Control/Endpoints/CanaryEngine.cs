@@ -16,7 +16,7 @@ public sealed class CanaryEngine(IInferenceEngine inner, EndpointTable table) : 
     public ValueTask InferAsync(InferRequest request)
     {
         var snapshot = table.Snapshot;
-        return snapshot.Canaries.Count == 0 || Find(snapshot, request) is not { } canary
+        return snapshot.Canaries.Count == 0 || request.Model is not null || Find(snapshot, request) is not { } canary
             ? inner.InferAsync(request)
             : RunAsync(canary, request);
     }
@@ -54,6 +54,7 @@ public sealed class CanaryEngine(IInferenceEngine inner, EndpointTable table) : 
         {
             request.ModelName = request.AddText(loaded.ModelNameUtf8);
             request.ModelVersion = default;
+            request.Model = loaded.Model;
             await inner.InferAsync(request).ConfigureAwait(false);
         }
         finally

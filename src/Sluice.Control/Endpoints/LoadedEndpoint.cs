@@ -15,23 +15,26 @@ public sealed class LoadedEndpoint
 
     /// <summary>Creates a holder with one reference, its owner's.</summary>
     /// <param name="runner">Owned from now on.</param>
-    /// <param name="modelName">Name in the model table; null when the endpoint has no model there.</param>
+    /// <param name="model">The model in the table; null when the endpoint has none there. Stays loaded by what <paramref name="release"/>
+    /// gives back.</param>
     /// <param name="release">Gives back what the runner needed; called after its disposal.</param>
-    public LoadedEndpoint(IEndpointRunner runner, string? modelName, Func<ValueTask> release)
+    public LoadedEndpoint(IEndpointRunner runner, IModelReference? model, Func<ValueTask> release)
     {
         Runner = runner;
-        ModelName = modelName;
-        ModelNameUtf8 = modelName is null ? [] : System.Text.Encoding.UTF8.GetBytes(modelName);
+        Model = model;
         _release = release;
     }
 
     /// <summary>Runs calls; usable while a reference is held.</summary>
     public IEndpointRunner Runner { get; }
 
-    /// <summary>Name in the model table; null when the endpoint has no model there.</summary>
-    public string? ModelName { get; }
+    /// <summary>The model that it runs; null when it has none of this server's.</summary>
+    public IModelReference? Model { get; }
 
-    internal byte[] ModelNameUtf8 { get; }
+    /// <summary>Name in the model table; null when the endpoint has no model there.</summary>
+    public string? ModelName => Model?.Servable.Settings.Name;
+
+    internal byte[] ModelNameUtf8 => Model?.Servable.Settings.NameUtf8 ?? [];
 
     /// <summary>Adds a user.</summary>
     /// <returns>False when the endpoint was retired and its last user has left.</returns>

@@ -1,7 +1,6 @@
 using System.Collections.Concurrent;
 using System.Security.Cryptography;
 using System.Text;
-using System.Text.RegularExpressions;
 using Sluice.Control.Artifacts;
 using Sluice.Control.Endpoints;
 using Sluice.Control.Records;
@@ -12,7 +11,7 @@ namespace Sluice.Control.Reconciler;
 
 /// <summary>Loads one endpoint: fetches its files, loads its model into the model table, gives the plan to an engine.</summary>
 /// <remarks><b>Threads.</b> Any number of loads; one at a time of one endpoint.</remarks>
-internal sealed partial class EndpointLoader(
+internal sealed class EndpointLoader(
     ModelLifecycle models, IReadOnlyList<IEndpointEngine> engines, IArtifactCache artifacts, IEndpointCalls calls, string workFolder)
 {
     private readonly ConcurrentDictionary<string, string> _owners = new(StringComparer.Ordinal);
@@ -28,31 +27,40 @@ internal sealed partial class EndpointLoader(
     {
         if (target.Fault.Length > 0)
             throw InferenceException.Invalid(target.Fault);
-        var leases = new List<ArtifactLease>();
+        var held = new List<Action>();
+        StagedModel? staged = null;
         try
         {
             tell(EndpointPhase.Downloading, 0);
             var progress = new Telling(share => tell(EndpointPhase.Downloading, share));
-            var code = await AcquireAsync(target.Code, null, leases, cancellationToken).ConfigureAwait(false);
-            var model = target.RemoteServer is null
-                ? await AcquireAsync(target.Model, progress, leases, cancellationToken).ConfigureAwait(false)
+            var code = await AcquireAsync(target.Code, null, held, cancellationToken).ConfigureAwait(false);
+            var file = target.RemoteServer is null
+                ? await AcquireAsync(target.Model, progress, held, cancellationToken).ConfigureAwait(false)
                 : null;
             tell(EndpointPhase.Loading, 0);
-            var modelName = target.Spec.EngineType switch
+            var model = Keep(target, previous, held);
+            if (model is null && (staged = await StageAsync(target, file?.Path).ConfigureAwait(false)) is not null)
             {
-                EngineNames.Triton => await LoadModelAsync(target, previous, model?.Path).ConfigureAwait(false),
-                EngineNames.LightGbm when model is not null => await TryLoadModelAsync(target, previous, model.Path).ConfigureAwait(false),
-                _ => null,
-            };
-            var plan = EndpointPlans.Create(target.Spec, model?.Path, code, modelName, calls);
-            var runner = await LoadRunnerAsync(plan, target, previous, cancellationToken).ConfigureAwait(false);
-            var held = leases;
-            leases = [];
-            return new EndpointLoad(target, new LoadedEndpoint(runner, modelName, () => Release(held)), model?.Path);
+                model = staged.Model;
+                model.TryAddReference();
+                held.Add(model.Release);
+            }
+
+            var plan = EndpointPlans.Create(target.Spec, file?.Path, code, model, calls);
+            var runner = await EngineFor(plan).LoadAsync(plan, cancellationToken).ConfigureAwait(false);
+            var (releases, published) = (held, staged);
+            (held, staged) = ([], null);
+            var loaded = new LoadedEndpoint(runner, model, () => Release(releases));
+            // From here on nothing can fail but the server's end: callers by name get the model, callers of the endpoint its code with it.
+            if (published is not null)
+                await published.PublishAsync().ConfigureAwait(false);
+            return new EndpointLoad(target, loaded);
         }
         finally
         {
-            leases.ForEach(lease => lease.Dispose());
+            await Release(held).ConfigureAwait(false);
+            if (staged is not null)
+                await staged.DiscardAsync().ConfigureAwait(false);
         }
     }
 
@@ -72,57 +80,57 @@ internal sealed partial class EndpointLoader(
             : $"{name}~{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(key)).AsSpan(0, 4))}";
     }
 
-    private static ValueTask Release(List<ArtifactLease> leases)
+    private static ValueTask Release(List<Action> held)
     {
-        leases.ForEach(lease => lease.Dispose());
+        held.ForEach(release => release());
         return ValueTask.CompletedTask;
     }
 
     private async Task<ArtifactLease?> AcquireAsync(
-        ArtifactReference? reference, IProgress<TransferProgress>? progress, List<ArtifactLease> leases,
-        CancellationToken cancellationToken)
+        ArtifactReference? reference, IProgress<TransferProgress>? progress, List<Action> held, CancellationToken cancellationToken)
     {
         if (reference is null)
             return null;
         var lease = await artifacts.AcquireAsync(reference, progress, cancellationToken).ConfigureAwait(false);
-        leases.Add(lease);
+        held.Add(lease.Dispose);
         return lease;
     }
 
-    private async Task<IEndpointRunner> LoadRunnerAsync(
-        EndpointPlan plan, EndpointTarget target, EndpointLoad? previous, CancellationToken cancellationToken)
+    /// <summary>The model that runs already, when it is the wanted one.</summary>
+    private IModelReference? Keep(EndpointTarget target, EndpointLoad? previous, List<Action> held)
     {
-        try
-        {
-            return await EngineFor(plan).LoadAsync(plan, cancellationToken).ConfigureAwait(false);
-        }
-        catch when (previous is { Loaded.ModelName: not null } && previous.Target.ModelPart != target.ModelPart)
-        {
-            // What goes on serving gets back the model that it was made for.
-            await LoadModelAsync(previous.Target, null, previous.ModelPath).ConfigureAwait(false);
-            throw;
-        }
-    }
-
-    /// <summary>Null when the server cannot run the file: then it is for Python to load, or for the user's own <c>load</c>.</summary>
-    private async Task<string?> TryLoadModelAsync(EndpointTarget target, EndpointLoad? previous, string path)
-    {
-        try
-        {
-            return await LoadModelAsync(target, previous, path).ConfigureAwait(false);
-        }
-        catch (InferenceException)
-        {
-            await models.UnloadManagedAsync(NameFor(target.Spec.Key)).ConfigureAwait(false);
+        if (previous?.Loaded.Model is not { } model || previous.Target.ModelPart != target.ModelPart || !models.IsServing(model) ||
+            !model.TryAddReference())
             return null;
+        held.Add(model.Release);
+        return model;
+    }
+
+    /// <summary>Null when no model of this server's is wanted, or when it is for Python to load, or for the user's own <c>load</c>.</summary>
+    private async Task<StagedModel?> StageAsync(EndpointTarget target, string? path)
+    {
+        switch (target.Spec.EngineType)
+        {
+            case EngineNames.Triton:
+                return await LoadModelAsync(target, path).ConfigureAwait(false);
+            case EngineNames.LightGbm when path is not null:
+                try
+                {
+                    return await LoadModelAsync(target, path).ConfigureAwait(false);
+                }
+                catch (InferenceException)
+                {
+                    return null;
+                }
+
+            default:
+                return null;
         }
     }
 
-    private async Task<string> LoadModelAsync(EndpointTarget target, EndpointLoad? previous, string? path)
+    private Task<StagedModel> LoadModelAsync(EndpointTarget target, string? path)
     {
         var name = NameFor(target.Spec.Key);
-        if (previous is not null && previous.Target.ModelPart == target.ModelPart && models.Table.Find(name)?.Latest is not null)
-            return name;
         var config = EndpointModel.Configure(target, path, name);
         var root = Path.Combine(workFolder, Guid.NewGuid().ToString("N"));
         try
@@ -134,16 +142,7 @@ internal sealed partial class EndpointLoader(
             throw new InferenceException(InferenceCode.Internal, $"the model's folder cannot be laid out: {error.Message}", error);
         }
 
-        try
-        {
-            await models.LoadManagedAsync(name, root, config).ConfigureAwait(false);
-        }
-        catch (InferenceException error)
-        {
-            throw new InferenceException(error.Code, VersionPrefix().Replace(error.Message, "").TrimEnd(';'), error);
-        }
-
-        return name;
+        return models.StageManagedAsync(name, root, config);
     }
 
     private IEndpointEngine EngineFor(EndpointPlan plan)
@@ -161,9 +160,6 @@ internal sealed partial class EndpointLoader(
                 ? $"this server runs no Python, which the code of endpoint '{plan.Key}' needs"
                 : $"this server has no engine '{plan.Engine}'; it has: {string.Join(", ", known)}");
     }
-
-    [GeneratedRegex(@"^version \d+ is at UNAVAILABLE state: ")]
-    private static partial Regex VersionPrefix();
 
     /// <summary>Hands progress on at once, on the thread that makes it.</summary>
     private sealed class Telling(Action<double> tell) : IProgress<TransferProgress>

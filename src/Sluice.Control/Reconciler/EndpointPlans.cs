@@ -10,7 +10,7 @@ namespace Sluice.Control.Reconciler;
 internal static class EndpointPlans
 {
     public static EndpointPlan Create(
-        EndpointSpec spec, string? modelPath, ArtifactLease? code, string? modelName, IEndpointCalls calls)
+        EndpointSpec spec, string? modelPath, ArtifactLease? code, IModelReference? servedModel, IEndpointCalls calls)
     {
         return new EndpointPlan
         {
@@ -19,7 +19,8 @@ internal static class EndpointPlans
             ModelPath = modelPath,
             PreprocessPath = code?.Path,
             PreprocessHash = code?.Sha256,
-            ModelName = modelName,
+            ModelName = servedModel?.Servable.Settings.Name,
+            Model = servedModel,
             Inputs = Tensors(spec.InputName, spec.InputType, spec.InputSize),
             Outputs = Tensors(spec.OutputName, spec.OutputType, spec.OutputSize),
             RecordJson = ToJson(spec),

@@ -22,6 +22,10 @@ public sealed record EndpointPlan
     /// <summary>Name in the model table of the model that the server runs itself (engine <c>triton</c>); null otherwise.</summary>
     public string? ModelName { get; init; }
 
+    /// <summary>That model itself, which calls reach also while a successor takes its name; as long-lived as <see cref="ModelPath"/>.
+    /// Null = calls go by the name.</summary>
+    public IModelReference? Model { get; init; }
+
     /// <summary>Declared inputs; may be empty.</summary>
     public IReadOnlyList<EndpointTensor> Inputs { get; init; } = [];
 

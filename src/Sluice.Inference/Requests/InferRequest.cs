@@ -38,6 +38,9 @@ public sealed class InferRequest : IValueTaskSource
     /// <summary>Version asked for; empty = the highest ready one.</summary>
     public Utf8Slice ModelVersion { get; set; }
 
+    /// <summary>The model that runs it whatever <see cref="ModelName"/> stands for by now; null = the one of that name.</summary>
+    public IModelReference? Model { get; set; }
+
     /// <summary>The client's id of the request, echoed; may be empty.</summary>
     public Utf8Slice Id { get; set; }
 
@@ -332,6 +335,7 @@ public sealed class InferRequest : IValueTaskSource
         TimeoutMicroseconds = 0;
         SequenceId = 0;
         Sink = null;
+        Model = null;
         IsRefused = IsWatched = IsCancelled = IsDelayed = IsSequenceStart = IsSequenceEnd = WantsEmptyFinal = PrefersBinaryOutput = false;
         ReceivedAt = QueuedAt = DeadlineAt = 0;
         Lifetime = null;

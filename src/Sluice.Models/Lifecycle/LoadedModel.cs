@@ -5,7 +5,7 @@ namespace Sluice.Models;
 
 /// <summary>Holds a servable and counts who uses it; disposes it when the last one has left.</summary>
 /// <remarks><b>Threads.</b> Any number of callers, no lock.</remarks>
-internal sealed class LoadedModel
+internal sealed class LoadedModel : IModelReference
 {
     // Far enough below zero that no number of failed attempts at a time reaches it.
     private const int Dead = int.MinValue / 2;
@@ -32,8 +32,7 @@ internal sealed class LoadedModel
     /// <summary>A reference to the files that it was loaded from, when they came with a request; released at the end.</summary>
     public OverrideFolder? Overrides { get; init; }
 
-    /// <summary>Adds a user.</summary>
-    /// <returns>False when the model has been retired and its last user has left.</returns>
+    /// <inheritdoc/>
     public bool TryAddReference()
     {
         if (Interlocked.Increment(ref _references) > 0)
@@ -43,7 +42,7 @@ internal sealed class LoadedModel
         return false;
     }
 
-    /// <summary>Removes a user.</summary>
+    /// <inheritdoc/>
     public void Release()
     {
         // Between the two steps a reader of an older snapshot may still come in; then that reader's release ends it.

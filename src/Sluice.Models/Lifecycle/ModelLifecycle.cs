@@ -132,14 +132,15 @@ public sealed class ModelLifecycle : IAsyncDisposable
         return UnloadModelAsync(name).WaitAsync(cancellationToken);
     }
 
-    /// <summary>Loads a model of the control plane, or replaces it, whatever the mode; returns when it is ready.</summary>
+    /// <summary>Loads a model of the control plane, whatever the mode, beside one of that name that may be serving.</summary>
     /// <remarks>Such a model does not count for <see cref="IsReady"/>: its endpoint has a state of its own.</remarks>
     /// <param name="name">No model of a repository has it.</param>
     /// <param name="root">A folder that holds the model's folder by its name. Taken over: it is removed when nothing uses it any
     /// more, also after a failure.</param>
     /// <param name="config">Takes the place of a configuration file.</param>
-    /// <exception cref="InferenceException">It cannot be loaded; what served before still serves.</exception>
-    public async Task LoadManagedAsync(string name, string root, ModelConfig config)
+    /// <returns>The model, not callable by its name yet.</returns>
+    /// <exception cref="InferenceException">It cannot be loaded.</exception>
+    public async Task<StagedModel> StageManagedAsync(string name, string root, ModelConfig config)
     {
         var overrides = OverrideFolder.Adopt(root, name);
         try
@@ -148,14 +149,12 @@ public sealed class ModelLifecycle : IAsyncDisposable
             if (_repository.Find(name) is not null)
                 throw new InferenceException(
                     InferenceCode.AlreadyExists, $"a model repository has a model '{name}' already; rename the endpoint or that model");
-            _managed[name] = true;
             var folder = _repository.Read(name, overrides.ModelPath) with { Overrides = overrides };
-            var failure = await ApplyUnlessStoppingAsync(name, () => folder, config).ConfigureAwait(false);
-            if (failure is null)
-                return;
-            if (Table.Find(name)?.Latest is null)
-                await UnloadModelAsync(name).ConfigureAwait(false);
-            throw InferenceException.Invalid(failure.Reason);
+            return new StagedModel(this, await _updater.LoadApartAsync(folder, config, _stopToken).ConfigureAwait(false));
+        }
+        catch (OperationCanceledException e) when (_stopToken.IsCancellationRequested)
+        {
+            throw new InferenceException(InferenceCode.Unavailable, "Server exiting", e);
         }
         finally
         {
@@ -163,8 +162,12 @@ public sealed class ModelLifecycle : IAsyncDisposable
         }
     }
 
-    /// <summary>Stops serving a model of <see cref="LoadManagedAsync"/>; returns when it takes no new requests.</summary>
+    /// <summary>Stops serving a model of <see cref="StageManagedAsync"/>; returns when it takes no new requests.</summary>
     public Task UnloadManagedAsync(string name) => UnloadModelAsync(name);
+
+    /// <summary>Says whether calls by its name reach this very model.</summary>
+    public bool IsServing(IModelReference model) =>
+        ReferenceEquals(Table.Find(model.Servable.Settings.Name)?.Latest?.Loaded, model);
 
     /// <summary>Lists the models of the repositories and those that are still loaded.</summary>
     /// <param name="readyOnly">Leaves out what is not ready.</param>
@@ -192,6 +195,22 @@ public sealed class ModelLifecycle : IAsyncDisposable
         await _updater.DrainAsync().ConfigureAwait(false);
         _versions.Dispose();
         _stopping.Dispose();
+    }
+
+    internal async Task PublishAsync(LoadedModel loaded)
+    {
+        var name = loaded.Servable.Settings.Name;
+        _managed[name] = true;
+        var slot = Table.GetOrAddSlot(name);
+        await slot.Gate.WaitAsync().ConfigureAwait(false);
+        try
+        {
+            _updater.Publish(slot, loaded);
+        }
+        finally
+        {
+            slot.Gate.Release();
+        }
     }
 
     private static string NotInRepository(string name) =>

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Microsoft.Extensions.Logging;
 using Sluice.Inference;
 using Sluice.Protocol.Inference;
@@ -55,6 +56,39 @@ internal sealed class ModelUpdater(VersionLoader loader, ILogger logger)
 
         Retire(slot, v => wanted.All(w => w.Number != v.Number));
         return null;
+    }
+
+    /// <summary>Loads the newest version of a folder and tells nobody.</summary>
+    /// <returns>A model that the caller publishes or retires.</returns>
+    /// <exception cref="InferenceException">It cannot be loaded.</exception>
+    public async Task<LoadedModel> LoadApartAsync(ModelFolder folder, ModelConfig config, CancellationToken cancellationToken)
+    {
+        if (folder.Fault.Length > 0)
+            throw InferenceException.Invalid(folder.Fault);
+        var version = folder.Versions[^1];
+        try
+        {
+            return await loader.LoadAsync(
+                version, config, KeyOf(config, folder.VersionStamps[version.Number]), folder.Overrides, cancellationToken)
+                .ConfigureAwait(false);
+        }
+        // Engines throw what they like; the caller wants to tell what is wrong with the model.
+        catch (Exception e) when (e is not (OperationCanceledException or InferenceException))
+        {
+            throw new InferenceException(InferenceCode.InvalidArgument, e.Message, e);
+        }
+    }
+
+    /// <summary>Makes a model the only version of its name.</summary>
+    public void Publish(ModelSlot slot, LoadedModel loaded)
+    {
+        var number = long.Parse(loaded.Servable.Settings.Version, CultureInfo.InvariantCulture);
+        var old = slot.Snapshot.Find(number)?.Loaded;
+        slot.Update(s => s.WithFault("").With(
+            new VersionSnapshot { Number = number, State = ModelState.Ready, Loaded = loaded }));
+        if (old is not null)
+            StartRetirement(slot, old, announced: null);
+        Retire(slot, v => v.Number != number);
     }
 
     /// <summary>Takes every version out of service; what it has accepted is finished in the background.</summary>

@@ -1,6 +1,5 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
-using System.Text;
 using System.Text.Json;
 using Sluice.Inference;
 using Sluice.Rest.Calls;
@@ -10,14 +9,14 @@ namespace Sluice.Rest.Serve;
 
 /// <summary>Runs a model of the table for callers that speak JSON.</summary>
 internal sealed class TensorEndpointRunner(
-    EndpointPlan plan, IInferenceEngine engine, Func<string, ModelSettings?> find, TensorBufferPool pool) : IEndpointRunner
+    EndpointPlan plan, IModelReference model, IInferenceEngine engine, TensorBufferPool pool) : IEndpointRunner
 {
-    private readonly byte[] _model = Encoding.UTF8.GetBytes(plan.ModelName!);
+    private readonly ModelSettings _settings = model.Servable.Settings;
     private readonly ConcurrentBag<InferRequest> _requests = [];
     private readonly TaskCompletionSource _drained = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private int _references = 1;
 
-    public bool IsReady => find(plan.ModelName!) is not null;
+    public bool IsReady => model.Servable.IsHealthy;
 
     public async ValueTask<EndpointReply> RunAsync(EndpointCall call)
     {
@@ -54,38 +53,36 @@ internal sealed class TensorEndpointRunner(
 
     private async ValueTask<EndpointReply> RunAsync(EndpointCall call, InferRequest request)
     {
-        if (find(plan.ModelName!) is not { } settings)
-            return EndpointReply.Fail(EndpointOutcome.Unavailable, $"endpoint '{plan.Key}': its model is not loaded");
         if (call.Body == EndpointBody.Bytes)
             return EndpointReply.Fail(
                 EndpointOutcome.BadRequest,
                 $"endpoint '{plan.Key}' has no preprocessing code: send a JSON object that names its inputs " +
-                $"({string.Join(", ", settings.Inputs.Select(input => input.Name))})");
+                $"({string.Join(", ", _settings.Inputs.Select(input => input.Name))})");
         request.ReceivedAt = Stopwatch.GetTimestamp();
         request.Lifetime = new EndpointLifetime(call);
         if (call.Deadline is { } deadline)
             request.DeadlineAt = request.ReceivedAt +
                 (long)((deadline - DateTimeOffset.UtcNow).TotalSeconds * Stopwatch.Frequency);
-        request.ModelName = request.AddText(_model);
-        ReadInputs(call.Content, settings, request);
+        Name(request);
+        ReadInputs(call.Content, request);
         await engine.InferAsync(request).ConfigureAwait(false);
         return request.IsOk
             ? EndpointReply.Json(WriteOutputs(request))
             : EndpointReply.Fail(OutcomeOf(request.Status), request.StatusMessage);
     }
 
-    private void ReadInputs(ReadOnlyMemory<byte> json, ModelSettings settings, InferRequest request)
+    private void ReadInputs(ReadOnlyMemory<byte> json, InferRequest request)
     {
         try
         {
-            TensorObjectReader.Read(json.Span, settings, request, pool, plan.Key);
+            TensorObjectReader.Read(json.Span, _settings, request, pool, plan.Key);
         }
         catch (JsonException)
         {
             // The front end has seen that it is JSON but for Python's bare words.
             DropInputs(request);
             var quoted = BareWords.Quote(json.Span) ?? throw InferenceException.Invalid($"endpoint '{plan.Key}': the body is no JSON");
-            TensorObjectReader.Read(quoted, settings, request, pool, plan.Key);
+            TensorObjectReader.Read(quoted, _settings, request, pool, plan.Key);
         }
     }
 
@@ -94,7 +91,13 @@ internal sealed class TensorEndpointRunner(
         var (received, lifetime, deadline) = (request.ReceivedAt, request.Lifetime, request.DeadlineAt);
         request.Reset();
         (request.ReceivedAt, request.Lifetime, request.DeadlineAt) = (received, lifetime, deadline);
-        request.ModelName = request.AddText(_model);
+        Name(request);
+    }
+
+    private void Name(InferRequest request)
+    {
+        request.ModelName = request.AddText(_settings.NameUtf8);
+        request.Model = model;
     }
 
     private byte[] WriteOutputs(InferRequest request)

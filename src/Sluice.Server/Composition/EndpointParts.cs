@@ -79,7 +79,7 @@ internal sealed class EndpointParts : IAsyncDisposable
         };
         _reconciler = new EndpointReconciler(
             control.Plane, control.Plane.Models, control.Cache, control.Plane.Statuses, _models,
-            [new TensorEndpointEngine(_inner, FindModel, pool), .. engines], Table, Router, options, loggers.CreateLogger<EndpointReconciler>(), time);
+            [new TensorEndpointEngine(_inner, pool), .. engines], Table, Router, options, loggers.CreateLogger<EndpointReconciler>(), time);
         _updater = new AutoUpdater(
             control.Plane, control.Plane.Models, options.ServesAllServices, loggers.CreateLogger<AutoUpdater>(), time);
         _reconciler.Start();
@@ -110,8 +110,6 @@ internal sealed class EndpointParts : IAsyncDisposable
         if (Directory.Exists(_workFolder))
             Directory.Delete(_workFolder, recursive: true);
     }
-
-    private ModelSettings? FindModel(string name) => _models.Table.Find(name)?.Latest?.Servable?.Settings;
 
     private bool? IsReady(string key)
     {

@@ -14,8 +14,11 @@ public sealed class InferenceEngine(ModelTable models, TensorPlacement placement
     /// <inheritdoc/>
     public ValueTask InferAsync(InferRequest request)
     {
-        if (!models.TryAcquire(
-            request.Text(request.ModelName), request.Text(request.ModelVersion), out var lease, out var fault))
+        ModelLookupFault fault;
+        ModelLease lease;
+        if (!(request.Model is { } model
+            ? ModelLease.TryAcquire(model, out lease, out fault)
+            : models.TryAcquire(request.Text(request.ModelName), request.Text(request.ModelVersion), out lease, out fault)))
         {
             request.IsRefused = true;
             request.Fail(fault.Code, fault.Message);

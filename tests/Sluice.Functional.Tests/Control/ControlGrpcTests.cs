@@ -116,5 +116,43 @@ public sealed class ControlGrpcTests
         Assert.Equal(code, (await Assert.ThrowsAsync<SluiceException>(() => calling)).Code);
     }
 
+    [Fact]
+    public async Task WatchedStatus_ComesAtOnceAndAfterEachChange_OverGrpcAndHttp()
+    {
+        await using var server = await ControlledServer.StartAsync();
+        await server.CreateServiceAsync();
+        using var client = new SluiceClient(server.Host.GrpcAddress!);
+        await using var watch = client.OpenStream<ListEndpointStatusRequest, ListEndpointStatusResponse>(
+            Package + "Endpoints/WatchEndpointStatus", ListEndpointStatusResponse.Parser);
+        await watch.WriteAsync(new ListEndpointStatusRequest { ServiceId = server.ServiceId, Endpoint = "watched" });
+        watch.Complete();
+        Assert.Empty((await watch.ReadAsync())!.Statuses);
+        using var lines = new StreamReader(await server.Http.GetStreamAsync($"/v1/services/{server.ServiceId}/status:watch?endpoint=watched"));
+        Assert.DoesNotContain("watched", await lines.ReadLineAsync(), StringComparison.Ordinal);
+
+        var model = await server.UploadAsync("add_sub_int32");
+        await server.DoAsync("model", "add", "--engine", "triton", "--endpoint", "other", "--model-id", model);
+        await server.DoAsync("model", "add", "--engine", "triton", "--endpoint", "watched", "--model-id", model);
+        var seen = await UntilAsync(watch, answer => answer.Statuses is [{ State: EndpointState.Ready }]);
+        Assert.All(seen, answer => Assert.All(answer.Statuses, status => Assert.Equal("watched", status.Endpoint)));
+        Assert.Equal(model, seen[^1].Statuses[0].ModelId);
+        string? line;
+        while ((line = await lines.ReadLineAsync())?.Contains("\"READY\"", StringComparison.Ordinal) == false)
+            Assert.Contains("\"watched\"", line, StringComparison.Ordinal);
+        Assert.NotNull(line);
+        await server.DoAsync("model", "remove", "--endpoint", "watched");
+        await UntilAsync(watch, answer => answer.Statuses.Count == 0);
+    }
+
+    private static async Task<List<ListEndpointStatusResponse>> UntilAsync(
+        RpcStreamCall<ListEndpointStatusRequest, ListEndpointStatusResponse> watch, Func<ListEndpointStatusResponse, bool> isLast)
+    {
+        var seen = new List<ListEndpointStatusResponse>();
+        do
+            seen.Add((await watch.ReadAsync().AsTask().WaitAsync(Infrastructure.ServerFixture.Patience))!);
+        while (!isLast(seen[^1]));
+        return seen;
+    }
+
     private static string Hash(string key) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(key)));
 }
