@@ -9,7 +9,7 @@ namespace Sluice.Client;
 /// sent counts only with <see cref="RetriesBrokenConnections"/>. Nothing else is: not DEADLINE_EXCEEDED, not
 /// RESOURCE_EXHAUSTED (more load does not help), and never a stream.</para>
 /// <para>The wait before attempt n + 1 is random between half of and the whole of <c>InitialBackoff · 2^(n-1)</c>, at most
-/// <see cref="MaxBackoff"/>. The call's deadline spans all attempts; one that could not start in time is not made.</para>
+/// <see cref="MaxBackoff"/>; a server that says itself when to come again (<c>grpc-retry-pushback-ms</c>) is obeyed. The call's deadline spans all attempts; one that could not start in time is not made.</para>
 /// </remarks>
 public sealed record RetryPolicy
 {
@@ -35,14 +35,17 @@ public sealed record RetryPolicy
     /// <param name="error">The failure of the last attempt.</param>
     /// <param name="attempt">Its number, from 1.</param>
     public bool ShouldRetry(SluiceException error, int attempt) =>
-        attempt < MaxAttempts && error.Code == InferenceCode.Unavailable &&
+        attempt < MaxAttempts && error.Code == InferenceCode.Unavailable && error.PushbackMilliseconds is not < 0 &&
         (error.WasNotProcessed || RetriesBrokenConnections);
 
     /// <summary>Returns the wait after an attempt.</summary>
+    /// <param name="error">How it failed.</param>
     /// <param name="attempt">The attempt that failed, from 1.</param>
     /// <param name="random">From 0 to 1.</param>
-    public TimeSpan BackoffAfter(int attempt, double random)
+    public TimeSpan BackoffAfter(SluiceException error, int attempt, double random)
     {
+        if (error.PushbackMilliseconds is { } milliseconds)
+            return TimeSpan.FromMilliseconds(milliseconds);
         var longest = Math.Min(MaxBackoff.TotalSeconds, InitialBackoff.TotalSeconds * Math.Pow(2, attempt - 1));
         return TimeSpan.FromSeconds(longest * (0.5 + (random / 2)));
     }

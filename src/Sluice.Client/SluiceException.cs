@@ -1,3 +1,4 @@
+using System.Globalization;
 using Sluice.Inference;
 
 namespace Sluice.Client;
@@ -15,6 +16,14 @@ public sealed class SluiceException : Exception
     /// <summary>Trailers that came with the status.</summary>
     public RpcMetadata Trailers { get; init; } = RpcMetadata.Empty;
 
+    /// <summary>When the server wants to be asked again (<c>grpc-retry-pushback-ms</c>), milliseconds; negative = not at all, null = it does
+    /// not say.</summary>
+    public int? PushbackMilliseconds
+    {
+        get => field ?? ReadPushback();
+        init;
+    }
+
     /// <summary>
     /// True when the request was certainly not worked on: nothing was sent, or the server refused it before looking at it.
     /// </summary>
@@ -22,4 +31,8 @@ public sealed class SluiceException : Exception
 
     /// <inheritdoc/>
     public override string ToString() => $"{Code.ToName()}: {base.ToString()}";
+
+    private int? ReadPushback() => Trailers.Get("grpc-retry-pushback-ms") is { } text
+        ? int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var milliseconds) ? milliseconds : -1
+        : null;
 }

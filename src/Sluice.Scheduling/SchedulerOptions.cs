@@ -1,3 +1,5 @@
+using Sluice.Scheduling.Overload;
+
 namespace Sluice.Scheduling;
 
 /// <summary>Choices that hold for all models.</summary>
@@ -14,6 +16,9 @@ public sealed record SchedulerOptions
 
     /// <summary>A request that follows an execution within this time is taken as one of many. Default 10 µs.</summary>
     public TimeSpan QuietTime { get; init; } = TimeSpan.FromMicroseconds(10);
+
+    /// <summary>When models refuse work to keep their queues short, unless their own configuration says otherwise.</summary>
+    public OverloadSettings Overload { get; init; } = new();
 
     /// <summary>Keep the times of executions' parts per request, for summaries. Default false.</summary>
     public bool KeepsStageLatencies { get; init; }

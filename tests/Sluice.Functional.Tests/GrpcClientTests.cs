@@ -180,9 +180,22 @@ public sealed class GrpcClientTests(ServerFixture server) : IDisposable
         Assert.False(policy.ShouldRetry(unsafeOne, 1));
         Assert.True((policy with { RetriesBrokenConnections = true }).ShouldRetry(unsafeOne, 1));
         Assert.False(policy.ShouldRetry(other, 1));
-        Assert.Equal(TimeSpan.FromMilliseconds(10), policy.BackoffAfter(1, 0));
-        Assert.Equal(TimeSpan.FromMilliseconds(40), policy.BackoffAfter(2, 1));
-        Assert.Equal(policy.MaxBackoff, policy.BackoffAfter(30, 1));
+        Assert.Equal(TimeSpan.FromMilliseconds(10), policy.BackoffAfter(safe, 1, 0));
+        Assert.Equal(TimeSpan.FromMilliseconds(40), policy.BackoffAfter(safe, 2, 1));
+        Assert.Equal(policy.MaxBackoff, policy.BackoffAfter(safe, 30, 1));
+    }
+
+    [Theory]
+    [InlineData(750, true)]
+    [InlineData(0, true)]
+    [InlineData(-1, false)]
+    public void RetryPolicy_ObeysTheServersPushback(int milliseconds, bool tries)
+    {
+        var policy = new RetryPolicy();
+        var refused = new SluiceException(InferenceCode.Unavailable, "") { WasNotProcessed = true, PushbackMilliseconds = milliseconds };
+        Assert.Equal(tries, policy.ShouldRetry(refused, 1));
+        if (tries)
+            Assert.Equal(TimeSpan.FromMilliseconds(milliseconds), policy.BackoffAfter(refused, 2, 0.3));
     }
 
     [Fact]

@@ -31,7 +31,7 @@ internal static class UnaryCall
                 }
             }
 
-            var wait = retry.BackoffAfter(attempt, Random.Shared.NextDouble());
+            var wait = retry.BackoffAfter(failure, attempt, Random.Shared.NextDouble());
             if (deadline.Left <= wait)
                 throw failure;
             await Task.Delay(wait, channel.Options.TimeProvider, cancellationToken).ConfigureAwait(false);

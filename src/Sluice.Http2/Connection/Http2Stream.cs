@@ -1,5 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using System.IO.Pipelines;
+using System.Runtime.CompilerServices;
 using Sluice.Http2.Hpack;
 using Sluice.Rpc.Calls;
 using Sluice.Rpc.Dispatch;
@@ -64,6 +65,8 @@ internal sealed class Http2Stream : IRpcExchange
     public long ReceivedBytes { get; set; }
 
     /// <summary>The peer has ended its side.</summary>
+    public int ConnectionKey => RuntimeHelpers.GetHashCode(_connection);
+
     public bool IsRemoteClosed { get; private set; }
 
     /// <summary>We have ended our side.</summary>

@@ -7,6 +7,9 @@ public interface ICallLifetime
     /// <summary>Cancelled when the caller cancels, disconnects, or its deadline passes.</summary>
     CancellationToken CancellationToken { get; }
 
+    /// <summary>Tells callers apart for fair turns: who calls where callers say so, else the connection. Different callers may share one.</summary>
+    int ClientKey => 0;
+
     /// <summary>Adds headers of the call that the operator wants forwarded to the request's parameters.</summary>
     /// <exception cref="InferenceException">A header may not be forwarded.</exception>
     void ForwardHeaders(InferRequest request)

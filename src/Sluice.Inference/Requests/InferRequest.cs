@@ -125,11 +125,20 @@ public sealed class InferRequest : IValueTaskSource
     /// <summary>Why it failed; empty on success.</summary>
     public string StatusMessage { get; private set; } = "";
 
+    /// <summary>When another try of a refused request makes sense, milliseconds from now; 0 = nothing is known.</summary>
+    public int RetryAfterMilliseconds { get; set; }
+
+    /// <summary>See <see cref="ICallLifetime.ClientKey"/>.</summary>
+    public int ClientKey => Lifetime?.ClientKey ?? 0;
+
     /// <summary>Links of the queue that holds the request; for the scheduler that owns it alone.</summary>
     public InferRequest? QueueNext { get; set; }
 
     /// <summary>See <see cref="QueueNext"/>.</summary>
     public InferRequest? QueuePrevious { get; set; }
+
+    /// <summary>Its turn among its level's requests; for the scheduler alone.</summary>
+    public long QueueRound { get; set; }
 
     /// <summary>Its time in the queue ran out and it went behind the others; for the scheduler alone.</summary>
     public bool IsDelayed { get; set; }
@@ -340,7 +349,7 @@ public sealed class InferRequest : IValueTaskSource
         ReceivedAt = QueuedAt = DeadlineAt = 0;
         Lifetime = null;
         Settings = null;
-        RowCount = 0;
+        RowCount = RetryAfterMilliseconds = 0;
         Status = InferenceCode.Ok;
         StatusMessage = "";
     }

@@ -18,6 +18,22 @@ public enum FailureReason
     Other,
 }
 
+/// <summary>Why a request was not let run, label <c>reason</c> of <c>sluice_refused_requests_total</c>.</summary>
+public enum RefusalReason
+{
+    /// <summary>The queue has as many as it may.</summary>
+    QueueFull,
+
+    /// <summary>Its time in the queue was over.</summary>
+    QueueTimeout,
+
+    /// <summary>It could not have been answered before its deadline.</summary>
+    DeadlineTooSoon,
+
+    /// <summary>The model is overloaded: it would wait, or has waited, too long.</summary>
+    Overload,
+}
+
 /// <summary>Why a batch was closed.</summary>
 public enum BatchCutReason
 {
@@ -56,6 +72,7 @@ public sealed class ModelStatistics
 
     private readonly long[] _failures = new long[4];
     private readonly long[] _cuts = new long[5];
+    private readonly long[] _refusals = new long[4];
     private readonly BatchRow[] _batches;
     private long _successCount;
     private long _successTicks;
@@ -137,6 +154,18 @@ public sealed class ModelStatistics
 
     /// <summary>Reads batches by what closed them.</summary>
     public long CutCount(BatchCutReason reason) => Volatile.Read(ref _cuts[(int)reason]);
+
+    /// <summary>Reads refused requests by reason; they count among the failures too.</summary>
+    public long RefusalCount(RefusalReason reason) => Volatile.Read(ref _refusals[(int)reason]);
+
+    /// <summary>Counts one refused request.</summary>
+    /// <param name="reason">Why.</param>
+    /// <param name="ticks">Time until it was refused, <see cref="Stopwatch"/> ticks.</param>
+    public void RecordRefusal(RefusalReason reason, long ticks)
+    {
+        Interlocked.Increment(ref _refusals[(int)reason]);
+        RecordFailure(FailureReason.Rejected, ticks);
+    }
 
     /// <summary>Counts a closed batch.</summary>
     public void RecordCut(BatchCutReason reason) => Interlocked.Increment(ref _cuts[(int)reason]);

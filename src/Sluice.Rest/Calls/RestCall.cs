@@ -3,6 +3,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.IO.Compression;
 using System.IO.Pipelines;
+using System.Runtime.CompilerServices;
 using Sluice.Inference;
 using Sluice.Rest.Infer;
 using Sluice.Rest.Json;
@@ -82,6 +83,9 @@ public sealed class RestCall : ICallLifetime, ICallOrigin
     /// <summary>Who calls; null when callers are not asked who they are.</summary>
     internal CallerIdentity? Caller { get; set; }
 
+    // Clients of HTTP/1.1 have many connections, so that a connection tells them apart only roughly.
+    int ICallLifetime.ClientKey => Caller?.Name.GetHashCode(StringComparison.Ordinal) ?? RuntimeHelpers.GetHashCode(this);
+
     string ICallOrigin.FrontEnd => "HTTP";
 
     long ICallOrigin.BeganAt => BeganAt;
@@ -133,6 +137,15 @@ public sealed class RestCall : ICallLifetime, ICallOrigin
 
     /// <summary>Sends an answer without a body.</summary>
     internal void SendEmpty(int status = 200) => Exchange.SetHead(status, null, 0);
+
+    /// <summary>Sends how a request failed, and when another try makes sense.</summary>
+    public void SendError(InferRequest request)
+    {
+        // The header counts whole seconds.
+        if (request.RetryAfterMilliseconds > 0 && Exchange.CanSetStatus)
+            Exchange.SetHeader("Retry-After", ((request.RetryAfterMilliseconds + 999) / 1000).ToString(CultureInfo.InvariantCulture));
+        SendError(request.Status.ToHttpStatus(), request.StatusMessage);
+    }
 
     /// <summary>Sends an error: whatever was written before is dropped.</summary>
     /// <param name="status">The HTTP status.</param>

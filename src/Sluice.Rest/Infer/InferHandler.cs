@@ -34,7 +34,7 @@ internal sealed class InferHandler(IInferenceEngine engine, UnaryMethods methods
             if (request.IsOk)
                 await RespondAsync(call, request).ConfigureAwait(false);
             else
-                call.SendError(request.Status.ToHttpStatus(), request.StatusMessage);
+                call.SendError(request);
         }
         finally
         {

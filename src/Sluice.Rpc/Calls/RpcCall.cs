@@ -52,6 +52,12 @@ public sealed class RpcCall : ICallLifetime, ICallOrigin
     /// <summary>Cancelled when the server takes no more requests; a call that waits for its client's next message ends then.</summary>
     public CancellationToken Stopping { get; internal set; }
 
+    /// <inheritdoc/>
+    public int ClientKey => Caller?.Name.GetHashCode(StringComparison.Ordinal) ?? Stream.ConnectionKey;
+
+    /// <summary>Told to the client of a failed call: when another try makes sense, milliseconds; 0 = nothing is known.</summary>
+    public int RetryAfterMilliseconds { get; set; }
+
     string ICallOrigin.FrontEnd => "GRPC";
 
     // A message of a stream did not begin with its call.
@@ -105,6 +111,7 @@ public sealed class RpcCall : ICallLifetime, ICallOrigin
         Reader.Begin(stream);
         Writer.Begin(stream);
         DeadlineAt = 0;
+        RetryAfterMilliseconds = 0;
         Caller = null;
         if (_options.AccessLog || _options.Tracing.NotesBeginnings)
             BeganAt = Stopwatch.GetTimestamp();
@@ -168,18 +175,19 @@ public sealed class RpcCall : ICallLifetime, ICallOrigin
     /// <summary>Writes the status: as trailers after output, in the header block (trailers-only) when there was none.</summary>
     public void End()
     {
-        var code = Status == InferenceCode.Ok ? "0" : ((int)Status).ToString(CultureInfo.InvariantCulture);
+        Say("grpc-status", Status == InferenceCode.Ok ? "0" : ((int)Status).ToString(CultureInfo.InvariantCulture));
+        if (StatusMessage.Length > 0)
+            Say("grpc-message", StatusText.Encode(StatusMessage));
+        if (RetryAfterMilliseconds > 0)
+            Say("grpc-retry-pushback-ms", RetryAfterMilliseconds.ToString(CultureInfo.InvariantCulture));
+    }
+
+    private void Say(string name, string value)
+    {
         if (_hasOutput)
-            Stream.SetTrailer("grpc-status", code);
+            Stream.SetTrailer(name, value);
         else
-            Stream.SetHeader("grpc-status", code);
-        if (StatusMessage.Length == 0)
-            return;
-        var message = StatusText.Encode(StatusMessage);
-        if (_hasOutput)
-            Stream.SetTrailer("grpc-message", message);
-        else
-            Stream.SetHeader("grpc-message", message);
+            Stream.SetHeader(name, value);
     }
 
     /// <summary>Releases what was made for this call; the object stays for the next.</summary>

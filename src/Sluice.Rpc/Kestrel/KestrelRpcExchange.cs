@@ -33,6 +33,8 @@ internal sealed class KestrelRpcExchange : IRpcExchange
 
     public PipeWriter Output { get; private set; } = null!;
 
+    public int ConnectionKey => _features.Get<IHttpConnectionFeature>()?.ConnectionId.GetHashCode(StringComparison.Ordinal) ?? 0;
+
     public bool IsOnSharedThread => false;
 
     public int DirectSendBytes => SendPieceBytes;

@@ -23,6 +23,9 @@ public interface IRpcExchange
     /// <summary>The response's body.</summary>
     PipeWriter Output { get; }
 
+    /// <summary>Tells connections apart; different ones may share one.</summary>
+    int ConnectionKey { get; }
+
     /// <summary>Cancelled when the peer resets the stream or the connection is lost. Asking for it may cost something.</summary>
     CancellationToken Aborted { get; }
 

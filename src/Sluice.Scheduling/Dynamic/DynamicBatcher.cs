@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Microsoft.Extensions.Logging;
 using Sluice.Inference;
+using Sluice.Scheduling.Overload;
 using Sluice.Scheduling.Timing;
 using Sluice.Tensors;
 
@@ -57,6 +58,7 @@ public sealed class DynamicBatcher : IServable, ITimerTarget
         _onCancelled = OnCancelled;
         _endings = new RequestEndings(this, timer);
         Estimate = new RunTimeEstimate(options, CanBatch, !model.Description.HasLoops, instances.All(instance => instance is IRequestInstance));
+        Overload = new OverloadGate(settings, options.Overload.For(settings), CanBatch);
         var keepsOrder = settings.DynamicBatching?.PreserveOrdering == true && instances.Count > 1;
         Order = keepsOrder ? new OrderedCompletion() : null;
         _runners = [.. instances.Select((instance, i) => new InstanceRunner(this, instance, $"{settings.Name}_{i}"))];
@@ -96,7 +98,12 @@ public sealed class DynamicBatcher : IServable, ITimerTarget
 
     internal RunTimeEstimate Estimate { get; }
 
+    internal OverloadGate Overload { get; }
+
     internal OrderedCompletion? Order { get; }
+
+    /// <summary>Something waits for an instance; racy.</summary>
+    internal bool HasWaiting => _queue.Count > 0;
 
     /// <inheritdoc/>
     public ValueTask ExecuteAsync(InferRequest request)
@@ -150,13 +157,15 @@ public sealed class DynamicBatcher : IServable, ITimerTarget
     {
         var now = Now;
         BatchDecision decision;
-        List<InferRequest>? expired;
+        List<InferRequest>? expired, shed = null;
         InstanceRunner? helper = null;
         lock (_gate)
         {
             if (isStarting)
                 _startingCount--;
             expired = SweepTimeouts(now);
+            if (Overload.Sheds && (shed = Overload.Shed(_queue, now)) is not null)
+                Statistics.AddPending(-shed.Count);
             decision = Decide(now);
             if (decision.Take == 0)
             {
@@ -172,6 +181,7 @@ public sealed class DynamicBatcher : IServable, ITimerTarget
         }
 
         _endings.RejectExpired(expired);
+        _endings.EndShed(shed);
         helper?.Start();
         if (decision.Take > 0 && CanBatch)
             Statistics.RecordCut(decision.Reason);
@@ -254,12 +264,16 @@ public sealed class DynamicBatcher : IServable, ITimerTarget
         Watch(request);
         request.PrepareWait();
         InstanceRunner? runner = null;
+        RefusalReason? refusal = null;
         var isQueued = false;
         lock (_gate)
         {
-            if (!request.IsCancelled && _queue.TryEnqueue(request))
+            if (!request.IsCancelled)
+                refusal = Overload.Refuse(request, _queue, _runners, isIdle: _queue.Count == 0 && _idle.Count > 0, now) ??
+                    (_queue.TryEnqueue(request) ? null : RefusalReason.QueueFull);
+            isQueued = refusal is null && !request.IsCancelled;
+            if (isQueued)
             {
-                isQueued = true;
                 Statistics.AddPending(1);
                 runner = TakeToStart(now);
                 if (_queue.HasTimeouts)
@@ -274,19 +288,7 @@ public sealed class DynamicBatcher : IServable, ITimerTarget
             return wait;
         }
 
-        request.QueueCancellation.Dispose();
-        if (request.IsCancelled)
-        {
-            RequestEndings.FailCancelled(request);
-            Statistics.RecordFailure(FailureReason.Canceled, 0);
-        }
-        else
-        {
-            request.IsRefused = true;
-            request.Fail(InferenceCode.Unavailable, "Exceeds maximum queue size");
-            Statistics.RecordFailure(FailureReason.Rejected, 0);
-        }
-
+        _endings.EndUnqueued(request, refusal);
         return ValueTask.CompletedTask;
     }
 

@@ -25,6 +25,7 @@ internal static class ExecutionRecords
         statistics.RecordExecution(rows, in timing);
         statistics.RecordSuccess(requests.Length, rows, requestTicks, queueTicks, in timing);
         owner.Estimate.Observe(requests.Length, now - startedAt, now);
+        owner.Overload.Times.Observe(rows, now - startedAt);
     }
 
     /// <summary>Fails a request with what its execution threw, and counts it.</summary>

@@ -219,32 +219,35 @@ internal sealed class InstanceRunner : IThreadPoolWorkItem, IDisposable
     }
 
     /// <summary>Fails requests that nobody waits for, and closes the gaps; false when none is left.</summary>
+    /// <remarks>While others wait, requests whose deadline will have passed at the end of the execution make room for them.</remarks>
     private bool DropDead(ref int start, ref int count)
     {
-        var now = _owner.Now;
+        var finish = _owner.Now;
+        if (_owner.HasWaiting)
+            finish += _owner.Overload.Times.Predict(RowsOf(start, count));
         var isAnyDead = false;
         foreach (var request in _requests.AsSpan(start, count))
-            isAnyDead |= IsDead(request, now);
+            isAnyDead |= IsDead(request, finish);
         if (isAnyDead)
         {
             // Others look at the batch under the lock, to see whether anybody still waits for it.
             lock (_owner.Gate)
-                count = MoveDeadBehind(start, count, now);
+                count = MoveDeadBehind(start, count, finish);
         }
 
         return count > 0;
     }
 
-    private static bool IsDead(InferRequest request, long now) =>
-        request.IsCancelled || (request.DeadlineAt != 0 && now >= request.DeadlineAt);
+    private static bool IsDead(InferRequest request, long finish) =>
+        request.IsCancelled || (request.DeadlineAt != 0 && finish >= request.DeadlineAt);
 
-    private int MoveDeadBehind(int start, int count, long now)
+    private int MoveDeadBehind(int start, int count, long finish)
     {
         var kept = 0;
         for (var i = start; i < start + count; i++)
         {
             var request = _requests[i];
-            if (!IsDead(request, now))
+            if (!IsDead(request, finish))
             {
                 // Dead ones change places with live ones: they stay in the batch to be completed with it.
                 (_requests[start + kept], _requests[i]) = (request, _requests[start + kept]);
@@ -257,7 +260,7 @@ internal sealed class InstanceRunner : IThreadPoolWorkItem, IDisposable
             request.Fail(
                 InferenceCode.DeadlineExceeded,
                 $"the deadline passed before model '{_owner.Settings.Name}' could run the request");
-            _owner.Statistics.RecordFailure(FailureReason.Canceled, now - request.ReceivedAt);
+            _owner.Statistics.RecordFailure(FailureReason.Canceled, _owner.Now - request.ReceivedAt);
         }
 
         return kept;
@@ -273,7 +276,6 @@ internal sealed class InstanceRunner : IThreadPoolWorkItem, IDisposable
         return rows;
     }
 
-    /// <summary>Completes requests on the pool.</summary>
     /// <summary>Ends the requests of a batch on the pool; kept and used again.</summary>
     private sealed class Completion : IThreadPoolWorkItem
     {

@@ -1,22 +1,30 @@
 using System.Diagnostics;
 using Sluice.Inference;
+using Sluice.Scheduling.Overload;
 
 namespace Sluice.Scheduling.Dynamic;
 
-/// <summary>Requests that wait for one model, by priority level; every operation but the time-out sweep is constant time.</summary>
-/// <remarks><b>Threads.</b> None of its own: the scheduler that owns it holds its lock around every call.</remarks>
+/// <summary>Requests that wait for one model, by priority level and, within a level, in fair turns of their callers; every operation but
+/// the time-out sweep is constant time.</summary>
+/// <remarks>
+/// <para>Models without levels of their own have four: 1 before all others, 2, 3 for requests that name none, 4 for background work.</para>
+/// <para><b>Threads.</b> None of its own: the scheduler that owns it holds its lock around every call.</para>
+/// </remarks>
 internal sealed class RequestQueue
 {
+    private const int OwnLevels = 4;
+    private const int OwnDefaultLevel = 3;
+
     private readonly Level[] _levels;
     private readonly int _defaultLevel;
     private readonly int _maxCount;
 
     /// <summary>Creates an empty queue.</summary>
-    /// <param name="settings">Levels and bounds; null = one level without bounds of its own.</param>
+    /// <param name="settings">Levels and bounds; null = no bounds of its own.</param>
     /// <param name="maxCount">Most requests of all levels together.</param>
     public RequestQueue(DynamicBatchingSettings? settings, int maxCount)
     {
-        var levels = Math.Max(1, settings?.PriorityLevels ?? 0);
+        var levels = settings is { PriorityLevels: > 0 } ? settings.PriorityLevels : OwnLevels;
         _levels = new Level[levels];
         for (var i = 0; i < levels; i++)
         {
@@ -24,7 +32,7 @@ internal sealed class RequestQueue
             _levels[i] = new Level(policy);
         }
 
-        _defaultLevel = Math.Clamp((settings?.DefaultPriorityLevel ?? 0) - 1, 0, levels - 1);
+        _defaultLevel = settings is { PriorityLevels: > 0 } ? Math.Clamp(settings.DefaultPriorityLevel - 1, 0, levels - 1) : OwnDefaultLevel - 1;
         _maxCount = maxCount;
         HasTimeouts = _levels.Any(level => level.HasTimeouts);
     }
@@ -70,6 +78,26 @@ internal sealed class RequestQueue
         RowCount += request.RowCount;
         return true;
     }
+
+    /// <summary>Counts what would be taken before a request, were it added now; callers' turns left aside.</summary>
+    public (int Count, long Rows) Ahead(InferRequest request)
+    {
+        var level = LevelOf(request);
+        var (count, rows) = (0, 0L);
+        foreach (var ahead in _levels)
+        {
+            count += ahead.Count;
+            rows += ahead.RowCount;
+            if (ReferenceEquals(ahead, level))
+                break;
+        }
+
+        return (count, rows);
+    }
+
+    /// <summary>Tells how long a request may wait before it would be refused; <see cref="long.MaxValue"/> = for ever.</summary>
+    public long MostWait(InferRequest request) => LevelOf(request) is { HasTimeouts: true, Policy.TimeoutAction: QueueTimeoutAction.Reject } level &&
+        level.ExpiryOf(request) is var expiry and < long.MaxValue ? expiry - request.QueuedAt : long.MaxValue;
 
     /// <summary>Takes a request out, wherever it stands.</summary>
     /// <returns>False when it was taken before.</returns>
@@ -144,8 +172,13 @@ internal sealed class RequestQueue
     private sealed class Level(QueuePolicySettings policy)
     {
         private readonly long _defaultTicks = Ticks(policy.DefaultTimeoutMicroseconds);
+        private FairRounds? _rounds;
         private InferRequest? _last;
         private int _count;
+
+        public int Count => _count;
+
+        public long RowCount { get; private set; }
 
         public QueuePolicySettings Policy => policy;
 
@@ -180,10 +213,8 @@ internal sealed class RequestQueue
 
         public void AddLast(InferRequest request)
         {
-            // Delayed requests stand behind all others, so a new one goes before the first of them.
-            var before = _last;
-            while (before is { IsDelayed: true } && !request.IsDelayed)
-                before = before.QueuePrevious;
+            // Delayed requests stand behind all others.
+            var before = request.IsDelayed ? _last : (_rounds ??= new FairRounds()).Place(request);
             var after = before is null ? First : before.QueueNext;
             request.QueuePrevious = before;
             request.QueueNext = after;
@@ -196,10 +227,13 @@ internal sealed class RequestQueue
             else
                 after.QueuePrevious = request;
             _count++;
+            RowCount += request.RowCount;
         }
 
         public void Remove(InferRequest request)
         {
+            if (!request.IsDelayed)
+                _rounds!.Remove(request, isFirst: ReferenceEquals(First, request));
             if (request.QueuePrevious is { } previous)
                 previous.QueueNext = request.QueueNext;
             else
@@ -210,6 +244,7 @@ internal sealed class RequestQueue
                 _last = request.QueuePrevious;
             request.QueueNext = request.QueuePrevious = null;
             _count--;
+            RowCount -= request.RowCount;
         }
     }
 }

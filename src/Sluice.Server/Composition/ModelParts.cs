@@ -41,6 +41,7 @@ internal static class ModelParts
     public static SchedulerOptions CreateScheduler(ServerOptions options) => new()
     {
         MaxQueuedRequests = options.MaxQueuedRequests,
+        Overload = options.Overload,
         KeepsStageLatencies = options.MetricsContent.HasSummaries,
         WatchdogLimit = options.ExecutionWatchdog,
     };

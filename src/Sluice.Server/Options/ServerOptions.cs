@@ -3,6 +3,7 @@ using System.IO.Compression;
 using System.Net;
 using Sluice.Inference;
 using Sluice.Models;
+using Sluice.Scheduling.Overload;
 using Sluice.Server.Access;
 using Sluice.Server.Logging;
 using Sluice.Server.Tracing;
@@ -121,6 +122,9 @@ public sealed record ServerOptions
 
     /// <summary>Most requests waiting per model.</summary>
     public int MaxQueuedRequests { get; init; } = 65_536;
+
+    /// <summary>When models refuse work to keep their queues short.</summary>
+    public OverloadSettings Overload { get; init; } = new();
 
     /// <summary>What is logged, how lines look and where they go; the levels and the format can change later.</summary>
     public LogSnapshot Log { get; init; } = new();

@@ -41,15 +41,23 @@ public sealed class InferenceService(IInferenceEngine engine)
             request.DeadlineAt = call.DeadlineAt;
             InferRequestReader.Read(message.Payload, request, call.Pool);
             await engine.InferAsync(request).ConfigureAwait(false);
-            if (request.IsOk)
+            if (request.DeadlineAt != 0 && request.IsOk && Stopwatch.GetTimestamp() >= request.DeadlineAt)
+                call.Fail(InferenceCode.DeadlineExceeded, "the deadline passed before the answer was ready");
+            else if (request.IsOk)
                 await RespondAsync(call, request).ConfigureAwait(false);
             else
-                call.Fail(request.Status, request.StatusMessage);
+                Refuse(call, request);
         }
         finally
         {
             request.Reset();
         }
+    }
+
+    private static void Refuse(RpcCall call, InferRequest request)
+    {
+        call.Fail(request.Status, request.StatusMessage);
+        call.RetryAfterMilliseconds = request.RetryAfterMilliseconds;
     }
 
     private async ValueTask StreamAsync(RpcCall call)

@@ -57,6 +57,8 @@ internal sealed class InferenceStream : ICallLifetime, ICallOrigin, IDisposable
 
     public bool IsDeadlineExceeded => _call.IsDeadlineExceeded;
 
+    public int ClientKey => _call.ClientKey;
+
     public string FrontEnd => ((ICallOrigin)_call).FrontEnd;
 
     public long BeganAt => ((ICallOrigin)_call).BeganAt;

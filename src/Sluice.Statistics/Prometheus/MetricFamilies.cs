@@ -58,6 +58,9 @@ public static class MetricFamilies
     internal static readonly MetricFamily BatchCuts = new(
         "sluice_batch_cut_total", "counter", "Batches closed, by what closed them");
 
+    internal static readonly MetricFamily Refused = new(
+        "sluice_refused_requests_total", "counter", "Requests that were not let run, by what was against it");
+
     internal static readonly MetricFamily PoolRented = new(
         "sluice_tensor_pool_rented_bytes", "gauge", "Native tensor memory in use, bytes");
 
@@ -127,7 +130,7 @@ public static class MetricFamilies
     [
         RequestSuccess, RequestFailure, InferenceCount, ExecutionCount, RequestDuration, QueueDuration, InputDuration,
         InferDuration, OutputDuration, PendingCount, LoadDuration, CpuUtilization, MemoryTotal, MemoryUsed,
-        RequestLatency, QueueLatency, InferLatency, BatchCuts, PoolRented, PoolPooled, PoolRefused,
+        RequestLatency, QueueLatency, InferLatency, BatchCuts, Refused, PoolRented, PoolPooled, PoolRefused,
         PinnedTotal, PinnedUsed, QueueDepth, Hanging, ConnectionsOpen, ConnectionsTotal, CallsActive, CallsEnded,
         TransportEvents, ManagedAllocated, TracesDropped,
     ];

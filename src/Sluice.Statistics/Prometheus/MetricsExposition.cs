@@ -41,6 +41,14 @@ public sealed class MetricsExposition(
         (BatchCutReason.InstanceFree, "instance_free"u8.ToArray()),
     ];
 
+    private static readonly (RefusalReason Reason, byte[] Text)[] RefusalReasons =
+    [
+        (RefusalReason.QueueFull, "queue_full"u8.ToArray()),
+        (RefusalReason.QueueTimeout, "queue_timeout"u8.ToArray()),
+        (RefusalReason.DeadlineTooSoon, "deadline_too_soon"u8.ToArray()),
+        (RefusalReason.Overload, "overload"u8.ToArray()),
+    ];
+
     private readonly MetricsOptions _options = options ?? new MetricsOptions();
     private readonly SummaryText _summaries = new((options ?? new MetricsOptions()).Quantiles);
     private readonly FrontEndText _frontEnds = new();
@@ -175,6 +183,16 @@ public sealed class MetricsExposition(
             {
                 writer.BeginSample(MetricFamilies.BatchCuts.Name, "", labels, "reason", text);
                 writer.EndSample(statistics.CutCount(reason));
+            }
+        }
+
+        writer.BeginFamily(MetricFamilies.Refused);
+        foreach (var (labels, statistics) in series)
+        {
+            foreach (var (reason, text) in RefusalReasons)
+            {
+                writer.BeginSample(MetricFamilies.Refused.Name, "", labels, "reason", text);
+                writer.EndSample(statistics.RefusalCount(reason));
             }
         }
     }

@@ -27,6 +27,8 @@ internal sealed class FakeExchange : IRpcExchange
 
     public PipeWriter Output => _response.Writer;
 
+    public int ConnectionKey => 1;
+
     public CancellationTokenSource AbortSource { get; } = new();
 
     public CancellationToken Aborted => AbortSource.Token;

@@ -1,0 +1,100 @@
+using System.Diagnostics;
+using System.Globalization;
+using Sluice.Inference;
+using Sluice.Scheduling.Dynamic;
+
+namespace Sluice.Scheduling.Overload;
+
+/// <summary>Keeps one model's queue worth waiting in: refuses what would be answered too late, and sheds what has waited too long.</summary>
+/// <remarks><b>Threads.</b> The scheduler's lock, but for <see cref="Times"/>.</remarks>
+internal sealed class OverloadGate(ModelSettings model, OverloadSettings settings, bool canBatch)
+{
+    private readonly long _target = Ticks(settings.Target);
+    private readonly SojournWatch _sojourn = new(Ticks(settings.Interval));
+
+    /// <summary>Learnt times of executions.</summary>
+    public BatchTimes Times { get; } = new();
+
+    /// <summary>Requests are refused for overload, not only for their deadlines.</summary>
+    public bool Sheds => settings.Control != OverloadControl.Off;
+
+    private long Target => Math.Max(_target, 2 * Times.Predict(FullRows(1)));
+
+    /// <summary>Decides over a request that is about to wait.</summary>
+    /// <param name="request">Bound.</param>
+    /// <param name="queue">What waits.</param>
+    /// <param name="runners">The model's instances.</param>
+    /// <param name="isIdle">Nothing waits and an instance is free.</param>
+    /// <param name="now">The clock.</param>
+    /// <returns>Why the request has failed; null = it may wait.</returns>
+    public RefusalReason? Refuse(InferRequest request, RequestQueue queue, InstanceRunner[] runners, bool isIdle, long now)
+    {
+        if (isIdle || (request.DeadlineAt == 0 && !Sheds && !queue.HasTimeouts))
+            return null;
+        var (count, rows) = queue.Ahead(request);
+        var full = FullRows(request.RowCount);
+        var ahead = canBatch ? rows / full : count;
+        var own = canBatch ? (int)Math.Min(full, (rows % full) + request.RowCount) : request.RowCount;
+        var view = new AdmissionView(
+            now, request.DeadlineAt, queue.MostWait(request), isIdle, ahead, runners.Length, RunningSince(runners), Times.Predict(full), Times.Predict(own));
+        var target = settings.Control switch
+        {
+            OverloadControl.On => Target,
+            OverloadControl.Auto when _sojourn.IsOverloaded => Target,
+            _ => long.MaxValue,
+        };
+        var decision = AdmissionPolicy.Decide(in view, target);
+        if (decision.Reason is not { } reason)
+            return null;
+        request.IsRefused = true;
+        request.RetryAfterMilliseconds = (int)Math.Clamp(Math.Ceiling(Milliseconds(decision.RetryTicks)), 1, int.MaxValue);
+        request.Fail(InferenceCode.Unavailable, reason switch
+        {
+            RefusalReason.DeadlineTooSoon => Say($"model '{model.Name}' cannot answer before the deadline: {Milliseconds(request.DeadlineAt - now):F1} ms are left, about {Milliseconds(decision.WaitTicks + view.OwnTicks):F1} ms are needed"),
+            RefusalReason.QueueTimeout => RequestEndings.Expired,
+            _ => Say($"model '{model.Name}' is overloaded: the request would wait about {Milliseconds(decision.WaitTicks):F1} ms, more than {Milliseconds(target):F1} ms"),
+        });
+        return reason;
+    }
+
+    /// <summary>Takes out of the queue what has waited too long in a queue that stands; an instance is about to take from it.</summary>
+    /// <returns>Requests to be refused; null = none.</returns>
+    public List<InferRequest>? Shed(RequestQueue queue, long now)
+    {
+        var target = Target;
+        _sojourn.Observe(queue.First is { } first ? now - first.QueuedAt : 0, target, now);
+        List<InferRequest>? shed = null;
+        while (_sojourn.IsOverloaded && queue.First is { } old && now - old.QueuedAt > 2 * target)
+        {
+            queue.TryRemove(old);
+            old.RetryAfterMilliseconds = (int)Math.Max(1, Milliseconds(target));
+            old.Fail(
+                InferenceCode.Unavailable,
+                Say($"model '{model.Name}' is overloaded: the request has waited {Milliseconds(now - old.QueuedAt):F1} ms, more than {Milliseconds(2 * target):F1} ms"));
+            (shed ??= []).Add(old);
+        }
+
+        return shed;
+    }
+
+    private static long RunningSince(InstanceRunner[] runners)
+    {
+        var oldest = long.MaxValue;
+        foreach (var runner in runners)
+        {
+            if (!runner.IsExecuting)
+                return 0;
+            oldest = Math.Min(oldest, runner.StartedAt);
+        }
+
+        return oldest;
+    }
+
+    private static long Ticks(TimeSpan time) => (long)(time.TotalSeconds * Stopwatch.Frequency);
+
+    private static double Milliseconds(long ticks) => ticks * 1e3 / Stopwatch.Frequency;
+
+    private static string Say(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+
+    private int FullRows(int own) => canBatch ? model.MaxBatchSize : own;
+}
