@@ -20,13 +20,16 @@ internal sealed class BatchPolicy
     private readonly int[] _preferred;
     private readonly int _largestPreferred;
     private readonly long _delayTicks;
+    private readonly long _delayLessPerRow;
 
     /// <summary>Creates a policy.</summary>
     /// <param name="maxRows">Largest batch.</param>
     /// <param name="preferredSizes">Sizes at which a batch need not wait for more.</param>
     /// <param name="delayTicks">Longest wait of the oldest request, clock ticks.</param>
-    public BatchPolicy(int maxRows, IEnumerable<int> preferredSizes, long delayTicks)
+    /// <param name="delayLessPerRow">What each row of the batch takes off that wait, clock ticks.</param>
+    public BatchPolicy(int maxRows, IEnumerable<int> preferredSizes, long delayTicks, long delayLessPerRow = 0)
     {
+        _delayLessPerRow = delayLessPerRow;
         _maxRows = maxRows;
         _preferred = [.. preferredSizes.Where(size => size <= maxRows).Order()];
         _largestPreferred = _preferred.Length > 0 ? _preferred[^1] : maxRows;
@@ -70,9 +73,10 @@ internal sealed class BatchPolicy
             return new BatchDecision(count, BatchCutReason.InstanceFree, 0);
         if (preferredCount > 0)
             return new BatchDecision(preferredCount, BatchCutReason.SizeReached, 0);
-        return now - oldest >= _delayTicks
+        var until = oldest + _delayTicks - (rows * _delayLessPerRow);
+        return now >= until
             ? new BatchDecision(count, BatchCutReason.DelayReached, 0)
-            : new BatchDecision(0, default, oldest + _delayTicks);
+            : new BatchDecision(0, default, until);
     }
 }
 
