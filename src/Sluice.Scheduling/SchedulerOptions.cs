@@ -23,6 +23,16 @@ public sealed record SchedulerOptions
     /// <summary>Keep the times of executions' parts per request, for summaries. Default false.</summary>
     public bool KeepsStageLatencies { get; init; }
 
+    /// <summary>Most sequences that one model may have under way, waiting ones included. Default 65,536; at least 1.</summary>
+    public int MaxSequences { get; init; } = 65_536;
+
+    /// <summary>Test hook: hold the first batch of each model until so many requests wait; 0 = never (default).</summary>
+    public int HoldUntilQueued { get; init; }
+
+    /// <summary>Test hook: hold the first batch of each sequence model until so many requests wait for a slot; 0 = never
+    /// (default).</summary>
+    public int HoldUntilBacklogged { get; init; }
+
     /// <summary>An execution that runs longer is told, and its model is not ready meanwhile; zero = never (default).</summary>
     public TimeSpan WatchdogLimit { get; init; }
 }

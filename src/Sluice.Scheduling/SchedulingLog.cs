@@ -23,4 +23,9 @@ internal static partial class SchedulingLog
         EventId = 1303, EventName = "ExecutionGoesOn", Level = LogLevel.Warning,
         Message = "Model '{Model}' is ready again: no execution hangs any more")]
     public static partial void ExecutionGoesOn(ILogger logger, string model);
+
+    [LoggerMessage(
+        EventId = 1304, EventName = "SequenceConflict", Level = LogLevel.Debug,
+        Message = "Sequence {Sequence} of model '{Model}' begins anew before its end came; the previous one is over")]
+    public static partial void SequenceConflict(ILogger logger, string sequence, string model);
 }

@@ -12,7 +12,8 @@ UNCONFIRMED = 32
 class Execution:
     """One group of requests under way."""
 
-    __slots__ = ("server", "number", "requests", "block", "ended", "senders", "sent", "pending", "has_returned", "is_failed")
+    __slots__ = ("server", "number", "requests", "block", "ended", "senders", "sent", "pending", "has_returned", "is_failed",
+                 "is_rescheduling")
 
     def __init__(self, server, number, block):
         self.server = server
@@ -25,6 +26,7 @@ class Execution:
         self.pending = 0
         self.has_returned = False
         self.is_failed = False
+        self.is_rescheduling = False
 
     def sender(self, index):
         if self.senders is None:
@@ -61,6 +63,11 @@ class Execution:
             self.settle_if_over()
         elif self.sent % UNCONFIRMED == 0:
             server.worker.flush(self.number, index)
+
+    def reschedules(self, index):
+        """Tells whether the code wants to see a request again."""
+        return self.is_rescheduling and bool(
+            self.requests[index]._release_flags & pb_utils.TRITONSERVER_REQUEST_RELEASE_RESCHEDULE)
 
     def settle_if_over(self):
         if self.has_returned and all(self.ended):

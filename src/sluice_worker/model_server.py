@@ -10,6 +10,9 @@ import threading
 
 from . import executions, faults, pb_utils, tensors, wire
 
+# Stands for the response of a request that comes again.
+RESCHEDULE = object()
+
 INT64_FIELDS = frozenset((
     "dims", "shape", "versions", "max_queue_delay_microseconds", "default_timeout_microseconds", "priority_levels",
     "default_priority_level", "max_sequence_idle_microseconds", "model_version", "gpu_weight_stream_budget"))
@@ -33,6 +36,19 @@ def import_file(path, name, folder):
     sys.modules[name] = module
     spec.loader.exec_module(module)
     return module
+
+
+def names_of(config):
+    """Names of inputs and outputs in the server's order: clients' tensors, then controls, states and what a batch tells."""
+    sequence = config.get("sequence_batching") or {}
+    states = sequence.get("state", ())
+    inputs = [tensor["name"] for tensor in config.get("input", ())]
+    inputs += [control["name"] for control in sequence.get("control_input", ()) for _ in control.get("control", ())]
+    inputs += [state["input_name"] for state in states]
+    inputs += [name for tensor in config.get("batch_input", ()) for name in tensor.get("target_name", ())]
+    outputs = [tensor["name"] for tensor in config.get("output", ())]
+    outputs += [state["output_name"] for state in states if state["output_name"] not in outputs]
+    return inputs, outputs
 
 
 class ModelServer:
@@ -77,8 +93,7 @@ class ModelServer:
     def initialize(self, plan):
         config = to_numbers(json.loads(plan["args"]["model_config"]))
         args = dict(plan["args"], model_config=json.dumps(config))
-        self.input_names = [tensor["name"] for tensor in config.get("input", ())]
-        self.output_names = [tensor["name"] for tensor in config.get("output", ())]
+        self.input_names, self.output_names = names_of(config)
         self.worker.output_names = self.output_names
         self._numbers = {name: number for number, name in enumerate(self.output_names)}
         self.is_decoupled = pb_utils.using_decoupled_model_transaction_policy(config)
@@ -223,16 +238,18 @@ class ModelServer:
         if fault is not None:
             self._fail_with(execution, "Failed to process the request(s) for model '%s', message: %s" % (self._instance, fault))
             return
+        if execution.is_rescheduling:
+            responses = [RESCHEDULE if execution.reschedules(index) and not execution.ended[index] else response
+                         for index, response in enumerate(responses)]
         head = wire.REPLY.pack(execution.number, count, 0)
         try:
             body = self.encode(responses, execution, len(head))
         except Exception as error:
             self._fail(execution, error)
             return
-        if not self.is_decoupled:
-            for index, response in enumerate(responses):
-                if response is not None:
-                    execution.ended[index] = True
+        for index, response in enumerate(responses):
+            if response is not None:
+                execution.ended[index] = True
         self.worker.send(wire.REPLIED, head, *body)
 
     def _find_fault(self, execution, responses, count):
@@ -242,7 +259,11 @@ class ModelServer:
             return ("Number of InferenceResponse objects do not match the number of InferenceRequest objects. "
                     "InferenceRequest(s) size is:%d, and InferenceResponse(s) size is:%d\n" % (count, len(responses)))
         for index, response in enumerate(responses):
-            if response is None:
+            if execution.reschedules(index):
+                if response is not None:
+                    return ("Expected a None object in the execute function return list for rescheduled request, found type '%s'."
+                            % type(response).__name__)
+            elif response is None:
                 if not self.is_decoupled and (execution.senders is None or index not in execution.senders):
                     return ("Expected an 'InferenceResponse' object in the execute function return list, found None for a "
                             "request whose response sender was not taken.")
@@ -272,6 +293,9 @@ class ModelServer:
         if response is None:
             counts.append(0)
             return wire.ANSWER.pack(wire.NONE, 0, 0, 0)
+        if response is RESCHEDULE:
+            counts.append(0)
+            return wire.ANSWER.pack(wire.RESCHEDULED, 0, 0, 0)
         error = response._error
         if error is not None:
             text = error.message().encode("utf-8", "replace")

@@ -249,8 +249,8 @@ class InferenceRequest:
         return self._slot >= 0 and _worker.is_cancelled(self)
 
     def set_release_flags(self, flags):
-        if flags & TRITONSERVER_REQUEST_RELEASE_RESCHEDULE:
-            raise TritonModelException("rescheduling requests is not supported by this server")
+        if flags & TRITONSERVER_REQUEST_RELEASE_RESCHEDULE and self._state is not None:
+            self._state.is_rescheduling = True
         self._release_flags = flags
 
     def get_response_sender(self):

@@ -16,6 +16,9 @@ internal interface IAnswerTarget
     /// <summary>Takes a response.</summary>
     void Answer(int position, ExecutionBatch response);
 
+    /// <summary>Takes the news that the request is to come again.</summary>
+    void Reschedule(int position);
+
     /// <summary>Takes a failure.</summary>
     void Fail(int position, InferenceCode code, string message);
 }
@@ -55,6 +58,12 @@ internal static unsafe class AnswerReader
         var (status, code, count, textLength) = (reader.U8(), reader.U8(), reader.U16(), reader.U32());
         if (status == Frames.None)
             return false;
+        if (status == Frames.Rescheduled)
+        {
+            target.Reschedule(position);
+            return true;
+        }
+
         if (status == Frames.Failed)
         {
             target.Fail(position, ToCode(code), reader.Text(textLength));

@@ -159,6 +159,12 @@ internal sealed class PythonInstance : IRequestInstance, IWorkerClient, IAnswerT
         MarkAnswered(position);
     }
 
+    void IAnswerTarget.Reschedule(int position)
+    {
+        _group!.Reschedule(position);
+        MarkAnswered(position);
+    }
+
     void IAnswerTarget.Fail(int position, InferenceCode code, string message)
     {
         _group!.Fail(position, code, message);

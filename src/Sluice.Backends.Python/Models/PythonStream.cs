@@ -109,6 +109,8 @@ internal sealed class PythonStream : IAnswerTarget
 
     void IAnswerTarget.Answer(int position, ExecutionBatch response) => _read = new Item { Response = response };
 
+    void IAnswerTarget.Reschedule(int position) => _read = new Item { IsRescheduled = true };
+
     void IAnswerTarget.Fail(int position, InferenceCode code, string message) => _read = new Item { Code = code, Message = message };
 
     private void Add(Item item)
@@ -169,6 +171,8 @@ internal sealed class PythonStream : IAnswerTarget
             await _responses.SendAsync(item.Response, item.IsFinal).ConfigureAwait(false);
         else if (item.Message is not null)
             await _responses.FailAsync(item.Code, item.Message, item.IsFinal).ConfigureAwait(false);
+        else if (item.IsRescheduled)
+            await _responses.RescheduleAsync().ConfigureAwait(false);
         else if (item.IsFinal)
             await _responses.CompleteAsync().ConfigureAwait(false);
     }
@@ -200,5 +204,6 @@ internal sealed class PythonStream : IAnswerTarget
         public string? Message;
         public uint Call;
         public bool IsFinal;
+        public bool IsRescheduled;
     }
 }

@@ -51,4 +51,5 @@ internal static class Frames
     public const byte None = 0;
     public const byte Responded = 1;
     public const byte Failed = 2;
+    public const byte Rescheduled = 3;
 }

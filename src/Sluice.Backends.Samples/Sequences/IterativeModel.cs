@@ -16,7 +16,7 @@ internal sealed class IterativeModel(ModelSettings settings, TimeProvider time) 
     {
         SampleTensors.Find(settings, "input", settings.Inputs, Description.Inputs);
         SampleTensors.Find(settings, "output", settings.Outputs, Description.Outputs);
-        return new IterativeInstance(_delay, time);
+        return new IterativeInstance(settings.Sequence is not null, _delay, time);
     }
 
     public void Dispose()

@@ -1,4 +1,7 @@
+using System.Buffers.Binary;
+using System.Globalization;
 using Sluice.Inference;
+using Sluice.Tensors;
 
 namespace Sluice.Backends.Samples.Sequences;
 
@@ -47,9 +50,7 @@ internal sealed class SequenceInstance(
     {
         if (Control(batch, Role.Ready, row) == 0)
             return 0;
-        var key = kind == SequenceKind.Slots
-            ? (ulong)row
-            : SampleTensors.Read<ulong>(batch, inputs[(int)Role.Correlation])[row];
+        var key = kind == SequenceKind.Slots ? (ulong)row : Correlation(batch, row);
         var sum = Control(batch, Role.Start, row) != 0 ? 0 : _sums.GetValueOrDefault(key);
         foreach (var value in values)
             sum = unchecked(sum + value);
@@ -61,6 +62,20 @@ internal sealed class SequenceInstance(
 
         _sums[key] = sum;
         return sum;
+    }
+
+    private ulong Correlation(ExecutionBatch batch, int row)
+    {
+        var index = inputs[(int)Role.Correlation];
+        if (batch.Inputs[index].DataType != DataType.Bytes)
+            return SampleTensors.Read<ulong>(batch, index)[row];
+        var texts = SampleTensors.Read<byte>(batch, index);
+        for (; row > 0; row--)
+            texts = texts[(sizeof(int) + BinaryPrimitives.ReadInt32LittleEndian(texts))..];
+        var text = texts.Slice(sizeof(int), BinaryPrimitives.ReadInt32LittleEndian(texts));
+        return ulong.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number)
+            ? number
+            : throw InferenceException.Invalid($"model '{settings.Name}' wants sequence ids that are numbers");
     }
 
     private int Control(ExecutionBatch batch, Role role, int row) => SampleTensors.Read<int>(batch, inputs[(int)role])[row];

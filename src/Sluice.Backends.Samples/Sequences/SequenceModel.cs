@@ -25,7 +25,7 @@ internal sealed class SequenceModel : IBackendModel
             :
             [
                 SampleTensors.Describe(settings, "END", DataType.Int32, [1]),
-                SampleTensors.Describe(settings, "CORRID", DataType.UInt64, [1]),
+                SampleTensors.Describe(settings, "CORRID", IdTypeOf(settings), [1]),
             ];
         Description = new ModelDescription(
             [SampleTensors.Describe(settings, "INPUT", DataType.Int32, [-1]), .. controls, .. more],
@@ -33,6 +33,12 @@ internal sealed class SequenceModel : IBackendModel
     }
 
     public ModelDescription Description { get; }
+
+    /// <summary>Texts are allowed where the scheduler gives them; they must be numbers.</summary>
+    private static DataType IdTypeOf(ModelSettings settings) =>
+        settings.Sequence?.Controls.FirstOrDefault(control => control.Kind == ControlKind.CorrelationId)?.DataType == DataType.Bytes
+            ? DataType.Bytes
+            : DataType.UInt64;
 
     public IModelInstance CreateInstance(ModelSettings settings, InstancePlacement placement)
     {

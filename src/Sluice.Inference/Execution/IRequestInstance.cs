@@ -52,6 +52,9 @@ public interface IRequestGroup
     /// <param name="response">From <see cref="Rent"/>; taken.</param>
     void Answer(int position, ExecutionBatch response);
 
+    /// <summary>Has the request come again, in a later group; only for models whose sequences are iterative.</summary>
+    void Reschedule(int position);
+
     /// <summary>Fails a request.</summary>
     void Fail(int position, InferenceCode code, string message);
 }

@@ -19,8 +19,8 @@ public interface IStreamingInstance : IModelInstance
 
 /// <summary>One request at a streaming instance, and the way of its responses back to the caller.</summary>
 /// <remarks>
-/// <para>Any number of responses, then exactly one end: a final response, a final failure, or
-/// <see cref="CompleteAsync"/>. Each call completes when the caller has room for more: who waits for it keeps at most one
+/// <para>Any number of responses, then exactly one end: a final response, a final failure, <see cref="CompleteAsync"/> or
+/// <see cref="RescheduleAsync"/>. Each call completes when the caller has room for more: who waits for it keeps at most one
 /// response of a slow reader in memory.</para>
 /// <para><b>Threads.</b> Any; calls from several threads take turns.</para>
 /// </remarks>
@@ -56,6 +56,11 @@ public interface IResponseChannel
     /// <summary>Ends without another response.</summary>
     /// <exception cref="InvalidOperationException">The final response has been sent.</exception>
     ValueTask CompleteAsync();
+
+    /// <summary>Ends without a final response for now: the request comes again, to the same instance, with what the step left
+    /// in the sequence's states. Only for models whose sequences are iterative; elsewhere the request fails.</summary>
+    /// <exception cref="InvalidOperationException">The final response has been sent.</exception>
+    ValueTask RescheduleAsync();
 
     /// <summary>Counts a step that made no response; the next one has the next index in the statistics.</summary>
     void SkipResponse();

@@ -146,6 +146,12 @@ public sealed class InferRequest : IValueTaskSource
     /// <summary>The queue or the runner that holds the request, null when none does; for the scheduler alone.</summary>
     public object? QueueOwner { get; set; }
 
+    /// <summary>The sequence that the request is a step of; for the scheduler alone.</summary>
+    public object? Sequence { get; set; }
+
+    /// <summary>The model wants to see the request once more before it answers; for the scheduler alone.</summary>
+    public bool IsRescheduled { get; set; }
+
     /// <summary>Nobody waits for the answer any more; for the scheduler alone.</summary>
     public bool IsCancelled { get; set; }
 
@@ -281,7 +287,14 @@ public sealed class InferRequest : IValueTaskSource
     {
         Settings = settings;
         if (_inputByIndex.Length < settings.Inputs.Length)
-            _inputByIndex = new int[settings.Inputs.Length];
+            Array.Resize(ref _inputByIndex, settings.Inputs.Length);
+    }
+
+    /// <summary>Drops inputs that a scheduler added behind the client's.</summary>
+    public void TrimInputs(int count)
+    {
+        _inputs.AsSpan(count, InputCount - count).Clear();
+        InputCount = count;
     }
 
     /// <summary>Records a failure; the first one stays.</summary>
@@ -345,10 +358,11 @@ public sealed class InferRequest : IValueTaskSource
         SequenceId = 0;
         Sink = null;
         Model = null;
-        IsRefused = IsWatched = IsCancelled = IsDelayed = IsSequenceStart = IsSequenceEnd = WantsEmptyFinal = PrefersBinaryOutput = false;
+        IsRefused = IsWatched = IsRescheduled = IsCancelled = IsDelayed = IsSequenceStart = IsSequenceEnd = WantsEmptyFinal = PrefersBinaryOutput = false;
         ReceivedAt = QueuedAt = DeadlineAt = 0;
         Lifetime = null;
         Settings = null;
+        Sequence = null;
         RowCount = RetryAfterMilliseconds = 0;
         Status = InferenceCode.Ok;
         StatusMessage = "";

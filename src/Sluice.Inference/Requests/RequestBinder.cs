@@ -26,6 +26,8 @@ public static class RequestBinder
         BindOutputs(request, model);
         BindInputs(request, model);
         CheckBatch(request, model);
+        if (model.Sequence is not null)
+            CheckSequence(request, model);
         for (var i = request.InputCount - 1; i >= 0; i--)
         {
             ref var input = ref request.Inputs[i];
@@ -165,6 +167,17 @@ public static class RequestBinder
             throw Invalid(
                 $"inference request batch-size must be <= {model.MaxBatchSize} for '{model.Name}'");
         request.RowCount = (int)Math.Max(rows, 0);
+    }
+
+    private static void CheckSequence(InferRequest request, ModelSettings model)
+    {
+        var control = model.Sequence!.Controls.FirstOrDefault(control => control.Kind == ControlKind.CorrelationId);
+        var isNamed = !request.SequenceName.IsEmpty;
+        if (control is null || isNamed == (control.DataType == DataType.Bytes) || (!isNamed && request.SequenceId == 0))
+            return;
+        throw Invalid(
+            $"sequence batching control '{control.Name}' data-type is '{(isNamed ? DataType.Bytes : DataType.UInt64).WireName()}', but " +
+            $"model '{model.Name}' expects '{control.DataType.WireName()}'");
     }
 
     private static void CheckTensor(in InputTensor input, TensorSettings expected, ModelSettings model, int rows)

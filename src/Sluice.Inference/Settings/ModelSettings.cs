@@ -91,8 +91,24 @@ public sealed record ModelSettings
     /// a model.</summary>
     public string ConfigJson { get; init; } = "";
 
-    /// <summary>Requests may belong to sequences whose state the model keeps itself.</summary>
-    public bool HasSequences { get; init; }
+    /// <summary>Set when requests belong to sequences.</summary>
+    public SequenceSettings? Sequence { get; init; }
+
+    /// <summary>Inputs that the server makes from a batch of requests of different shapes.</summary>
+    public ImmutableArray<BatchInputSettings> BatchInputs { get; init; } = [];
+
+    /// <summary>Outputs that are split by the requests' own shapes.</summary>
+    public ImmutableArray<BatchOutputSettings> BatchOutputs { get; init; } = [];
+
+    /// <summary>Outputs at the end of <see cref="Outputs"/> that clients do not see; see <see cref="EngineSettings"/>.</summary>
+    public int HiddenOutputCount { get; init; }
+
+    /// <summary>Indexes of the outputs that the server keeps for the next step, in the order of the states; see
+    /// <see cref="EngineSettings"/>.</summary>
+    public ImmutableArray<int> StateOutputs { get; init; } = [];
+
+    /// <summary>Number of outputs that clients see.</summary>
+    public int ClientOutputCount => Outputs.Length - HiddenOutputCount;
 
     /// <summary>Engines may complete the configuration from the model.</summary>
     public bool AutoCompletes { get; init; } = true;

@@ -10,6 +10,7 @@ internal static class ConfigPaths
     public static IEnumerable<string> FindFaults(ModelConfig config) =>
         config.Output.Select(o => ("label_filename", o.LabelFilename))
             .Append(("default_model_filename", config.DefaultModelFilename))
+            .Concat((config.SequenceBatching?.State ?? []).SelectMany(s => s.InitialState).Select(i => ("data_file", i.DataFile)))
             .Where(p => IsOutside(p.Item2))
             .Select(p => $"'{p.Item1}' of model '{config.Name}' must stay inside the model's folder: '{p.Item2}'");
 

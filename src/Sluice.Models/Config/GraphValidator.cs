@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using Sluice.Inference;
 using Sluice.Protocol.Inference;
 using Sluice.Tensors;
+using BatchInput = Sluice.Protocol.Inference.BatchInput;
 using DataType = Sluice.Protocol.Inference.DataType;
 
 namespace Sluice.Models;
@@ -13,8 +14,9 @@ internal static class GraphValidator
     public static IReadOnlyList<string> Validate(ModelConfig config, ModelDescription graph)
     {
         var errors = new List<string>();
+        var hidden = SequenceConfigValidator.HiddenInputs(config).ToHashSet(StringComparer.Ordinal);
         var missing = graph.Inputs
-            .Where(t => !t.IsOptional && config.Input.All(i => i.Name != t.Name))
+            .Where(t => !t.IsOptional && config.Input.All(i => i.Name != t.Name) && !hidden.Contains(t.Name))
             .Select(t => $"'{t.Name}'").ToArray();
         if (missing.Length > 0)
             errors.Add($"unable to load model '{config.Name}', configuration expects {config.Input.Count} inputs, "
@@ -22,9 +24,11 @@ internal static class GraphValidator
 
         foreach (var input in config.Input)
         {
-            var isBatched = config.MaxBatchSize > 0 && !input.IsShapeTensor;
+            // Engines see the elements of all requests one behind the other.
+            var isRagged = input.AllowRaggedBatch && config.MaxBatchSize > 0;
+            var isBatched = config.MaxBatchSize > 0 && !input.IsShapeTensor && !isRagged;
             var shape = new ConfiguredShape(
-                input.Name, input.DataType, input.Reshape?.Shape ?? input.Dims, isBatched);
+                input.Name, input.DataType, isRagged ? [-1] : input.Reshape?.Shape ?? input.Dims, isBatched);
             Check(config.Name, "input", shape, graph.Inputs, errors);
         }
 
@@ -36,7 +40,31 @@ internal static class GraphValidator
             Check(config.Name, "output", shape, graph.Outputs, errors);
         }
 
+        CheckHidden(config, graph, errors);
         return errors;
+    }
+
+    private static void CheckHidden(ModelConfig config, ModelDescription graph, List<string> errors)
+    {
+        var isBatched = config.MaxBatchSize > 0;
+        foreach (var control in SequenceSettingsFactory.Create(config)?.Controls ?? [])
+        {
+            var type = (DataType)control.DataType;
+            Check(config.Name, "input", new ConfiguredShape(control.Name, type, [1], isBatched), graph.Inputs, errors);
+        }
+
+        foreach (var state in config.SequenceBatching?.State ?? [])
+        {
+            Check(config.Name, "input", new ConfiguredShape(state.InputName, state.DataType, state.Dims, isBatched), graph.Inputs, errors);
+            Check(config.Name, "output", new ConfiguredShape(state.OutputName, state.DataType, state.Dims, isBatched), graph.Outputs, errors);
+        }
+
+        foreach (var input in config.BatchInput)
+        {
+            long[] dims = input.Kind == BatchInput.Types.Kind.BatchItemShape ? [-1, -1] : [-1];
+            foreach (var name in input.TargetName)
+                Check(config.Name, "input", new ConfiguredShape(name, input.DataType, dims, IsBatched: false), graph.Inputs, errors);
+        }
     }
 
     private static void Check(

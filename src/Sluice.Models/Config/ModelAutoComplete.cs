@@ -20,13 +20,14 @@ internal static class ModelAutoComplete
         var batched = config.MaxBatchSize > 0;
         if (config.Input.Count == 0)
         {
-            foreach (var tensor in graph.Inputs)
+            var hidden = SequenceConfigValidator.HiddenInputs(config).ToArray();
+            foreach (var tensor in graph.Inputs.Where(tensor => !hidden.Contains(tensor.Name)))
                 config.Input.Add(new ModelInput { Name = tensor.Name, Optional = tensor.IsOptional });
         }
 
         if (config.Output.Count == 0)
         {
-            foreach (var tensor in graph.Outputs)
+            foreach (var tensor in graph.Outputs.Where(tensor => (config.SequenceBatching?.State ?? []).All(state => state.OutputName != tensor.Name)))
                 config.Output.Add(new ModelOutput { Name = tensor.Name });
         }
 

@@ -23,6 +23,7 @@ internal static class ModelConfigValidator
         ValidateTensors(config, errors);
         ValidateBatching(config, errors);
         ValidateGroups(config, usableGpus, errors);
+        SequenceConfigValidator.Validate(config, errors);
         return errors;
     }
 

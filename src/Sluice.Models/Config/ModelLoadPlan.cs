@@ -64,7 +64,7 @@ public sealed class ModelLoadPlan
         ]);
         var written = Config;
         Config = config;
-        var settings = LabelFiles.Load(CreateSettings());
+        var settings = InitialStates.Load(LabelFiles.Load(CreateSettings()));
         return settings with
         {
             Inputs = [.. settings.Inputs.Select(t => t with

@@ -36,7 +36,9 @@ internal static class ModelSettingsFactory
             Parameters = config.Parameters.ToImmutableDictionary(p => p.Key, p => p.Value.StringValue),
             MetricTags = config.MetricTags.ToImmutableDictionary(),
             BackendConfig = backendConfig,
-            HasSequences = config.SequenceBatching is not null,
+            Sequence = SequenceSettingsFactory.Create(config),
+            BatchInputs = [.. config.BatchInput.Select(SequenceSettingsFactory.Convert)],
+            BatchOutputs = [.. config.BatchOutput.Select(SequenceSettingsFactory.Convert)],
             ConfigJson = BackendResolver.ShowsConfiguration(config.Backend) ? Json.Format(config) : "",
         };
 
@@ -115,5 +117,5 @@ internal static class ModelSettingsFactory
         [.. (accelerators ?? []).Select(a => new AcceleratorSettings(a.Name, a.Parameters.ToImmutableDictionary()))];
 
     // Time arithmetic is done in signed numbers; 300 years stand for all longer waits.
-    private static long Clamp(ulong microseconds) => (long)Math.Min(microseconds, long.MaxValue / 1000);
+    internal static long Clamp(ulong microseconds) => (long)Math.Min(microseconds, long.MaxValue / 1000);
 }

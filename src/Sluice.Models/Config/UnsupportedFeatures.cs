@@ -11,19 +11,11 @@ internal static class UnsupportedFeatures
     {
         var fields = new (string Field, bool IsUsed)[]
         {
-            ("sequence_batching", config.SequenceBatching is not null && !KeepsItsOwnState(config)),
             ("ensemble_scheduling", config.EnsembleScheduling is not null || config.Platform == "ensemble"),
-            ("batch_input", config.BatchInput.Count > 0),
-            ("batch_output", config.BatchOutput.Count > 0),
             ("model_operations", config.ModelOperations is { OpLibraryFilename.Count: > 0 }),
             ("model_repository_agents", config.ModelRepositoryAgents is { Agents.Count: > 0 }),
         };
         return fields.Where(f => f.IsUsed)
             .Select(f => $"model '{config.Name}' uses '{f.Field}', which this server does not support yet");
     }
-
-    /// <summary>A Python model knows a request's sequence itself; with one instance, requests of a sequence stay in order.</summary>
-    private static bool KeepsItsOwnState(ModelConfig config) =>
-        config.Backend == "python" && config.InstanceGroup.Sum(group => Math.Max(1, group.Count)) <= 1 &&
-        config.SequenceBatching is { ControlInput.Count: 0, State.Count: 0, IterativeSequence: false };
 }

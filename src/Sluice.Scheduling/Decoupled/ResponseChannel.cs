@@ -11,7 +11,7 @@ namespace Sluice.Scheduling.Decoupled;
 /// <para>A response is placed in the request and written from there, so one response at a time is in memory. A model that is
 /// not decoupled has its only response collected; any other number is a failure.</para>
 /// </remarks>
-internal sealed class ResponseChannel(DecoupledScheduler owner) : IResponseChannel, IThreadPoolWorkItem, IDisposable
+internal sealed class ResponseChannel(IChannelOwner owner) : IResponseChannel, IThreadPoolWorkItem, IDisposable
 {
     private const int ExecutionAndRequest = 2;
 
@@ -32,6 +32,9 @@ internal sealed class ResponseChannel(DecoupledScheduler owner) : IResponseChann
 
     public InferRequest Request => _request!;
 
+    /// <summary>The request is to come again.</summary>
+    public bool IsPaused { get; private set; }
+
     public ExecutionBatch Inputs => _inputs!;
 
     public CancellationToken CancellationToken { get; private set; }
@@ -40,15 +43,23 @@ internal sealed class ResponseChannel(DecoupledScheduler owner) : IResponseChann
     /// <exception cref="InferenceException">The inputs cannot be gathered.</exception>
     public void Begin(InferRequest request)
     {
-        _request = request;
-        _sink = owner.Settings.IsDecoupled ? request.Sink : null;
-        _isFinal = _hasFailed = false;
-        _parts = ExecutionAndRequest;
         _count = _index = 0;
+        _hasFailed = false;
+        Resume(request);
+    }
+
+    /// <summary>Begins another step of the request that the channel had; responses are counted on.</summary>
+    /// <exception cref="InferenceException">The inputs cannot be gathered.</exception>
+    public void Resume(InferRequest request)
+    {
+        _request = request;
+        _sink = owner.EngineSettings.IsDecoupled ? request.Sink : null;
+        _isFinal = IsPaused = false;
+        _parts = ExecutionAndRequest;
         _rentedAt = _writingTicks = 0;
         _startedAt = _gatheredAt = _stepAt = owner.Now;
         CancellationToken = request.Lifetime?.CancellationToken ?? CancellationToken.None;
-        _inputs = owner.RentBatch(owner.Settings.MaxBatchSize == 0 ? 1 : request.RowCount);
+        _inputs = owner.RentBatch(owner.EngineSettings.MaxBatchSize == 0 ? 1 : request.RowCount);
         BatchAssembler.Assemble(_inputs, new ReadOnlySpan<InferRequest>(in request));
         _gatheredAt = owner.Now;
     }
@@ -58,7 +69,7 @@ internal sealed class ResponseChannel(DecoupledScheduler owner) : IResponseChann
     public ExecutionBatch Rent()
     {
         var response = owner.RentBatch(_inputs!.RowCount);
-        for (var i = 0; i < owner.Settings.Outputs.Length; i++)
+        for (var i = 0; i < owner.EngineSettings.ClientOutputCount; i++)
         {
             if (_inputs.IsRequested(i))
                 response.Request(i);
@@ -129,6 +140,29 @@ internal sealed class ResponseChannel(DecoupledScheduler owner) : IResponseChann
         Finish();
     }
 
+    [AsyncMethodBuilder(typeof(WaitingMethodBuilder))]
+    public async ValueTask RescheduleAsync()
+    {
+        if (!owner.AllowsReschedule)
+        {
+            await FailAsync(InferenceCode.InvalidArgument, RequestEndings.CannotReschedule, isFinal: true).ConfigureAwait(false);
+            return;
+        }
+
+        await _turn.WaitAsync(CancellationToken.None).ConfigureAwait(false);
+        try
+        {
+            Open(isFinal: true);
+            IsPaused = true;
+        }
+        finally
+        {
+            _turn.Release();
+        }
+
+        Finish();
+    }
+
     /// <summary>The instance's execution has ended, well or with an error.</summary>
     public ValueTask EndExecutionAsync(Exception? error)
     {
@@ -144,7 +178,18 @@ internal sealed class ResponseChannel(DecoupledScheduler owner) : IResponseChann
     void IThreadPoolWorkItem.Execute()
     {
         var request = _request!;
-        if (!owner.Settings.IsDecoupled && _count != 1 && request.IsOk)
+        if (IsPaused)
+        {
+            var stepTicks = owner.Now - _startedAt - _writingTicks;
+            owner.Statistics.RecordExecution(Math.Max(1, request.RowCount), new ExecutionTiming(0, stepTicks, 0));
+            _inputs?.Release();
+            _inputs = null;
+            Leave();
+            owner.Pause(request, this);
+            return;
+        }
+
+        if (!owner.EngineSettings.IsDecoupled && _count != 1 && request.IsOk)
             FailCount(request);
         Record(request);
         _inputs?.Release();
@@ -157,7 +202,7 @@ internal sealed class ResponseChannel(DecoupledScheduler owner) : IResponseChann
 
     private async ValueTask FailExecutionAsync(Exception error)
     {
-        var (code, message) = ExecutionFault.From(error, owner.Settings.Name, owner.Logger);
+        var (code, message) = ExecutionFault.From(error, owner.EngineSettings.Name, owner.Logger);
         try
         {
             await FailAsync(code, message, isFinal: true).ConfigureAwait(false);
@@ -176,14 +221,14 @@ internal sealed class ResponseChannel(DecoupledScheduler owner) : IResponseChann
         try
         {
             Open(isFinal);
-            for (var i = 0; i < owner.Settings.Outputs.Length; i++)
+            for (var i = 0; i < owner.EngineSettings.ClientOutputCount; i++)
             {
                 if (response.IsRequested(i) && response.GetOutput(i, out _) is null)
                     response.Withdraw(i);
             }
 
             if (_sink is not null || _count == 0)
-                BatchSplitter.Split(response, new ReadOnlySpan<InferRequest>(in _request!));
+                owner.Split(response, new ReadOnlySpan<InferRequest>(in _request!));
             Count(ResponseOutcome.Success);
         }
         catch (InferenceException error)
@@ -199,7 +244,7 @@ internal sealed class ResponseChannel(DecoupledScheduler owner) : IResponseChann
     private void Open(bool isFinal)
     {
         if (_isFinal || _request is null)
-            throw new InvalidOperationException($"model '{owner.Settings.Name}' answered after its final response");
+            throw new InvalidOperationException($"model '{owner.EngineSettings.Name}' answered after its final response");
         _isFinal = isFinal;
     }
 

@@ -18,7 +18,7 @@ internal static unsafe class BatchAssembler
     public static void Assemble(ExecutionBatch batch, ReadOnlySpan<InferRequest> requests)
     {
         var settings = batch.Settings;
-        for (var i = 0; i < settings.Inputs.Length; i++)
+        for (var i = 0; i < requests[0].InputByIndex.Length; i++)
         {
             var position = requests[0].InputByIndex[i];
             if (position < 0)
@@ -128,11 +128,14 @@ internal static unsafe class BatchAssembler
         return isBatching && !settings.IsShapeTensor ? input.Shape.WithDimension(0, rows) : input.Shape;
     }
 
-    private static void RequestOutputs(ExecutionBatch batch, InferRequest request)
+    /// <summary>Says which outputs a request wants, and which the server wants for its next step.</summary>
+    public static void RequestOutputs(ExecutionBatch batch, InferRequest request)
     {
+        foreach (var index in batch.Settings.StateOutputs)
+            batch.Request(index);
         if (request.RequestedOutputCount == 0)
         {
-            for (var i = 0; i < batch.Settings.Outputs.Length; i++)
+            for (var i = 0; i < batch.Settings.ClientOutputCount; i++)
                 batch.Request(i);
             return;
         }

@@ -1,4 +1,3 @@
-using System.Buffers.Binary;
 using Sluice.Inference;
 using Sluice.Tensors;
 
@@ -12,52 +11,22 @@ internal static class BatchSplitter
     public static void Split(ExecutionBatch batch, ReadOnlySpan<InferRequest> requests)
     {
         var settings = batch.Settings;
-        for (var i = 0; i < settings.Outputs.Length; i++)
+        for (var i = 0; i < settings.ClientOutputCount; i++)
         {
             if (!batch.IsRequested(i))
                 continue;
             var buffer = batch.GetOutput(i, out var shape) ?? throw new InferenceException(
                 InferenceCode.Internal, $"model '{settings.Name}' did not produce output '{settings.Outputs[i].Name}'");
-            if (requests.Length == 1)
-                Give(requests[0], batch, i, buffer, ClientShape(in shape, settings, i), 0, buffer.Length);
-            else
-                SplitRows(batch, requests, i, buffer, in shape);
+            var walk = new RowWalk(batch, i, buffer, in shape, requests.Length == 1);
+            foreach (var request in requests)
+            {
+                walk.Next(request.RowCount, out var rows, out var offset, out var length);
+                Give(request, batch, i, buffer, ClientShape(in rows, settings, i), offset, length);
+            }
         }
 
         foreach (var request in requests)
             request.HoldBatch(batch);
-    }
-
-    private static void SplitRows(
-        ExecutionBatch batch, ReadOnlySpan<InferRequest> requests, int index, TensorBuffer buffer, in Shape shape)
-    {
-        var settings = batch.Settings;
-        if (shape.Rank == 0 || shape[0] != batch.RowCount)
-            throw new InferenceException(
-                InferenceCode.Internal,
-                $"output '{settings.Outputs[index].Name}' of model '{settings.Name}' has shape {shape} for a batch of " +
-                $"{batch.RowCount} rows");
-        var dataType = settings.Outputs[index].DataType;
-        var rowBytes = batch.RowCount == 0 ? 0 : buffer.Length / batch.RowCount;
-        var elementsPerRow = dataType == DataType.Bytes && shape.WithDimension(0, 1).TryGetElementCount(out var n) ? n : 0;
-        var offset = 0;
-        foreach (var request in requests)
-        {
-            var length = dataType == DataType.Bytes
-                ? MeasureStrings(buffer.GetSpan()[offset..], elementsPerRow * request.RowCount)
-                : rowBytes * request.RowCount;
-            var rows = shape.WithDimension(0, request.RowCount);
-            Give(request, batch, index, buffer, ClientShape(in rows, settings, index), offset, length);
-            offset += length;
-        }
-    }
-
-    private static int MeasureStrings(ReadOnlySpan<byte> data, long count)
-    {
-        var length = 0;
-        for (; count > 0; count--)
-            length += sizeof(int) + BinaryPrimitives.ReadInt32LittleEndian(data[length..]);
-        return length;
     }
 
     private static void Give(

@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using Microsoft.Extensions.Logging;
 using Sluice.Inference;
-using Sluice.Scheduling.Overload;
 using Sluice.Scheduling.Timing;
 using Sluice.Tensors;
 
@@ -9,26 +8,19 @@ namespace Sluice.Scheduling.Dynamic;
 
 /// <summary>Queues a model's requests, joins them to batches where the model allows it, and hands them to instances.</summary>
 /// <remarks>
-/// <para>It is the one owner of the queue's state: <see cref="_gate"/> guards the queue, the idle instances and what each
-/// instance has taken. The lock is held for list operations only, never across work.</para>
+/// <para>It is the one owner of the queue's state: the lock guards the queue, the idle instances and what each instance has
+/// taken.</para>
 /// <para>A model without dynamic batching goes the same way with batches of one request.</para>
 /// </remarks>
-public sealed class DynamicBatcher : IServable, ITimerTarget
+public sealed class DynamicBatcher : InstanceScheduler
 {
-    private readonly object _gate = new();
-    private readonly SchedulerOptions _options;
+    private readonly Stack<InstanceRunner> _idle;
     private readonly RequestQueue _queue;
     private readonly BatchPolicy _policy;
     private readonly ShapeGroup _shapes;
-    private readonly Stack<InstanceRunner> _idle = new();
-    private readonly InstanceRunner[] _runners;
-    private readonly IBackendModel _model;
-    private readonly IDelayTimer _timer;
-    private readonly BatchPool _batches;
-    private readonly Action<InferRequest> _onCancelled;
-    private readonly RequestEndings _endings;
+    private readonly bool _neverInline;
+    private int _heldUntil;
     private int _startingCount;
-    private volatile bool _isDisposed;
 
     /// <summary>Creates the scheduler of one model version.</summary>
     /// <param name="settings">Completed settings.</param>
@@ -41,129 +33,43 @@ public sealed class DynamicBatcher : IServable, ITimerTarget
     public DynamicBatcher(
         ModelSettings settings, IBackendModel model, IReadOnlyList<IModelInstance> instances, TensorBufferPool pool,
         SchedulerOptions options, IDelayTimer timer, ILogger logger)
+        : base(
+            settings, model, instances, pool, options, timer, logger,
+            canBatch: settings is { MaxBatchSize: > 1, DynamicBatching: not null },
+            keepsOrder: settings.DynamicBatching?.PreserveOrdering == true)
     {
-        var batching = settings.MaxBatchSize > 1 ? settings.DynamicBatching : null;
-        Settings = settings;
-        _options = options;
-        Statistics = new ModelStatistics(settings.MaxBatchSize, options.KeepsStageLatencies);
-        Logger = logger;
-        CanBatch = batching is not null;
-        _model = model;
-        _timer = timer;
+        _idle = new Stack<InstanceRunner>(Runners);
+        var batching = CanBatch ? settings.DynamicBatching : null;
         _queue = new RequestQueue(settings.DynamicBatching, options.MaxQueuedRequests);
         var delayTicks = (batching?.MaxQueueDelayMicroseconds ?? 0) * Stopwatch.Frequency / 1_000_000;
         _policy = new BatchPolicy(settings.MaxBatchSize, batching?.PreferredBatchSizes ?? [], delayTicks);
         _shapes = new ShapeGroup(settings);
-        _batches = new BatchPool(settings, pool);
-        _onCancelled = OnCancelled;
-        _endings = new RequestEndings(this, timer);
-        Estimate = new RunTimeEstimate(options, CanBatch, !model.Description.HasLoops, instances.All(instance => instance is IRequestInstance));
-        Overload = new OverloadGate(settings, options.Overload.For(settings), CanBatch);
-        var keepsOrder = settings.DynamicBatching?.PreserveOrdering == true && instances.Count > 1;
-        Order = keepsOrder ? new OrderedCompletion() : null;
-        _runners = [.. instances.Select((instance, i) => new InstanceRunner(this, instance, $"{settings.Name}_{i}"))];
-        foreach (var runner in _runners)
-            _idle.Push(runner);
+        _heldUntil = options.HoldUntilQueued;
+        _neverInline = Order is not null || _heldUntil > 0;
     }
 
     /// <inheritdoc/>
-    public ModelSettings Settings { get; }
-
-    /// <inheritdoc/>
-    public ModelStatistics Statistics { get; private set; }
-
-    /// <inheritdoc/>
-    public int HangingCount { get; internal set; }
-
-    /// <inheritdoc/>
-    public bool IsHealthy => Array.TrueForAll(_runners, runner => runner.IsHealthy);
-
-    /// <summary>The instances; what they run is read under <see cref="Gate"/>.</summary>
-    internal IReadOnlyList<InstanceRunner> Runners => _runners;
-
-    /// <summary>The model is gone.</summary>
-    internal bool IsDisposed => _isDisposed;
-
-    long ITimerTarget.DueAt { get; set; } = long.MaxValue;
-
-    /// <summary>The one clock of this scheduler, ticks of <see cref="Stopwatch"/>.</summary>
-    internal long Now => _timer.Now;
-
-    /// <summary>Guards the queue, the idle instances and what each instance has taken.</summary>
-    internal object Gate => _gate;
-
-    internal ILogger Logger { get; }
-
-    internal bool CanBatch { get; }
-
-    internal RunTimeEstimate Estimate { get; }
-
-    internal OverloadGate Overload { get; }
-
-    internal OrderedCompletion? Order { get; }
-
-    /// <summary>Something waits for an instance; racy.</summary>
-    internal bool HasWaiting => _queue.Count > 0;
-
-    /// <inheritdoc/>
-    public ValueTask ExecuteAsync(InferRequest request)
+    public override ValueTask ExecuteAsync(InferRequest request)
     {
         var now = Now;
-        request.QueuedAt = now;
-        if (request.ReceivedAt == 0)
-            request.ReceivedAt = now;
+        Stamp(request, now);
         var runner = TryTakeInline(request, now);
         return runner is null ? EnqueueAsync(request, now) : runner.RunInlineAsync(request);
     }
 
-    /// <inheritdoc/>
-    public ValueTask DisposeAsync()
-    {
-        _isDisposed = true;
-        foreach (var runner in _runners)
-            runner.Dispose();
-        _model.Dispose();
-        _batches.Dispose();
-        return ValueTask.CompletedTask;
-    }
+    internal override bool HasWaiting => _queue.Count > 0;
 
-    void ITimerTarget.OnTimer()
-    {
-        InstanceRunner? runner;
-        List<InferRequest>? expired;
-        lock (_gate)
-        {
-            expired = SweepTimeouts(Now);
-            runner = TakeToStart(Now);
-        }
-
-        // Their waiters may do anything; the timer's thread is for waking only.
-        if (expired is { Count: > 0 })
-            ThreadPool.UnsafeQueueUserWorkItem(
-                static work => work.Endings.RejectExpired(work.Expired), (Endings: _endings, Expired: expired), preferLocal: false);
-        runner?.Start();
-    }
-
-    internal ExecutionBatch RentBatch(int rows)
-    {
-        var batch = _batches.Rent();
-        batch.Begin(rows);
-        return batch;
-    }
-
-    /// <summary>Fills a runner with its next batch, or makes it idle.</summary>
-    /// <returns>False when it became idle.</returns>
-    internal bool TryCut(InstanceRunner runner, bool isStarting)
+    internal override bool TryCut(InstanceRunner runner, bool isStarting)
     {
         var now = Now;
         BatchDecision decision;
         List<InferRequest>? expired, shed = null;
         InstanceRunner? helper = null;
-        lock (_gate)
+        lock (Gate)
         {
             if (isStarting)
                 _startingCount--;
-            expired = SweepTimeouts(now);
+            expired = SweepTimeouts(_queue, now);
             if (Overload.Sheds && (shed = Overload.Shed(_queue, now)) is not null)
                 Statistics.AddPending(-shed.Count);
             decision = Decide(now);
@@ -171,7 +77,7 @@ public sealed class DynamicBatcher : IServable, ITimerTarget
             {
                 _idle.Push(runner);
                 if (decision.WaitUntil != long.MaxValue)
-                    _timer.Schedule(this, decision.WaitUntil);
+                    Timer.Schedule(this, decision.WaitUntil);
             }
             else
             {
@@ -180,19 +86,18 @@ public sealed class DynamicBatcher : IServable, ITimerTarget
             }
         }
 
-        _endings.RejectExpired(expired);
-        _endings.EndShed(shed);
+        RejectExpired(expired);
+        EndShed(shed);
         helper?.Start();
         if (decision.Take > 0 && CanBatch)
             Statistics.RecordCut(decision.Reason);
         return decision.Take > 0;
     }
 
-    /// <summary>Ends an inline run: the instance goes on with what has come meanwhile, elsewhere.</summary>
-    internal void FinishInline(InstanceRunner runner)
+    internal override void FinishTurn(InstanceRunner runner)
     {
         InstanceRunner? next;
-        lock (_gate)
+        lock (Gate)
         {
             runner.IsExecuting = false;
             runner.Clear();
@@ -203,73 +108,68 @@ public sealed class DynamicBatcher : IServable, ITimerTarget
         next?.Start();
     }
 
-    /// <summary>Begins to notice the end of callers of a model that takes unusually long.</summary>
-    /// <param name="executingSince">Executions that began before are taken as stalled; clock ticks.</param>
-    /// <returns>False when the model is gone.</returns>
-    internal bool WatchStalled(long executingSince)
+    private protected override void OnTimer()
     {
-        lock (_gate)
+        InstanceRunner? runner;
+        List<InferRequest>? expired;
+        lock (Gate)
         {
-            var isStalled = false;
-            foreach (var runner in _runners)
-            {
-                if (!runner.IsExecuting || runner.StartedAt > executingSince)
-                    continue;
-                isStalled = true;
-                foreach (var request in runner.Requests)
-                    WatchNow(request);
-            }
+            expired = SweepTimeouts(_queue, Now);
+            runner = TakeToStart(Now);
+        }
 
-            for (var request = _queue.First; isStalled && request is not null;)
-            {
-                // Its callback may take it out of the queue at once.
-                var next = _queue.After(request);
-                WatchNow(request);
-                request = next;
-            }
+        RejectExpiredLater(expired);
+        runner?.Start();
+    }
 
-            return !_isDisposed;
+    private protected override bool TryWithdraw(InferRequest request)
+    {
+        if (_queue.TryRemove(request))
+            return true;
+        (request.QueueOwner as InstanceRunner)?.Cancel(request);
+        return false;
+    }
+
+    private protected override void WatchWaiting()
+    {
+        for (var request = _queue.First; request is not null;)
+        {
+            // Its callback may take it out of the queue at once.
+            var next = _queue.After(request);
+            Watch(request);
+            request = next;
         }
     }
 
-    /// <summary>After this no cancellation of the runner's requests reaches its instance.</summary>
-    internal void EndExecution(InstanceRunner runner)
-    {
-        lock (_gate)
-            runner.IsExecuting = false;
-    }
-
-    /// <summary>Starts the statistics from zero; before the first client's request.</summary>
-    internal void ForgetWarmUp() => Statistics = new ModelStatistics(Settings.MaxBatchSize, _options.KeepsStageLatencies);
-
     private InstanceRunner? TryTakeInline(InferRequest request, long now)
     {
-        if (!Estimate.PrefersInline(now) || Order is not null ||
+        if (!Estimate.PrefersInline(now) || _neverInline ||
             (_policy.HasDelay && request.RowCount < _policy.SmallestPreferred))
             return null;
-        lock (_gate)
+        lock (Gate)
         {
             if (_queue.Count > 0 || !_idle.TryPop(out var runner))
                 return null;
-            runner.Clear();
+            runner.Begin(now);
             runner.Add(request);
-            runner.StartedAt = now;
-            runner.IsExecuting = true;
             return runner;
         }
     }
 
     private ValueTask EnqueueAsync(InferRequest request, long now)
     {
-        Watch(request);
+        // A cheap model's queue is empty again before a cancellation could arrive; its batches check deadlines themselves.
+        // Should the model stall all the same, StallWatch comes round.
+        if (!Estimate.IsCheap || _policy.HasDelay)
+            Watch(request);
         request.PrepareWait();
         InstanceRunner? runner = null;
         RefusalReason? refusal = null;
         var isQueued = false;
-        lock (_gate)
+        lock (Gate)
         {
             if (!request.IsCancelled)
-                refusal = Overload.Refuse(request, _queue, _runners, isIdle: _queue.Count == 0 && _idle.Count > 0, now) ??
+                refusal = Overload.Refuse(request, _queue, Runners, isIdle: _queue.Count == 0 && _idle.Count > 0, now) ??
                     (_queue.TryEnqueue(request) ? null : RefusalReason.QueueFull);
             isQueued = refusal is null && !request.IsCancelled;
             if (isQueued)
@@ -277,7 +177,7 @@ public sealed class DynamicBatcher : IServable, ITimerTarget
                 Statistics.AddPending(1);
                 runner = TakeToStart(now);
                 if (_queue.HasTimeouts)
-                    _timer.Schedule(this, RequestQueue.ExpiryOf(request));
+                    Timer.Schedule(this, RequestQueue.ExpiryOf(request));
             }
         }
 
@@ -288,64 +188,25 @@ public sealed class DynamicBatcher : IServable, ITimerTarget
             return wait;
         }
 
-        _endings.EndUnqueued(request, refusal);
+        EndUnqueued(request, refusal);
         return ValueTask.CompletedTask;
     }
 
-    /// <summary>Makes sure that the end of the caller's patience is noticed while the request waits.</summary>
-    private void Watch(InferRequest request)
+    /// <summary>Ends requests that the overloaded model shed; they have failed already.</summary>
+    private void EndShed(List<InferRequest>? shed)
     {
-        // A cheap model's queue is empty again before a cancellation could arrive; its batches check deadlines themselves.
-        // Should the model stall all the same, StallWatch comes round.
-        if (!Estimate.IsCheap || _policy.HasDelay)
-            WatchNow(request);
-    }
-
-    private void WatchNow(InferRequest request)
-    {
-        if (request.Lifetime is null || request.IsWatched)
-            return;
-        request.IsWatched = true;
-        request.OnCancelled = _onCancelled;
-        request.QueueCancellation = request.Lifetime.CancellationToken.UnsafeRegister(
-            static state => ((InferRequest)state!).OnCancelled!((InferRequest)state!), request);
-    }
-
-    private void OnCancelled(InferRequest request)
-    {
-        lock (_gate)
+        foreach (var request in shed ?? [])
         {
-            request.IsCancelled = true;
-            if (!_queue.TryRemove(request))
-            {
-                (request.QueueOwner as InstanceRunner)?.Cancel(request);
-                return;
-            }
-
-            Statistics.AddPending(-1);
+            request.QueueCancellation.Dispose();
+            Statistics.RecordRefusal(RefusalReason.Overload, Now - request.ReceivedAt);
+            request.Complete();
         }
-
-        RequestEndings.FailCancelled(request);
-        Statistics.RecordFailure(FailureReason.Canceled, Now - request.ReceivedAt);
-        request.Complete();
-    }
-
-    private List<InferRequest>? SweepTimeouts(long now)
-    {
-        if (!_queue.HasTimeouts)
-            return null;
-        var expired = new List<InferRequest>();
-        var next = _queue.SweepTimeouts(now, expired);
-        Statistics.AddPending(-expired.Count);
-        if (next != long.MaxValue)
-            _timer.Schedule(this, next);
-        return expired;
     }
 
     /// <summary>Picks an idle instance when there is work that no starting one will take.</summary>
     private InstanceRunner? TakeToStart(long now)
     {
-        if (_queue.Count == 0 || _idle.Count == 0)
+        if (_queue.Count == 0 || _idle.Count == 0 || IsHeld())
             return null;
         // Requests of zero rows need a run as well.
         var batches = CanBatch
@@ -355,12 +216,23 @@ public sealed class DynamicBatcher : IServable, ITimerTarget
             return null;
         if (_policy.HasDelay && _queue.RowCount < _policy.SmallestPreferred && Decide(now) is { Take: 0 } wait)
         {
-            _timer.Schedule(this, wait.WaitUntil);
+            Timer.Schedule(this, wait.WaitUntil);
             return null;
         }
 
         _startingCount++;
         return _idle.Pop();
+    }
+
+    /// <summary>Tells whether a test wants more requests to wait before the first batch is made.</summary>
+    private bool IsHeld()
+    {
+        if (_heldUntil == 0)
+            return false;
+        if (_queue.Count < _heldUntil)
+            return true;
+        _heldUntil = 0;
+        return false;
     }
 
     private BatchDecision Decide(long now)
@@ -373,7 +245,7 @@ public sealed class DynamicBatcher : IServable, ITimerTarget
 
     private void Take(InstanceRunner runner, int count)
     {
-        runner.Clear();
+        runner.Begin(Now);
         for (; count > 0; count--)
         {
             var request = _queue.First!;
@@ -382,7 +254,5 @@ public sealed class DynamicBatcher : IServable, ITimerTarget
         }
 
         Statistics.AddPending(-runner.Count);
-        runner.StartedAt = Now;
-        runner.IsExecuting = true;
     }
 }

@@ -7,7 +7,7 @@ internal static class ExecutionRecords
 {
     /// <summary>Counts requests that one execution answered.</summary>
     public static void RecordSuccess(
-        this DynamicBatcher owner, ReadOnlySpan<InferRequest> requests, int rows, long startedAt, long gatheredAt, long inferredAt)
+        this InstanceScheduler owner, ReadOnlySpan<InferRequest> requests, int rows, long startedAt, long gatheredAt, long inferredAt)
     {
         var now = owner.Now;
         var statistics = owner.Statistics;
@@ -28,8 +28,18 @@ internal static class ExecutionRecords
         owner.Overload.Times.Observe(rows, now - startedAt);
     }
 
+    /// <summary>Fails requests with what their execution threw, and counts them.</summary>
+    public static void RecordFailures(this InstanceScheduler owner, ReadOnlySpan<InferRequest> requests, Exception error)
+    {
+        foreach (var request in requests)
+        {
+            if (owner.IsCounted(request))
+                owner.RecordFailure(request, error);
+        }
+    }
+
     /// <summary>Fails a request with what its execution threw, and counts it.</summary>
-    public static void RecordFailure(this DynamicBatcher owner, InferRequest request, Exception error)
+    public static void RecordFailure(this InstanceScheduler owner, InferRequest request, Exception error)
     {
         var (code, message) = ExecutionFault.From(error, owner.Settings.Name, owner.Logger);
         if (code == InferenceCode.Cancelled)

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Runtime.CompilerServices;
 using Sluice.Inference;
+using Sluice.Scheduling.Sequences;
 
 namespace Sluice.Scheduling.Dynamic;
 
@@ -11,26 +12,33 @@ internal sealed class InstanceRunner : IThreadPoolWorkItem, IDisposable
     // A pool thread goes on to other work after this many batches, so that one busy model does not keep it.
     private const int BatchesPerTurn = 32;
 
-    private readonly DynamicBatcher _owner;
+    private readonly InstanceScheduler _owner;
     private readonly IModelInstance _instance;
     private readonly string _name;
     private readonly RequestGroup? _group;
+    private readonly StreamGroup? _streams;
     private InferRequest[] _requests = new InferRequest[4];
     private long _ticket;
     private Thread? _thread;
     private SemaphoreSlim? _wake;
     private volatile bool _isDisposed;
 
-    public InstanceRunner(DynamicBatcher owner, IModelInstance instance, string name)
+    public InstanceRunner(InstanceScheduler owner, IModelInstance instance, string name, int number)
     {
+        Number = number;
         _owner = owner;
         _instance = instance;
         _name = name;
         if (instance is IRequestInstance requests)
             _group = new RequestGroup(owner, requests);
+        else if (instance is IStreamingInstance streams)
+            _streams = new StreamGroup(owner, streams);
     }
 
     public bool IsHealthy => _instance.IsHealthy;
+
+    /// <summary>Its place among the model's instances.</summary>
+    public int Number { get; }
 
     /// <summary>For logs.</summary>
     public string Name => _name;
@@ -50,12 +58,34 @@ internal sealed class InstanceRunner : IThreadPoolWorkItem, IDisposable
     /// <summary>The batch being run; read by others under the owner's lock while <see cref="IsExecuting"/>.</summary>
     public ReadOnlySpan<InferRequest> Requests => _requests.AsSpan(0, Count);
 
+    /// <summary>A request of the batch; changed under the owner's lock.</summary>
+    public InferRequest this[int position]
+    {
+        get => _requests[position];
+        set => _requests[position] = value;
+    }
+
     /// <summary>Forgets the last batch; the caller holds the owner's lock.</summary>
     public void Clear()
     {
         _requests.AsSpan(0, Count).Clear();
         Count = 0;
+    }
+
+    /// <summary>Begins the next batch; the caller holds the owner's lock, adds its requests, and completes it.</summary>
+    public void Begin(long now)
+    {
+        Clear();
         _ticket = _owner.Order?.TakeTicket() ?? 0;
+        StartedAt = now;
+        IsExecuting = true;
+    }
+
+    /// <summary>Drops requests from the end of a batch that has run; the caller holds the owner's lock.</summary>
+    public void Truncate(int count)
+    {
+        _requests.AsSpan(count, Count - count).Clear();
+        Count = count;
     }
 
     /// <summary>Adds to the next batch; the caller holds the owner's lock.</summary>
@@ -108,7 +138,7 @@ internal sealed class InstanceRunner : IThreadPoolWorkItem, IDisposable
     public async ValueTask RunInlineAsync(InferRequest request)
     {
         await RunAsync(0, 1).ConfigureAwait(false);
-        _owner.FinishInline(this);
+        _owner.FinishTurn(this);
         request.QueueCancellation.Dispose();
         request.QueueOwner = null;
     }
@@ -121,6 +151,7 @@ internal sealed class InstanceRunner : IThreadPoolWorkItem, IDisposable
         _wake?.Release();
         _thread?.Join();
         _wake?.Dispose();
+        _streams?.Dispose();
         _instance.Dispose();
     }
 
@@ -147,7 +178,7 @@ internal sealed class InstanceRunner : IThreadPoolWorkItem, IDisposable
             CompleteAll();
             if (turn == BatchesPerTurn && _owner.Estimate.IsCheap)
             {
-                _owner.FinishInline(this);
+                _owner.FinishTurn(this);
                 return;
             }
         }
@@ -181,11 +212,17 @@ internal sealed class InstanceRunner : IThreadPoolWorkItem, IDisposable
     [AsyncMethodBuilder(typeof(WaitingMethodBuilder))]
     private async ValueTask RunAsync(int start, int count)
     {
-        if (!DropDead(ref start, ref count))
+        if (!_owner.KeepsPlaces && !DropDead(ref start, ref count))
             return;
         if (_group is not null)
         {
             await _group.RunAsync(_requests.AsMemory(start, count), RowsOf(start, count)).ConfigureAwait(false);
+            return;
+        }
+
+        if (_streams is not null)
+        {
+            await _streams.RunAsync(_requests.AsMemory(start, count)).ConfigureAwait(false);
             return;
         }
 
@@ -197,16 +234,15 @@ internal sealed class InstanceRunner : IThreadPoolWorkItem, IDisposable
             var gatheredAt = _owner.Now;
             await _instance.ExecuteAsync(batch).ConfigureAwait(false);
             var inferredAt = _owner.Now;
-            BatchSplitter.Split(batch, _requests.AsSpan(start, count));
-            _owner.RecordSuccess(_requests.AsSpan(start, count), batch.RowCount, startedAt, gatheredAt, inferredAt);
+            _owner.Answer(batch, _requests.AsSpan(start, count), startedAt, gatheredAt, inferredAt);
             return;
         }
         catch (Exception error)
         {
             foreach (var request in _requests.AsSpan(start, count))
                 request.ClearOutputs();
-            if (count == 1)
-                _owner.RecordFailure(_requests[start], error);
+            if (count == 1 || _owner.KeepsPlaces)
+                _owner.RecordFailures(_requests.AsSpan(start, count), error);
         }
         finally
         {
@@ -214,7 +250,7 @@ internal sealed class InstanceRunner : IThreadPoolWorkItem, IDisposable
         }
 
         // One request's data must not cost the others their answers, so each is tried alone.
-        for (var i = 0; count > 1 && i < count; i++)
+        for (var i = 0; count > 1 && i < count && !_owner.KeepsPlaces; i++)
             await RunAsync(start + i, 1).ConfigureAwait(false);
     }
 
@@ -239,7 +275,7 @@ internal sealed class InstanceRunner : IThreadPoolWorkItem, IDisposable
     }
 
     private static bool IsDead(InferRequest request, long finish) =>
-        request.IsCancelled || (request.DeadlineAt != 0 && finish >= request.DeadlineAt);
+        request.IsCancelled || RequestEndings.IsLate(request, finish);
 
     private int MoveDeadBehind(int start, int count, long finish)
     {
@@ -257,9 +293,7 @@ internal sealed class InstanceRunner : IThreadPoolWorkItem, IDisposable
 
             if (request.IsCancelled)
                 RequestEndings.FailCancelled(request);
-            request.Fail(
-                InferenceCode.DeadlineExceeded,
-                $"the deadline passed before model '{_owner.Settings.Name}' could run the request");
+            RequestEndings.FailLate(request);
             _owner.Statistics.RecordFailure(FailureReason.Canceled, _owner.Now - request.ReceivedAt);
         }
 

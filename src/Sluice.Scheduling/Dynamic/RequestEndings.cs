@@ -1,61 +1,30 @@
 using Sluice.Inference;
-using Sluice.Scheduling.Timing;
 
 namespace Sluice.Scheduling.Dynamic;
 
-/// <summary>Ends requests that will not run.</summary>
-internal sealed class RequestEndings(IServable owner, IDelayTimer clock)
+/// <summary>What requests are told that will not run.</summary>
+internal static class RequestEndings
 {
+    /// <summary>What a model is told that has a request run again and is not configured to.</summary>
+    public const string CannotReschedule =
+        "Request is released with TRITONSERVER_REQUEST_RELEASE_RESCHEDULE, while the model is not configured to handle such a flag.";
+
     /// <summary>What a request is told whose time in the queue is over, or would be (spec §3.5).</summary>
     public const string Expired = "Request timeout expired";
 
     /// <summary>Records how a cancelled request ends: late when its deadline passed, else cancelled.</summary>
-    public static void FailCancelled(InferRequest request) => request.Fail(
-        request.Lifetime?.IsDeadlineExceeded == true ? InferenceCode.DeadlineExceeded : InferenceCode.Cancelled,
-        request.Lifetime?.IsDeadlineExceeded == true
-            ? $"the deadline passed before model '{request.Settings?.Name}' could run the request"
-            : "Request was cancelled");
-
-    /// <summary>Ends a request that did not come into the queue.</summary>
-    /// <param name="request">Cancelled or refused.</param>
-    /// <param name="refusal">Why it was refused; null = it is cancelled.</param>
-    public void EndUnqueued(InferRequest request, RefusalReason? refusal)
+    public static void FailCancelled(InferRequest request)
     {
-        request.QueueCancellation.Dispose();
-        if (refusal is not { } reason)
-        {
-            FailCancelled(request);
-            owner.Statistics.RecordFailure(FailureReason.Canceled, 0);
-            return;
-        }
-
-        request.IsRefused = true;
-        request.Fail(InferenceCode.Unavailable, "Exceeds maximum queue size");
-        owner.Statistics.RecordRefusal(reason, 0);
+        if (request.Lifetime?.IsDeadlineExceeded == true)
+            FailLate(request);
+        else
+            request.Fail(InferenceCode.Cancelled, "Request was cancelled");
     }
 
-    /// <summary>Answers requests whose time in the queue is over.</summary>
-    public void RejectExpired(List<InferRequest>? expired)
-    {
-        if (expired is null)
-            return;
-        foreach (var request in expired)
-        {
-            request.QueueCancellation.Dispose();
-            request.Fail(InferenceCode.Unavailable, Expired);
-            owner.Statistics.RecordRefusal(RefusalReason.QueueTimeout, clock.Now - request.ReceivedAt);
-            request.Complete();
-        }
-    }
+    /// <summary>Records that a request's deadline passed before it ran.</summary>
+    public static void FailLate(InferRequest request) => request.Fail(
+        InferenceCode.DeadlineExceeded, $"the deadline passed before model '{request.Settings?.Name}' could run the request");
 
-    /// <summary>Ends requests that an overloaded model shed; they have failed already.</summary>
-    public void EndShed(List<InferRequest>? shed)
-    {
-        foreach (var request in shed ?? [])
-        {
-            request.QueueCancellation.Dispose();
-            owner.Statistics.RecordRefusal(RefusalReason.Overload, clock.Now - request.ReceivedAt);
-            request.Complete();
-        }
-    }
+    /// <summary>Tells whether a request's deadline has passed.</summary>
+    public static bool IsLate(InferRequest request, long now) => request.DeadlineAt != 0 && now >= request.DeadlineAt;
 }

@@ -5,7 +5,7 @@ using Sluice.Tensors;
 namespace Sluice.Scheduling.Dynamic;
 
 /// <summary>Runs batches of an instance that answers each request on its own; one per instance.</summary>
-internal sealed class RequestGroup(DynamicBatcher owner, IRequestInstance instance) : IRequestGroup
+internal sealed class RequestGroup(InstanceScheduler owner, IRequestInstance instance) : IRequestGroup
 {
     private ReadOnlyMemory<InferRequest> _requests;
     private InferRequest[] _answered = new InferRequest[4];
@@ -46,7 +46,7 @@ internal sealed class RequestGroup(DynamicBatcher owner, IRequestInstance instan
     {
         var request = this[position];
         return BatchAssembler.EngineShape(
-            in input, owner.Settings.Inputs[input.Index], owner.Settings.MaxBatchSize > 0, request.RowCount);
+            in input, owner.EngineSettings.Inputs[input.Index], owner.Settings.MaxBatchSize > 0, request.RowCount);
     }
 
     public void CopyInput(int position, in InputTensor input, Span<byte> target) =>
@@ -56,14 +56,7 @@ internal sealed class RequestGroup(DynamicBatcher owner, IRequestInstance instan
     {
         var request = this[position];
         var response = owner.RentBatch(request.RowCount);
-        if (request.RequestedOutputCount == 0)
-        {
-            for (var i = 0; i < owner.Settings.Outputs.Length; i++)
-                response.Request(i);
-        }
-
-        foreach (ref var output in request.RequestedOutputs)
-            response.Request(output.Index);
+        BatchAssembler.RequestOutputs(response, request);
         return response;
     }
 
@@ -77,7 +70,7 @@ internal sealed class RequestGroup(DynamicBatcher owner, IRequestInstance instan
                     response.Withdraw(i);
             }
 
-            BatchSplitter.Split(response, _requests.Span.Slice(position, 1));
+            owner.Split(response, _requests.Span.Slice(position, 1));
         }
         catch (InferenceException error)
         {
@@ -93,6 +86,18 @@ internal sealed class RequestGroup(DynamicBatcher owner, IRequestInstance instan
     public void Fail(int position, InferenceCode code, string message)
     {
         owner.RecordFailure(this[position], new InferenceException(code, message));
+        _isDone[position] = true;
+    }
+
+    public void Reschedule(int position)
+    {
+        if (!owner.AllowsReschedule)
+        {
+            Fail(position, InferenceCode.InvalidArgument, RequestEndings.CannotReschedule);
+            return;
+        }
+
+        this[position].IsRescheduled = true;
         _isDone[position] = true;
     }
 
@@ -114,13 +119,15 @@ internal sealed class RequestGroup(DynamicBatcher owner, IRequestInstance instan
         var (count, failedRows) = (0, 0);
         for (var i = 0; i < requests.Length; i++)
         {
-            if (!_isDone[i])
+            if (!_isDone[i] && owner.IsCounted(requests[i]))
             {
                 owner.RecordFailure(requests[i], error ?? new InferenceException(
                     InferenceCode.Internal, $"model '{owner.Settings.Name}' gave no response"));
             }
 
-            if (requests[i].IsOk)
+            if (!owner.IsCounted(requests[i]))
+                continue;
+            if (requests[i] is { IsOk: true, IsRescheduled: false })
                 _answered[count++] = requests[i];
             else
                 failedRows += owner.Settings.MaxBatchSize == 0 ? 0 : requests[i].RowCount;

@@ -4,6 +4,7 @@ using Sluice.Inference;
 using Sluice.Models;
 using Sluice.Scheduling.Decoupled;
 using Sluice.Scheduling.Dynamic;
+using Sluice.Scheduling.Sequences;
 using Sluice.Scheduling.Timing;
 using Sluice.Tensors;
 
@@ -61,20 +62,21 @@ public sealed class ModelLoader : IModelLoader, IDisposable
         try
         {
             var settings = plan.Complete(model.Description);
+            var engineSettings = settings.ForEngine();
             foreach (var placement in Placements(settings))
             {
                 cancellationToken.ThrowIfCancellationRequested();
-                instances.Add(model.CreateInstance(settings, placement));
+                instances.Add(model.CreateInstance(engineSettings, placement));
             }
 
+            if (settings.Sequence is not null)
+                return Watch(new SequenceBatcher(settings, model, instances, _pool, _options, _timer, _logger));
             if (settings.IsDecoupled || instances.Any(instance => instance is IStreamingInstance))
                 return new DecoupledScheduler(settings, model, instances, _pool, _options, _timer, _logger);
             var scheduler = new DynamicBatcher(settings, model, instances, _pool, _options, _timer, _logger);
             if (!instances.Exists(instance => instance is IRequestInstance))
                 await new ModelWarmUp(scheduler, _logger).RunAsync(cancellationToken).ConfigureAwait(false);
-            _stalls.Add(scheduler);
-            _watchdog?.Add(scheduler);
-            return scheduler;
+            return Watch(scheduler);
         }
         catch
         {
@@ -82,6 +84,13 @@ public sealed class ModelLoader : IModelLoader, IDisposable
             model.Dispose();
             throw;
         }
+    }
+
+    private InstanceScheduler Watch(InstanceScheduler scheduler)
+    {
+        _stalls.Add(scheduler);
+        _watchdog?.Add(scheduler);
+        return scheduler;
     }
 
     private static IEnumerable<InstancePlacement> Placements(ModelSettings settings)

@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using Microsoft.Extensions.Logging;
-using Sluice.Scheduling.Dynamic;
 
 namespace Sluice.Scheduling.Timing;
 
@@ -11,7 +10,7 @@ internal sealed class ExecutionWatchdog : IDisposable
     // Told late by this share of the limit at most.
     private const int LooksPerLimit = 4;
 
-    private readonly List<DynamicBatcher> _models = [];
+    private readonly List<InstanceScheduler> _models = [];
     private readonly ITimer _timer;
     private readonly IDelayTimer _clock;
     private readonly ILogger _logger;
@@ -30,7 +29,7 @@ internal sealed class ExecutionWatchdog : IDisposable
     }
 
     /// <summary>Looks at a model from now on, until it is disposed.</summary>
-    public void Add(DynamicBatcher model)
+    public void Add(InstanceScheduler model)
     {
         lock (_models)
             _models.Add(model);
@@ -48,7 +47,7 @@ internal sealed class ExecutionWatchdog : IDisposable
         }
     }
 
-    private void Look(DynamicBatcher model, long now)
+    private void Look(InstanceScheduler model, long now)
     {
         var hanging = 0;
         lock (model.Gate)

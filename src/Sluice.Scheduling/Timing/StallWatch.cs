@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using Sluice.Scheduling.Dynamic;
 
 namespace Sluice.Scheduling.Timing;
 
@@ -12,7 +11,7 @@ internal sealed class StallWatch : IDisposable
 {
     private static readonly TimeSpan Period = TimeSpan.FromMilliseconds(50);
 
-    private readonly List<DynamicBatcher> _models = [];
+    private readonly List<InstanceScheduler> _models = [];
     private readonly ITimer _timer;
     private readonly IDelayTimer _clock;
 
@@ -25,7 +24,7 @@ internal sealed class StallWatch : IDisposable
     }
 
     /// <summary>Looks at a model from now on, until it is disposed.</summary>
-    public void Add(DynamicBatcher model)
+    public void Add(InstanceScheduler model)
     {
         lock (_models)
             _models.Add(model);

@@ -44,6 +44,9 @@ internal static class ModelParts
         Overload = options.Overload,
         KeepsStageLatencies = options.MetricsContent.HasSummaries,
         WatchdogLimit = options.ExecutionWatchdog,
+        MaxSequences = options.MaxSequences,
+        HoldUntilQueued = TestHook("TRITONSERVER_DELAY_SCHEDULER"),
+        HoldUntilBacklogged = TestHook("TRITONSERVER_BACKLOG_DELAY_SCHEDULER"),
     };
 
     /// <summary>Draws the start-up table of models.</summary>
@@ -76,6 +79,10 @@ internal static class ModelParts
             ["authentication", options.Auth.IsOn ? "1" : "0"],
             ["trace_level", options.Trace.Level.ToString().ToUpperInvariant()],
         ]);
+
+    /// <summary>Reads a number that test suites set to make batches predictable (spec §5.7).</summary>
+    private static int TestHook(string name) =>
+        int.TryParse(Environment.GetEnvironmentVariable(name), NumberStyles.None, CultureInfo.InvariantCulture, out var count) ? count : 0;
 
     private static string Status(ModelIndexEntry entry)
     {

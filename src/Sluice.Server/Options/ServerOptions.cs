@@ -126,6 +126,9 @@ public sealed record ServerOptions
     /// <summary>When models refuse work to keep their queues short.</summary>
     public OverloadSettings Overload { get; init; } = new();
 
+    /// <summary>Most sequences that one model may have under way. Default 65,536.</summary>
+    public int MaxSequences { get; init; } = 65_536;
+
     /// <summary>What is logged, how lines look and where they go; the levels and the format can change later.</summary>
     public LogSnapshot Log { get; init; } = new();
 

@@ -1,0 +1,148 @@
+using System.Buffers.Binary;
+using System.Globalization;
+using System.Text;
+using Sluice.Inference;
+using Sluice.Scheduling.Decoupled;
+using Sluice.Tensors;
+
+namespace Sluice.Scheduling.Sequences;
+
+/// <summary>A sequence under way: who it is, which requests of it wait, and its states.</summary>
+/// <remarks>It is in one list at most. Everything is guarded by the scheduler's lock, but the states, which belong to the
+/// running step.</remarks>
+internal sealed class Sequence(int stateCount)
+{
+    private InferRequest? _last;
+    private byte[] _id = new byte[sizeof(ulong)];
+    private int _idLength;
+
+    public Sequence? Previous { get; set; }
+
+    public Sequence? Next { get; set; }
+
+    public SequenceList? List { get; set; }
+
+    /// <summary>Its number; 0 = it has a name.</summary>
+    public ulong Number { get; private set; }
+
+    /// <summary>Its name as UTF-8; null = it has a number.</summary>
+    public byte[]? Name { get; private set; }
+
+    /// <summary>The slot that it has; -1 = it waits for one.</summary>
+    public int Slot { get; set; } = -1;
+
+    /// <summary>A request of it executes, or its responses are being written.</summary>
+    public bool IsRunning { get; set; }
+
+    /// <summary>No request can come any more: END came, it was given up, or it never had an id.</summary>
+    public bool IsClosed { get; set; }
+
+    /// <summary>It was given up; what runs is the last.</summary>
+    public bool IsAborted { get; set; }
+
+    /// <summary>Since when its first request could run, clock ticks.</summary>
+    public long ReadyAt { get; set; }
+
+    /// <summary>Since when nothing of it waits or runs, clock ticks.</summary>
+    public long IdleSince { get; set; }
+
+    /// <summary>Until when it may wait for a slot, clock ticks.</summary>
+    public long ExpiresAt { get; set; }
+
+    /// <summary>The request that runs next.</summary>
+    public InferRequest? First { get; private set; }
+
+    /// <summary>Requests that wait.</summary>
+    public int Count { get; private set; }
+
+    /// <summary>What the model left for the next step, one per state.</summary>
+    public SequenceState[] States { get; } = new SequenceState[stateCount];
+
+    /// <summary>The way of its responses, while a request of it is to run again.</summary>
+    public ResponseChannel? Channel { get; set; }
+
+    /// <summary>Its id as an element of the model's input.</summary>
+    public ReadOnlyMemory<byte> Id => _id.AsMemory(0, _idLength);
+
+    /// <summary>Begins a sequence.</summary>
+    /// <param name="number">Its number, where it has no name.</param>
+    /// <param name="name">Its name; kept.</param>
+    /// <param name="type">What the model wants to see of the id; null = nothing.</param>
+    public void Begin(ulong number, byte[]? name, DataType? type)
+    {
+        Number = number;
+        Name = name;
+        Slot = -1;
+        IsRunning = IsClosed = IsAborted = false;
+        ExpiresAt = long.MaxValue;
+        Channel = null;
+        if (type is not null)
+            SetId(type.Value);
+    }
+
+    /// <summary>Adds a request behind the others.</summary>
+    public void AddLast(InferRequest request)
+    {
+        request.Sequence = this;
+        request.QueueOwner = this;
+        request.QueueNext = null;
+        if (_last is null)
+            First = request;
+        else
+            _last.QueueNext = request;
+        _last = request;
+        Count++;
+    }
+
+    /// <summary>Puts a request before the others that has run and is to run again.</summary>
+    public void AddFirst(InferRequest request)
+    {
+        request.QueueOwner = this;
+        request.QueueNext = First;
+        First = request;
+        _last ??= request;
+        Count++;
+    }
+
+    /// <summary>Takes the first request out.</summary>
+    public InferRequest TakeFirst()
+    {
+        var request = First!;
+        First = request.QueueNext;
+        if (First is null)
+            _last = null;
+        request.QueueNext = null;
+        request.QueueOwner = null;
+        Count--;
+        return request;
+    }
+
+    /// <summary>Gives the states' memory back.</summary>
+    public void DropStates()
+    {
+        foreach (ref var state in States.AsSpan())
+            state.Clear();
+    }
+
+    /// <summary>Its id for messages.</summary>
+    public static string TextOf(InferRequest request) => request.SequenceName.IsEmpty
+        ? request.SequenceId.ToString(CultureInfo.InvariantCulture)
+        : request.TextString(request.SequenceName);
+
+    private void SetId(DataType type)
+    {
+        if (type != DataType.Bytes)
+        {
+            BinaryPrimitives.WriteUInt64LittleEndian(_id, Number);
+            _idLength = type.ElementSize();
+            return;
+        }
+
+        var text = Name ?? Encoding.UTF8.GetBytes(Number.ToString(CultureInfo.InvariantCulture));
+        _idLength = sizeof(int) + text.Length;
+        if (_id.Length < _idLength)
+            _id = new byte[_idLength];
+        BinaryPrimitives.WriteInt32LittleEndian(_id, text.Length);
+        text.CopyTo(_id.AsSpan(sizeof(int)));
+    }
+}

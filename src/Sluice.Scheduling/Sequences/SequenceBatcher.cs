@@ -1,0 +1,380 @@
+using System.Buffers;
+using Microsoft.Extensions.Logging;
+using Sluice.Inference;
+using Sluice.Scheduling.Decoupled;
+using Sluice.Scheduling.Dynamic;
+using Sluice.Scheduling.Timing;
+using Sluice.Tensors;
+
+namespace Sluice.Scheduling.Sequences;
+
+/// <summary>Keeps the requests of each sequence in order and at one instance, in a slot of their own while it lasts.</summary>
+/// <remarks>
+/// <para>The lock guards the <see cref="SequenceBook"/> and what each instance has taken. Either each slot is a row of its
+/// instance's batches and idle ones are filled (direct), or the steps that have been ready for longest make a batch
+/// (oldest).</para>
+/// <para>Nothing is run twice, since the model may keep what it saw.</para>
+/// </remarks>
+public sealed class SequenceBatcher : InstanceScheduler
+{
+    private readonly SequenceBook _book;
+    private readonly IStepCutter _cutter;
+    private readonly TensorBufferPool _pool;
+    private readonly bool[] _isIdle;
+    private readonly bool _isIterative;
+    private readonly int _maxSequences;
+    private readonly (int Queued, int Backlogged) _held;
+    private bool _isHeld;
+
+    /// <summary>Creates the scheduler of one model version.</summary>
+    /// <param name="settings">Completed settings, with <see cref="ModelSettings.Sequence"/>.</param>
+    /// <param name="model">The opened model; disposed with the scheduler.</param>
+    /// <param name="instances">At least one; disposed with the scheduler.</param>
+    /// <param name="pool">Memory for inputs, outputs and states.</param>
+    /// <param name="options">Choices for all models.</param>
+    /// <param name="timer">Wakes for delays and time-outs.</param>
+    /// <param name="logger">For failures of the engine.</param>
+    public SequenceBatcher(
+        ModelSettings settings, IBackendModel model, IReadOnlyList<IModelInstance> instances, TensorBufferPool pool,
+        SchedulerOptions options, IDelayTimer timer, ILogger logger)
+        : base(
+            settings, model, [.. instances.Select(instance => Adapt(settings, instance))], pool, options, timer, logger,
+            canBatch: settings.MaxBatchSize > 1, keepsOrder: settings.Sequence!.Oldest?.PreserveOrdering == true)
+    {
+        var sequence = settings.Sequence;
+        var inputs = new SequenceInputs(settings.Inputs.Length, EngineSettings);
+        var slots = new SequenceSlots(
+            instances.Count, sequence.Oldest?.MaxCandidateSequences ?? Math.Max(1, settings.MaxBatchSize));
+        var shapes = new ShapeGroup(EngineSettings);
+        _pool = pool;
+        _isIterative = sequence.IsIterative;
+        _book = new SequenceBook(sequence, inputs, slots, instances.Count, options);
+        _cutter = sequence.Oldest is { } oldest
+            ? new OldestCutter(settings.MaxBatchSize, oldest, shapes)
+            : new DirectCutter(sequence, slots, shapes, inputs);
+        _isIdle = [.. instances.Select(_ => true)];
+        _maxSequences = options.MaxSequences;
+        _held = (options.HoldUntilQueued, options.HoldUntilBacklogged);
+        _isHeld = _held != default;
+    }
+
+    internal override bool KeepsPlaces => true;
+
+    internal override bool HasWaiting => _book.QueuedCount > 0;
+
+    /// <summary>Sequences under way.</summary>
+    internal int SequenceCount
+    {
+        get
+        {
+            lock (Gate)
+                return _book.Count;
+        }
+    }
+
+    /// <inheritdoc/>
+    public override ValueTask ExecuteAsync(InferRequest request)
+    {
+        var now = Now;
+        Stamp(request, now);
+        if (FindFault(request) is { } fault)
+        {
+            Refuse(request, fault);
+            return ValueTask.CompletedTask;
+        }
+
+        Watch(request);
+        request.PrepareWait();
+        InstanceRunner? runner = null;
+        var (admission, isConflict, isReleased) = (Admission.Cancelled, false, false);
+        lock (Gate)
+        {
+            if (!request.IsCancelled)
+                admission = _book.Admit(request, now, out var instance, out isConflict) is var taken && taken != Admission.Taken
+                    ? taken
+                    : Take(instance, now, out runner, out isReleased);
+        }
+
+        if (isConflict)
+            SchedulingLog.SequenceConflict(Logger, Sequence.TextOf(request), Settings.Name);
+        if (admission != Admission.Taken)
+        {
+            Refuse(request, admission);
+            return ValueTask.CompletedTask;
+        }
+
+        var wait = request.WaitAsync();
+        runner?.Start();
+        if (isReleased)
+            StartAll();
+        return wait;
+    }
+
+    /// <inheritdoc/>
+    public override async ValueTask DisposeAsync()
+    {
+        await base.DisposeAsync().ConfigureAwait(false);
+        lock (Gate)
+            _book.Clear();
+    }
+
+    internal override bool AllowsReschedule => _isIterative;
+
+    internal override bool IsCounted(InferRequest request) => request.Sequence is not null;
+
+    internal override void Split(ExecutionBatch batch, ReadOnlySpan<InferRequest> requests)
+    {
+        base.Split(batch, requests);
+        StateKeeper.Keep(batch, requests, _pool);
+    }
+
+    internal override void Answer(
+        ExecutionBatch batch, ReadOnlySpan<InferRequest> requests, long startedAt, long gatheredAt, long inferredAt)
+    {
+        Split(batch, requests);
+        var clients = ArrayPool<InferRequest>.Shared.Rent(requests.Length);
+        var count = 0;
+        foreach (var request in requests)
+        {
+            if (IsCounted(request))
+                clients[count++] = request;
+        }
+
+        this.RecordSuccess(clients.AsSpan(0, count), count, startedAt, gatheredAt, inferredAt);
+        ArrayPool<InferRequest>.Shared.Return(clients, clearArray: true);
+    }
+
+    internal override bool TryCut(InstanceRunner runner, bool isStarting)
+    {
+        List<InferRequest>? ended = null;
+        BatchDecision decision = default;
+        lock (Gate)
+        {
+            var now = Now;
+            var ready = _book.Ready(runner.Number);
+            _book.DropLate(runner.Number, now, ref ended);
+            if (!_isHeld && ready.Count > 0)
+                decision = _cutter.Decide(ready, runner.Number, now);
+            if (decision.Take == 0)
+            {
+                _isIdle[runner.Number] = true;
+                ScheduleFor(decision.WaitUntil);
+            }
+            else
+            {
+                runner.Begin(now);
+                var before = _book.QueuedCount;
+                _cutter.Take(_book, runner, in decision);
+                Statistics.AddPending(_book.QueuedCount - before);
+            }
+
+            Statistics.AddPending(-(ended?.Count ?? 0));
+        }
+
+        EndAll(ended);
+        if (decision.Take > 0 && CanBatch)
+            Statistics.RecordCut(decision.Reason);
+        return decision.Take > 0;
+    }
+
+    internal override void FinishTurn(InstanceRunner runner)
+    {
+        InstanceRunner? next;
+        lock (Gate)
+        {
+            runner.IsExecuting = false;
+            runner.Clear();
+            _isIdle[runner.Number] = true;
+            next = TakeToStart(runner.Number, Now);
+        }
+
+        next?.Start();
+    }
+
+    internal override void EndExecution(InstanceRunner runner)
+    {
+        List<InferRequest>? ended = null;
+        lock (Gate)
+        {
+            var now = Now;
+            runner.IsExecuting = false;
+            var kept = 0;
+            for (var i = 0; i < runner.Count; i++)
+            {
+                var request = runner[i];
+                if (request.Sequence is null)
+                    _cutter.Return(request);
+                else if (_book.FinishStep(request, now, ref ended))
+                    runner[kept++] = EndUnfinished(request, now);
+                else
+                    Statistics.AddPending(1);
+            }
+
+            runner.Truncate(kept);
+            Statistics.AddPending(-(ended?.Count ?? 0));
+            ScheduleFor(_book.NextDue);
+        }
+
+        EndAll(ended);
+    }
+
+    private protected override void OnTimer()
+    {
+        List<InferRequest>? expired = null;
+        lock (Gate)
+        {
+            if (IsDisposed)
+                return;
+            var now = Now;
+            _book.ReleaseResting(now);
+            _book.SweepBacklog(now, ref expired);
+            Statistics.AddPending(-(expired?.Count ?? 0));
+            ScheduleFor(_book.NextDue);
+        }
+
+        RejectExpiredLater(expired, "timeout of the corresponding sequence has been expired");
+        StartAll();
+    }
+
+    private protected override void OnCancelled(InferRequest request)
+    {
+        List<InferRequest>? ended = null;
+        InstanceRunner? runner;
+        lock (Gate)
+        {
+            request.IsCancelled = true;
+            if (!TryWithdraw(request))
+                return;
+            var now = Now;
+            runner = TakeToStart(_book.Abort((Sequence)request.Sequence!, now, ref ended), now);
+            Statistics.AddPending(-(ended?.Count ?? 0));
+        }
+
+        EndAll(ended);
+        runner?.Start();
+    }
+
+    /// <remarks>Whatever of the sequence still waits or runs, it cannot go on without this request.</remarks>
+    private protected override bool TryWithdraw(InferRequest request)
+    {
+        (request.QueueOwner as InstanceRunner)?.Cancel(request);
+        return request.Sequence is not null;
+    }
+
+    /// <remarks>Those that wait are watched from the beginning.</remarks>
+    private protected override void WatchWaiting()
+    {
+    }
+
+    private static IModelInstance Adapt(ModelSettings settings, IModelInstance instance) =>
+        settings.IsDecoupled && instance is not IStreamingInstance ? new SingleResponseInstance(instance) : instance;
+
+    private string? FindFault(InferRequest request)
+    {
+        if (request.RowCount != 1)
+            return $"inference request to model '{Settings.Name}' must specify batch-size 1 due to requirements of sequence batcher";
+        return request.SequenceId == 0 && request.SequenceName.IsEmpty && !_isIterative
+            ? $"inference request to model '{Settings.Name}' must specify a non-zero or non-empty correlation ID"
+            : null;
+    }
+
+    /// <summary>Counts a request that was let in, and finds out who works on it.</summary>
+    private Admission Take(int instance, long now, out InstanceRunner? runner, out bool isReleased)
+    {
+        Statistics.AddPending(1);
+        isReleased = _isHeld && _book.QueuedCount - _book.BackloggedCount >= _held.Queued && _book.BackloggedCount >= _held.Backlogged;
+        _isHeld &= !isReleased;
+        runner = TakeToStart(instance, now);
+        ScheduleFor(_book.NextDue);
+        return Admission.Taken;
+    }
+
+    private void Refuse(InferRequest request, Admission admission)
+    {
+        switch (admission)
+        {
+            case Admission.NoStart:
+                Refuse(
+                    request,
+                    $"inference request for sequence {Sequence.TextOf(request)} to model '{Settings.Name}' must specify the START flag " +
+                    "on the first request of the sequence");
+                break;
+            case Admission.TableFull:
+                request.Fail(
+                    InferenceCode.ResourceExhausted,
+                    $"model '{Settings.Name}' has {_maxSequences} sequences under way, which is its limit; end one of them first");
+                EndUnqueued(request, RefusalReason.QueueFull);
+                break;
+            default:
+                EndUnqueued(request, admission == Admission.QueueFull ? RefusalReason.QueueFull : null);
+                break;
+        }
+    }
+
+    /// <summary>Answers a request that breaks a rule of sequences.</summary>
+    private void Refuse(InferRequest request, string message)
+    {
+        request.QueueCancellation.Dispose();
+        request.IsRefused = true;
+        request.Fail(InferenceCode.InvalidArgument, message);
+        Statistics.RecordFailure(FailureReason.Other, 0);
+    }
+
+    /// <summary>Gives an instance to the caller to start, if it is idle and has a batch.</summary>
+    private InstanceRunner? TakeToStart(int instance, long now)
+    {
+        if (instance < 0 || _isHeld || !_isIdle[instance] || _book.Ready(instance).Count == 0)
+            return null;
+        if (_cutter.HasDelay && _cutter.Decide(_book.Ready(instance), instance, now) is { Take: 0 } wait)
+        {
+            ScheduleFor(wait.WaitUntil);
+            return null;
+        }
+
+        _isIdle[instance] = false;
+        return Runners[instance];
+    }
+
+    private void StartAll()
+    {
+        for (var i = 0; i < Runners.Length; i++)
+        {
+            InstanceRunner? runner;
+            lock (Gate)
+                runner = TakeToStart(i, Now);
+            runner?.Start();
+        }
+    }
+
+    private void ScheduleFor(long dueAt)
+    {
+        if (dueAt is not (0 or long.MaxValue) && dueAt < ((ITimerTarget)this).DueAt)
+            Timer.Schedule(this, dueAt);
+    }
+
+    /// <summary>Fails a request that was to run again and does not, since its caller has gone.</summary>
+    private InferRequest EndUnfinished(InferRequest request, long now)
+    {
+        if (request is { IsRescheduled: true, IsOk: true })
+        {
+            RequestEndings.FailCancelled(request);
+            Statistics.RecordFailure(FailureReason.Canceled, now - request.ReceivedAt);
+        }
+
+        return request;
+    }
+
+    /// <summary>Ends requests whose sequence was given up.</summary>
+    private void EndAll(List<InferRequest>? ended)
+    {
+        if (ended is null)
+            return;
+        foreach (var request in ended)
+        {
+            request.QueueCancellation.Dispose();
+            if (RequestEndings.IsLate(request, Now))
+                RequestEndings.FailLate(request);
+            EndCancelled(request);
+        }
+    }
+}

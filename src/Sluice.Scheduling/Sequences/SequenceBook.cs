@@ -1,0 +1,271 @@
+using System.Diagnostics;
+using Sluice.Inference;
+
+namespace Sluice.Scheduling.Sequences;
+
+/// <summary>How a request was taken.</summary>
+internal enum Admission
+{
+    /// <summary>It waits for its turn.</summary>
+    Taken,
+
+    /// <summary>Its caller has gone.</summary>
+    Cancelled,
+
+    /// <summary>Its sequence is not known, and it does not begin one.</summary>
+    NoStart,
+
+    /// <summary>Too many requests wait.</summary>
+    QueueFull,
+
+    /// <summary>Too many sequences are under way.</summary>
+    TableFull,
+}
+
+/// <summary>The sequences of one model: which wait for a slot, which have a step ready, which rest.</summary>
+/// <remarks>
+/// <para>A sequence waits for a slot (backlog), has a step that can run (ready, by instance), runs, or rests; each of the
+/// first, second and last has its list.</para>
+/// <para><b>Threads.</b> None of its own: the scheduler holds its lock around every call.</para>
+/// </remarks>
+internal sealed class SequenceBook
+{
+    private readonly SequenceInputs _inputs;
+    private readonly SequenceTable _table;
+    private readonly SequenceSlots _slots;
+    private readonly SequenceList _backlog = new();
+    private readonly SequenceList _resting = new();
+    private readonly SequenceList[] _ready;
+    private readonly bool _isIterative;
+    private readonly long _idleTicks;
+    private readonly int _maxQueued;
+
+    /// <param name="sequence">What is configured.</param>
+    /// <param name="inputs">Completes requests.</param>
+    /// <param name="slots">All free.</param>
+    /// <param name="instanceCount">1 or more.</param>
+    /// <param name="options">Bounds.</param>
+    public SequenceBook(
+        SequenceSettings sequence, SequenceInputs inputs, SequenceSlots slots, int instanceCount, SchedulerOptions options)
+    {
+        _inputs = inputs;
+        _slots = slots;
+        _isIterative = sequence.IsIterative;
+        _table = new SequenceTable(sequence.States.Length, inputs.IdType, options.MaxSequences);
+        _ready = [.. Enumerable.Range(0, instanceCount).Select(_ => new SequenceList())];
+        _idleTicks = Ticks(sequence.MaxIdleMicroseconds);
+        _maxQueued = options.MaxQueuedRequests;
+    }
+
+    /// <summary>Sequences under way.</summary>
+    public int Count => _table.Count;
+
+    /// <summary>Requests that wait, for a slot or for their turn.</summary>
+    public int QueuedCount { get; private set; }
+
+    /// <summary>Those of them whose sequence waits for a slot.</summary>
+    public int BackloggedCount { get; private set; }
+
+    /// <summary>When to look at the times again; <see cref="long.MaxValue"/> = never.</summary>
+    public long NextDue => Math.Min(NextExpiry, _resting.First is { } resting ? resting.IdleSince + _idleTicks : long.MaxValue);
+
+    private long NextExpiry { get; set; } = long.MaxValue;
+
+    /// <summary>Sequences of an instance that have a step ready, the longest ready one first.</summary>
+    public SequenceList Ready(int instance) => _ready[instance];
+
+    /// <summary>Takes a request in.</summary>
+    /// <param name="request">With the row count of one.</param>
+    /// <param name="now">The clock.</param>
+    /// <param name="instance">The instance that has got something to do; -1 = none.</param>
+    /// <param name="isConflict">The request begins a sequence anew whose end never came.</param>
+    public Admission Admit(InferRequest request, long now, out int instance, out bool isConflict)
+    {
+        instance = -1;
+        isConflict = false;
+        if (QueuedCount >= _maxQueued)
+            return Admission.QueueFull;
+        var isAnonymous = request.SequenceId == 0 && request.SequenceName.IsEmpty;
+        request.IsSequenceStart |= isAnonymous;
+        var sequence = isAnonymous ? null : _table.Find(request);
+        isConflict = sequence is not null && request.IsSequenceStart;
+        if (sequence is null && !request.IsSequenceStart)
+            return Admission.NoStart;
+        if (sequence is null && _table.IsFull)
+            return Admission.TableFull;
+        sequence ??= Begin(request);
+        sequence.AddLast(request);
+        QueuedCount++;
+        if (request.IsSequenceEnd)
+            _table.Close(sequence);
+        if (sequence.Slot < 0)
+            NoteBacklogged(request, sequence, now);
+        else if (TryMakeReady(sequence, now))
+            instance = _slots.InstanceOf(sequence);
+        return Admission.Taken;
+    }
+
+    /// <summary>Takes the step of a ready sequence out; it runs from here on.</summary>
+    public InferRequest Take(Sequence sequence)
+    {
+        sequence.List!.Remove(sequence);
+        sequence.IsRunning = true;
+        QueuedCount--;
+        return sequence.TakeFirst();
+    }
+
+    /// <summary>A step has run.</summary>
+    /// <param name="request">The step.</param>
+    /// <param name="now">The clock.</param>
+    /// <param name="ended">Receives requests that nothing will come of any more.</param>
+    /// <returns>False when the request goes on to another step.</returns>
+    public bool FinishStep(InferRequest request, long now, ref List<InferRequest>? ended)
+    {
+        var sequence = (Sequence)request.Sequence!;
+        sequence.IsRunning = false;
+        var goesOn = request.IsRescheduled && request.IsOk && !sequence.IsAborted;
+        if (goesOn)
+        {
+            request.IsRescheduled = request.IsSequenceStart = false;
+            request.QueuedAt = now;
+            sequence.AddFirst(request);
+            QueuedCount++;
+        }
+
+        if (sequence.IsAborted || (!goesOn && (request.IsSequenceEnd || _isIterative)))
+        {
+            // Only an iterative model's sequence may have requests behind its last.
+            Abort(sequence, now, ref ended);
+        }
+        else if (!TryMakeReady(sequence, now))
+        {
+            sequence.IdleSince = now;
+            _resting.AddLast(sequence);
+        }
+
+        if (!goesOn)
+            request.Sequence = null;
+        return !goesOn;
+    }
+
+    /// <summary>Gives a sequence up: what waits of it ends, and its slot is free as soon as nothing of it runs.</summary>
+    /// <returns>The instance that has got something to do; -1 = none.</returns>
+    public int Abort(Sequence sequence, long now, ref List<InferRequest>? ended)
+    {
+        _table.Close(sequence);
+        sequence.IsAborted = true;
+        if (sequence.Slot < 0)
+            BackloggedCount -= sequence.Count;
+        QueuedCount -= sequence.Count;
+        while (sequence.Count > 0)
+        {
+            var request = sequence.TakeFirst();
+            request.Sequence = null;
+            (ended ??= []).Add(request);
+        }
+
+        sequence.List?.Remove(sequence);
+        return sequence.IsRunning ? -1 : Release(sequence, now);
+    }
+
+    /// <summary>Gives up sequences whose next step's caller has stopped waiting.</summary>
+    public void DropLate(int instance, long now, ref List<InferRequest>? ended)
+    {
+        for (var sequence = _ready[instance].First; sequence is not null;)
+        {
+            var next = sequence.Next;
+            if (Dynamic.RequestEndings.IsLate(sequence.First!, now))
+                Abort(sequence, now, ref ended);
+            sequence = next;
+        }
+    }
+
+    /// <summary>Frees the slots of sequences that have rested for too long.</summary>
+    public void ReleaseResting(long now)
+    {
+        while (_resting.First is { } sequence && sequence.IdleSince + _idleTicks <= now)
+        {
+            _resting.Remove(sequence);
+            Release(sequence, now);
+        }
+    }
+
+    /// <summary>Forgets all that rest; the model is gone.</summary>
+    public void Clear()
+    {
+        while (_resting.First is { } sequence)
+        {
+            _resting.Remove(sequence);
+            _table.Remove(sequence);
+        }
+    }
+
+    /// <summary>Gives up sequences that have waited for a slot for longer than their requests allow.</summary>
+    public void SweepBacklog(long now, ref List<InferRequest>? expired)
+    {
+        if (NextExpiry > now)
+            return;
+        NextExpiry = long.MaxValue;
+        for (var sequence = _backlog.First; sequence is not null;)
+        {
+            var next = sequence.Next;
+            if (sequence.ExpiresAt <= now)
+                Abort(sequence, now, ref expired);
+            else
+                NextExpiry = Math.Min(NextExpiry, sequence.ExpiresAt);
+            sequence = next;
+        }
+    }
+
+    /// <summary>Microseconds in clock ticks; huge numbers mean never.</summary>
+    public static long Ticks(long microseconds) => microseconds <= long.MaxValue / 2 / Stopwatch.Frequency
+        ? microseconds * Stopwatch.Frequency / 1_000_000
+        : long.MaxValue / 2;
+
+    private Sequence Begin(InferRequest request)
+    {
+        var sequence = _table.Add(request);
+        if (request.SequenceId == 0 && request.SequenceName.IsEmpty)
+            request.SequenceId = sequence.Number;
+        if (_backlog.Count > 0 || !_slots.TryTake(sequence))
+            _backlog.AddLast(sequence);
+        return sequence;
+    }
+
+    private void NoteBacklogged(InferRequest request, Sequence sequence, long now)
+    {
+        BackloggedCount++;
+        if (request.TimeoutMicroseconds <= 0)
+            return;
+        sequence.ExpiresAt = Math.Min(sequence.ExpiresAt, now + Ticks(request.TimeoutMicroseconds));
+        NextExpiry = Math.Min(NextExpiry, sequence.ExpiresAt);
+    }
+
+    /// <summary>Lets a sequence's next request run, if there is one and nothing of the sequence runs.</summary>
+    private bool TryMakeReady(Sequence sequence, long now)
+    {
+        if (sequence.IsRunning || sequence.Count == 0 || ReferenceEquals(sequence.List, _ready[_slots.InstanceOf(sequence)]))
+            return false;
+        sequence.List?.Remove(sequence);
+        sequence.ReadyAt = now;
+        _inputs.Attach(sequence.First!, sequence);
+        _ready[_slots.InstanceOf(sequence)].AddLast(sequence);
+        return true;
+    }
+
+    /// <summary>Forgets a sequence; the one that has waited for longest gets its slot.</summary>
+    private int Release(Sequence sequence, long now)
+    {
+        var slot = sequence.Slot;
+        if (slot >= 0)
+            _slots.Free(sequence);
+        _table.Remove(sequence);
+        if (slot < 0 || _backlog.First is not { } waiting)
+            return -1;
+        _backlog.Remove(waiting);
+        BackloggedCount -= waiting.Count;
+        _slots.Give(waiting, slot);
+        TryMakeReady(waiting, now);
+        return _slots.InstanceOf(waiting);
+    }
+}

@@ -1,0 +1,186 @@
+using Sluice.Inference;
+using Sluice.Testing;
+using static Sluice.Scheduling.Tests.SequenceFixture;
+
+namespace Sluice.Scheduling.Tests;
+
+/// <summary>Models that have a request run again (spec §3.5).</summary>
+public sealed class IterativeSequenceTests
+{
+    private static readonly SequenceSettings Iterative = new() { IsIterative = true };
+
+    [Fact]
+    public async Task Reschedule_Group_ComesAgainWithoutStartAndAnswersInTheEnd()
+    {
+        var instance = new ManualRequestInstance();
+        await using var fixture = new SequenceFixture(Model(Iterative with { Controls = Controls().Controls }), instance: instance);
+        var (request, done) = fixture.Send("0", 5);
+        var ids = new List<ulong>();
+        for (var step = 0; step < 3; step++)
+        {
+            var group = await instance.NextAsync();
+            Assert.Equal(request, group.Requests[0]);
+            Assert.Equal((step == 0 ? 1 : 0, 1), (group.Int(0, "START"), group.Int(0, "READY")));
+            ids.Add(request.SequenceId);
+            group.End(requests =>
+            {
+                if (step < 2)
+                    requests.Reschedule(0);
+                else
+                    Answer(requests, 0, 50);
+            });
+        }
+
+        await done;
+        Assert.Equal(50, ValueOf(request));
+        Assert.Single(ids.Distinct());
+        Assert.NotEqual(0UL, ids[0]);
+        Assert.Equal(0, fixture.Batcher.SequenceCount);
+        Assert.Equal(1, fixture.Statistics.Success.Count);
+    }
+
+    [Fact]
+    public async Task Reschedule_SeveralRequests_ShareBatchesWhileTheyLast()
+    {
+        var instance = new ManualRequestInstance();
+        var settings = Model(Iterative with { Oldest = new OldestSettings { MaxCandidateSequences = 4 } });
+        await using var fixture = new SequenceFixture(settings, instance: instance);
+        var first = fixture.Send("0", 1);
+        var group = await instance.NextAsync();
+        var second = fixture.Send("0", 2);
+        group.End(requests => requests.Reschedule(0));
+        group = await instance.NextAsync();
+        Assert.Equal([second.Request, first.Request], group.Requests);
+        group.End(requests =>
+        {
+            requests.Reschedule(0);
+            Answer(requests, 1, 10);
+        });
+        await first.Done;
+        group = await instance.NextAsync();
+        group.End(requests => Answer(requests, 0, 20));
+        await second.Done;
+        Assert.Equal((10, 20), (ValueOf(first.Request), ValueOf(second.Request)));
+    }
+
+    [Fact]
+    public async Task Reschedule_ModelThatIsNotIterative_FailsTheRequest()
+    {
+        var instance = new ManualRequestInstance();
+        await using var fixture = new SequenceFixture(Model(new SequenceSettings()), instance: instance);
+        var (request, done) = fixture.Send("1", 1, Start);
+        (await instance.NextAsync()).End(requests => requests.Reschedule(0));
+        await done;
+        Assert.Equal(
+            (InferenceCode.InvalidArgument, "Request is released with TRITONSERVER_REQUEST_RELEASE_RESCHEDULE, while the model is not " +
+                "configured to handle such a flag."),
+            (request.Status, request.StatusMessage));
+    }
+
+    [Fact]
+    public async Task Reschedule_CallerHasGone_EndsTheRequest()
+    {
+        var instance = new ManualRequestInstance();
+        await using var fixture = new SequenceFixture(Model(Iterative), instance: instance);
+        using var lifetime = new FakeLifetime();
+        var request = fixture.Step("0", 1);
+        request.Lifetime = lifetime;
+        var done = fixture.Send(request);
+        var group = await instance.NextAsync();
+        lifetime.Cancel();
+        Assert.Equal([0], instance.Cancelled);
+        group.End(requests => requests.Reschedule(0));
+        await done;
+        Assert.Equal(InferenceCode.Cancelled, request.Status);
+        Assert.Equal((0, 1L), (fixture.Batcher.SequenceCount, fixture.Statistics.FailureCount(FailureReason.Canceled)));
+    }
+
+    [Fact]
+    public async Task Reschedule_DecoupledStream_SendsResponsesFromStepToStep()
+    {
+        var instance = new ManualStreamingInstance();
+        await using var fixture = new SequenceFixture(Model(Iterative) with { IsDecoupled = true }, instance: instance);
+        var sink = new FakeSink();
+        var request = fixture.Step("0", 3);
+        request.Sink = sink;
+        var done = fixture.Send(request);
+        for (var step = 2; step >= 0; step--)
+        {
+            var run = await instance.NextRunAsync();
+            await run.SendAsync(step, isFinal: step == 0);
+            if (step > 0)
+                await run.Responses.RescheduleAsync();
+            run.End();
+        }
+
+        await done;
+        Assert.Equal([2, 1, 0], sink.Entries.Select(entry => entry.Value!.Value));
+        Assert.Equal([ResponseKind.Partial, ResponseKind.Partial, ResponseKind.Final], sink.Entries.Select(entry => entry.Kind));
+        Assert.Equal((1L, 3L, 0), (fixture.Statistics.Success.Count, fixture.Statistics.ExecutionCount, fixture.Batcher.SequenceCount));
+    }
+
+    [Fact]
+    public async Task Reschedule_DecoupledSequenceThatIsNotIterative_FailsTheRequest()
+    {
+        var instance = new ManualStreamingInstance();
+        await using var fixture = new SequenceFixture(Model(new SequenceSettings()) with { IsDecoupled = true }, instance: instance);
+        var sink = new FakeSink();
+        var request = fixture.Step("1", 3, Start);
+        request.Sink = sink;
+        var done = fixture.Send(request);
+        var run = await instance.NextRunAsync();
+        await run.Responses.RescheduleAsync();
+        run.End();
+        await done;
+        Assert.Contains(
+            "TRITONSERVER_REQUEST_RELEASE_RESCHEDULE", Assert.Single(sink.Entries).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Execute_DecoupledSequence_NextStepWaitsForTheFinalResponse()
+    {
+        var instance = new ManualStreamingInstance();
+        await using var fixture = new SequenceFixture(Model(Controls()) with { IsDecoupled = true }, instance: instance);
+        var (first, second) = (fixture.Step("1", 3, Start), fixture.Step("1", 4, End));
+        first.Sink = new FakeSink();
+        second.Sink = new FakeSink();
+        var done = new[] { fixture.Send(first), fixture.Send(second) };
+        var run = await instance.NextRunAsync();
+        Assert.Equal((1, 0), (Control(run, 1), Control(run, 3)));
+        run.End();
+        await run.Responses.CompleteAsync();
+        run = await instance.NextRunAsync();
+        Assert.Equal((0, 1), (Control(run, 1), Control(run, 3)));
+        await run.Responses.CompleteAsync();
+        run.End();
+        await Task.WhenAll(done);
+    }
+
+    [Fact]
+    public async Task Execute_DecoupledEngineThatAnswersOnce_KeepsItsState()
+    {
+        var settings = Model(new SequenceSettings { States = [State("", 1)] }) with { IsDecoupled = true };
+        await using var fixture = new SequenceFixture(settings);
+        fixture.Accumulate();
+        var sink = new FakeSink();
+        foreach (var (value, flags) in new[] { (5, Start), (3, 0), (1, End) })
+        {
+            var request = fixture.Step("1", value, flags);
+            request.Sink = sink;
+            await fixture.Send(request);
+        }
+
+        Assert.Equal([5, 8, 9], sink.Entries.Select(entry => entry.Value!.Value));
+    }
+
+    private static unsafe int Control(ManualStreamRun run, int index) => *(int*)run.Responses.Inputs.Inputs[index].Data;
+
+    private static void Answer(IRequestGroup requests, int position, int value)
+    {
+        var response = requests.Rent(position);
+        var buffer = response.Pool.Rent(sizeof(int));
+        BitConverter.TryWriteBytes(buffer.GetSpan(), value);
+        response.SetOutput(0, Tensors.Shape.Create([1, 1]), buffer);
+        requests.Answer(position, response);
+    }
+}
