@@ -41,6 +41,13 @@ public sealed record BatchInputSettings
     public required string SourceInput { get; init; }
 }
 
+/// <summary>One input that is made from the requests of a batch.</summary>
+/// <param name="Kind">What it holds.</param>
+/// <param name="DataType"><see cref="DataType.Int32"/> or <see cref="DataType.Fp32"/>.</param>
+/// <param name="Source">Index of the input that is counted.</param>
+/// <param name="Target">Index of the input that is made.</param>
+public readonly record struct BatchTensor(BatchInputKind Kind, DataType DataType, int Source, int Target);
+
 /// <summary>Outputs that hold the requests' results behind one another, each as large as the request's own input.</summary>
 public sealed record BatchOutputSettings
 {

@@ -12,7 +12,7 @@ public static class EngineSettings
     {
         ArgumentNullException.ThrowIfNull(settings);
         var sequence = settings.Sequence;
-        if (sequence is null && settings.BatchInputs.IsEmpty)
+        if (sequence is null && settings.BatchInputs.IsEmpty && settings.BatchOutputs.IsEmpty)
             return settings;
         var states = sequence?.States ?? [];
         var newOutputs = states.Where(state => settings.Outputs.All(output => output.Name != state.OutputName)).ToArray();
@@ -25,11 +25,13 @@ public static class EngineSettings
                 .. states.Select(state => Tensor(state.InputName, state.DataType, state.Dims)),
                 .. settings.BatchInputs.SelectMany(input => input.TargetNames.Select(name => OfBatch(name, input))),
             ],
-            Outputs = [.. settings.Outputs, .. newOutputs.Select(state => Tensor(state.OutputName, state.DataType, state.Dims))],
+            Outputs = [.. settings.Outputs.Select(output => Scatter(settings, output)), .. newOutputs.Select(state => Tensor(state.OutputName, state.DataType, state.Dims))],
             HiddenOutputCount = newOutputs.Length,
         };
         return engine with
         {
+            BatchTensors = [.. settings.BatchInputs.SelectMany(input => input.TargetNames.Select(name => new BatchTensor(
+                input.Kind, input.DataType, IndexOf(engine.Inputs, input.SourceInput), IndexOf(engine.Inputs, name))))],
             StateOutputs = [.. states.Select(state => IndexOf(engine.Outputs, state.OutputName))],
         };
     }
@@ -48,6 +50,11 @@ public static class EngineSettings
 
     private static TensorSettings Tensor(string name, DataType type, params long[] dims) =>
         new() { Name = name, DataType = type, Dims = dims };
+
+    private static TensorSettings Scatter(ModelSettings settings, TensorSettings output) =>
+        settings.BatchOutputs.FirstOrDefault(scattered => scattered.TargetNames.Contains(output.Name)) is { } found
+            ? output with { ScatterSource = IndexOf(settings.Inputs, found.SourceInput) }
+            : output;
 
     private static TensorSettings OfBatch(string name, BatchInputSettings input) => new()
     {

@@ -100,6 +100,9 @@ public sealed record ModelSettings
     /// <summary>Outputs that are split by the requests' own shapes.</summary>
     public ImmutableArray<BatchOutputSettings> BatchOutputs { get; init; } = [];
 
+    /// <summary>Which inputs are made from which at each batch; see <see cref="EngineSettings"/>.</summary>
+    public ImmutableArray<BatchTensor> BatchTensors { get; init; } = [];
+
     /// <summary>Outputs at the end of <see cref="Outputs"/> that clients do not see; see <see cref="EngineSettings"/>.</summary>
     public int HiddenOutputCount { get; init; }
 

@@ -46,7 +46,11 @@ public sealed record TensorSettings
     /// model.</summary>
     public bool AcceptsFewer { get; init; }
 
-    /// <summary>Inputs only: requests of different shapes may share a batch.</summary>
+    /// <summary>Outputs only: index of the input that gives each request's part its shape; null = parts are rows.</summary>
+    public int? ScatterSource { get; init; }
+
+    /// <summary>Inputs only: requests of different shapes may share a batch; the model gets their elements one behind the other,
+    /// in one dimension.</summary>
     public bool AllowRaggedBatch { get; init; }
 
     /// <summary>The tensor holds a shape, so it has no batch dimension.</summary>

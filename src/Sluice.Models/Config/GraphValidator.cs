@@ -34,9 +34,10 @@ internal static class GraphValidator
 
         foreach (var output in config.Output)
         {
-            var isBatched = config.MaxBatchSize > 0 && !output.IsShapeTensor;
+            var isScattered = config.BatchOutput.Any(scattered => scattered.TargetName.Contains(output.Name));
+            var isBatched = config.MaxBatchSize > 0 && !output.IsShapeTensor && !isScattered;
             var shape = new ConfiguredShape(
-                output.Name, output.DataType, output.Reshape?.Shape ?? output.Dims, isBatched);
+                output.Name, output.DataType, isScattered ? [-1] : output.Reshape?.Shape ?? output.Dims, isBatched);
             Check(config.Name, "output", shape, graph.Outputs, errors);
         }
 

@@ -29,12 +29,29 @@ internal static unsafe class BatchAssembler
             input.DataType = first.DataType;
             input.Shape = EngineShape(in first, settings.Inputs[i], settings.MaxBatchSize > 0, batch.RowCount);
             Place(batch, requests, i, ref input);
+            if (settings.Inputs[i].AllowRaggedBatch && settings.MaxBatchSize > 0)
+                input.Shape = Shape.Create([CountElements(requests, i)]);
         }
+
+        if (!settings.BatchTensors.IsEmpty)
+            BatchTensors.Add(batch, requests);
 
         foreach (var request in requests)
             RequestOutputs(batch, request);
         if (requests.Length == 1 && requests[0].NeedsPlacement)
             PlaceOutputs(batch, requests[0]);
+    }
+
+    private static long CountElements(ReadOnlySpan<InferRequest> requests, int index)
+    {
+        long total = 0;
+        foreach (var request in requests)
+        {
+            request.Inputs[request.InputByIndex[index]].Shape.TryGetElementCount(out var count);
+            total += count;
+        }
+
+        return total;
     }
 
     /// <summary>Lets the model write outputs straight into the client's memory, where nobody can be hurt by it.</summary>

@@ -20,7 +20,7 @@ internal static class BatchSplitter
             var walk = new RowWalk(batch, i, buffer, in shape, requests.Length == 1);
             foreach (var request in requests)
             {
-                walk.Next(request.RowCount, out var rows, out var offset, out var length);
+                walk.Next(request, out var rows, out var offset, out var length);
                 Give(request, batch, i, buffer, ClientShape(in rows, settings, i), offset, length);
             }
         }

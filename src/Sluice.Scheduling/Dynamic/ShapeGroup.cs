@@ -12,8 +12,10 @@ internal sealed class ShapeGroup
     {
         _settings = settings;
         _isAlwaysEqual = settings.Inputs.All(input =>
-            !input.IsOptional && !input.IsShapeTensor && !input.AcceptsFewer && input.Dims.All(dimension => dimension >= 0));
+            !input.IsOptional && !input.IsShapeTensor && !input.AcceptsFewer && (IsRagged(input) || input.Dims.All(dimension => dimension >= 0)));
     }
+
+    private bool IsRagged(TensorSettings input) => input.AllowRaggedBatch && _settings.MaxBatchSize > 0;
 
     public bool AreEqual(InferRequest first, InferRequest other)
     {
@@ -24,7 +26,7 @@ internal sealed class ShapeGroup
             var (a, b) = (first.InputByIndex[i], other.InputByIndex[i]);
             if (a < 0 != b < 0)
                 return false;
-            if (a < 0)
+            if (a < 0 || IsRagged(_settings.Inputs[i]))
                 continue;
             ref var left = ref first.Inputs[a];
             ref var right = ref other.Inputs[b];

@@ -18,6 +18,9 @@ internal sealed class ModelWarmUp(DynamicBatcher scheduler, ILogger logger)
 
     private readonly SampleRows _samples = new(scheduler.Settings);
 
+    // Rows of one request are not what such a model makes its answer from.
+    private readonly bool _isRagged = scheduler.Settings.Inputs.Any(input => input.AllowRaggedBatch);
+
     public async Task RunAsync(CancellationToken cancellationToken)
     {
         var started = scheduler.Now;
@@ -31,7 +34,7 @@ internal sealed class ModelWarmUp(DynamicBatcher scheduler, ILogger logger)
                 break;
         }
 
-        if (scheduler.CanBatch && Stopwatch.GetElapsedTime(started, scheduler.Now) < Budget * 10)
+        if (scheduler.CanBatch && !_isRagged && Stopwatch.GetElapsedTime(started, scheduler.Now) < Budget * 10)
             await CheckBatchAsync().ConfigureAwait(false);
         scheduler.ForgetWarmUp();
     }

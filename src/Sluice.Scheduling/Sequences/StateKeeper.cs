@@ -31,7 +31,7 @@ internal static class StateKeeper
             var rows = new RowWalk(batch, index, buffer, in shape, requests.Length == 1);
             foreach (var request in requests)
             {
-                rows.Next(request.RowCount, out var rowShape, out var offset, out var length);
+                rows.Next(request, out var rowShape, out var offset, out var length);
                 if (request.Sequence is Sequence sequence)
                     Store(sequence, i, pool, in rowShape, buffer.GetSpan().Slice(offset, length), output.Name, settings.Name);
             }

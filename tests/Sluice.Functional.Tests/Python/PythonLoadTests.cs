@@ -76,10 +76,99 @@ public sealed class PythonLoadTests
     }
 
     [Fact]
-    public async Task Sequences_OfAModelWithTwoInstances_AreRefused()
+    public async Task Sequences_OfAModelWithTwoInstances_StayAtTheirs()
     {
-        await using var server = await StartAsync(Answering, Config + "sequence_batching { }\ninstance_group { count: 2 }");
-        Assert.Contains("'sequence_batching', which this server does not support yet", server.Log, StringComparison.Ordinal);
+        const string Code = """
+            import numpy as np
+            import triton_python_backend_utils as pb
+            class TritonPythonModel:
+                sums = {}
+                def execute(self, requests):
+                    answers = []
+                    for request in requests:
+                        names = sorted(t.name() for t in request.inputs())
+                        assert names == ["END", "START", "X"], names
+                        value = lambda name: pb.get_input_tensor_by_name(request, name).as_numpy().reshape(-1)[0]
+                        key = request.correlation_id()
+                        total = value("X") + (0 if value("START") else self.sums[key])
+                        self.sums[key] = total
+                        if value("END"):
+                            del self.sums[key]
+                        answers.append(pb.InferenceResponse([pb.Tensor("Y", np.array([[total]], np.float32))]))
+                    return answers
+            """;
+        await using var server = await StartAsync(Code, """
+            backend: "python" max_batch_size: 4
+            input { name: "X" data_type: TYPE_FP32 dims: 1 } output { name: "Y" data_type: TYPE_FP32 dims: 1 }
+            instance_group { count: 2 kind: KIND_CPU }
+            sequence_batching {
+              oldest { max_candidate_sequences: 4 }
+              control_input [
+                { name: "START" control { kind: CONTROL_SEQUENCE_START int32_false_true: [ 0, 1 ] } },
+                { name: "END" control { kind: CONTROL_SEQUENCE_END fp32_false_true: [ 0, 1 ] } } ]
+            }
+            """);
+        using var http = server.CreateHttp();
+        await Task.WhenAll(Enumerable.Range(1, 8).Select(async id =>
+        {
+            for (var step = 1; step <= 4; step++)
+            {
+                var (_, body) = await PythonRequests.PostAsync(http, "own", $$"""
+                    {"inputs":[{"name":"X","datatype":"FP32","shape":[1,1],"data":[{{id}}]}],
+                     "parameters":{"sequence_id":{{(id % 2 == 0 ? $"{id}" : $"\"s{id}\"")}},"sequence_start":{{(step == 1 ? "true" : "false")}},
+                     "sequence_end":{{(step == 4 ? "true" : "false")}} } }
+                    """);
+                Assert.True(body.TryGetProperty("outputs", out var outputs), body.GetRawText());
+                Assert.Equal(id * step, outputs[0].GetProperty("data")[0].GetDouble());
+            }
+        }));
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("model_transaction_policy { decoupled: true }")]
+    public async Task Rescheduled_Requests_ComeAgainUntilTheyAreAnswered(string policy)
+    {
+        const string Code = """
+            import json
+            import numpy as np
+            import triton_python_backend_utils as pb
+            class TritonPythonModel:
+                def initialize(self, args):
+                    self.decoupled = pb.using_decoupled_model_transaction_policy(json.loads(args["model_config"]))
+                    self.seen = {}
+                def execute(self, requests):
+                    answers = []
+                    for request in requests:
+                        key = request.correlation_id()
+                        self.seen[key] = self.seen.get(key, 0) + 1
+                        wanted = int(pb.get_input_tensor_by_name(request, "X").as_numpy().reshape(-1)[0])
+                        answer = pb.InferenceResponse([pb.Tensor("Y", np.array([[self.seen[key]]], np.float32))])
+                        if self.seen[key] < wanted:
+                            request.set_release_flags(pb.TRITONSERVER_REQUEST_RELEASE_RESCHEDULE)
+                            if self.decoupled:
+                                request.get_response_sender().send(answer)
+                            answers.append(None)
+                        elif self.decoupled:
+                            request.get_response_sender().send(answer, flags=pb.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
+                        else:
+                            answers.append(answer)
+                    return None if self.decoupled else answers
+            """;
+        await using var server = await StartAsync(Code, $$"""
+            backend: "python" max_batch_size: 4
+            input { name: "X" data_type: TYPE_FP32 dims: 1 } output { name: "Y" data_type: TYPE_FP32 dims: 1 }
+            sequence_batching { iterative_sequence: true } {{policy}}
+            """);
+        using var http = server.CreateHttp();
+        await Task.WhenAll(Enumerable.Range(1, 6).Select(async wanted =>
+        {
+            using var content = new StringContent($$"""{"X":[{{wanted}}]}""");
+            using var response = await http.PostAsync($"v2/models/own/generate{(policy.Length > 0 ? "_stream" : "")}", content);
+            var text = await response.Content.ReadAsStringAsync();
+            int[] expected = policy.Length > 0 ? [.. Enumerable.Range(1, wanted)] : [wanted];
+            Assert.Equal(expected, text.Split("\"Y\":").Skip(1).Select(part => (int)double.Parse(part.Split(',', '}')[0], System.Globalization.CultureInfo.InvariantCulture)));
+        }));
     }
 
     private static Task<OperatedServer> StartAsync(
