@@ -74,6 +74,12 @@ public abstract class InstanceScheduler : ModelScheduler
             runner.IsExecuting = false;
     }
 
+    /// <summary>Learns how long executions take.</summary>
+    /// <param name="rows">Rows of one that has ended.</param>
+    /// <param name="ticks">Its whole time.</param>
+    /// <param name="now">The clock.</param>
+    internal virtual void Learn(int rows, long ticks, long now) => Overload.Times.Observe(rows, ticks);
+
     /// <summary>A model may have a request run again.</summary>
     internal virtual bool AllowsReschedule => false;
 

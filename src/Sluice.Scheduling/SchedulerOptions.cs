@@ -20,6 +20,10 @@ public sealed record SchedulerOptions
     /// <summary>When models refuse work to keep their queues short, unless their own configuration says otherwise.</summary>
     public OverloadSettings Overload { get; init; } = new();
 
+    /// <summary>Latency within which batching models choose size and delay themselves, unless their configuration says otherwise; zero = as
+    /// configured (default).</summary>
+    public TimeSpan LatencyObjective { get; init; }
+
     /// <summary>Keep the times of executions' parts per request, for summaries. Default false.</summary>
     public bool KeepsStageLatencies { get; init; }
 

@@ -1,3 +1,7 @@
+using System.Diagnostics;
+using System.Globalization;
+using Sluice.Inference;
+
 namespace Sluice.Scheduling.Dynamic;
 
 /// <summary>Learns a model's run time by batch size while it serves, and sets size and delay for a stated latency.</summary>
@@ -9,6 +13,7 @@ namespace Sluice.Scheduling.Dynamic;
 /// </remarks>
 internal sealed class BatchTuner
 {
+    private const string ObjectiveName = "slo_ms";
     private const double Forget = 0.98;
     private const double Margin = 0.9;
     private const double LeastCompany = 0.3;
@@ -37,6 +42,22 @@ internal sealed class BatchTuner
         _instances = instances;
         _period = objectiveTicks * 2.0;
         Policy = new BatchPolicy(maxRows, [], 0);
+    }
+
+    /// <summary>Makes one for a model that has a latency objective: its parameter <c>slo_ms</c>, else the server's.</summary>
+    /// <returns>Null when it has none or makes no batches.</returns>
+    /// <exception cref="InferenceException">The parameter makes no sense.</exception>
+    public static BatchTuner? For(ModelSettings model, TimeSpan serversObjective, int instances)
+    {
+        var objective = serversObjective;
+        if (model.Parameters.TryGetValue(ObjectiveName, out var text))
+            objective = double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var milliseconds) && milliseconds is >= 0 and <= 3_600_000
+                ? TimeSpan.FromMilliseconds(milliseconds)
+                : throw InferenceException.Invalid(
+                    $"parameter '{ObjectiveName}' of model '{model.Name}' must be a number of milliseconds from 0 (none) to 3600000, not '{text}'");
+        return objective > TimeSpan.Zero && model is { MaxBatchSize: > 1, DynamicBatching: not null }
+            ? new BatchTuner(model.MaxBatchSize, (long)(objective.TotalSeconds * Stopwatch.Frequency), instances)
+            : null;
     }
 
     /// <summary>The choice so far; at first: whatever waits goes at once.</summary>

@@ -16,7 +16,8 @@ public sealed class DynamicBatcher : InstanceScheduler
 {
     private readonly Stack<InstanceRunner> _idle;
     private readonly RequestQueue _queue;
-    private readonly BatchPolicy _policy;
+    private readonly BatchTuner? _tuner;
+    private volatile BatchPolicy _policy;
     private readonly ShapeGroup _shapes;
     private readonly bool _neverInline;
     private int _heldUntil;
@@ -42,7 +43,8 @@ public sealed class DynamicBatcher : InstanceScheduler
         var batching = CanBatch ? settings.DynamicBatching : null;
         _queue = new RequestQueue(settings.DynamicBatching, options.MaxQueuedRequests);
         var delayTicks = (batching?.MaxQueueDelayMicroseconds ?? 0) * Stopwatch.Frequency / 1_000_000;
-        _policy = new BatchPolicy(settings.MaxBatchSize, batching?.PreferredBatchSizes ?? [], delayTicks);
+        _tuner = BatchTuner.For(settings, options.LatencyObjective, instances.Count);
+        _policy = _tuner?.Policy ?? new BatchPolicy(settings.MaxBatchSize, batching?.PreferredBatchSizes ?? [], delayTicks);
         _shapes = new ShapeGroup(settings);
         _heldUntil = options.HoldUntilQueued;
         _neverInline = Order is not null || _heldUntil > 0;
@@ -58,6 +60,18 @@ public sealed class DynamicBatcher : InstanceScheduler
     }
 
     internal override bool HasWaiting => _queue.Count > 0;
+
+    internal override void Learn(int rows, long ticks, long now)
+    {
+        base.Learn(rows, ticks, now);
+        if (_tuner is null)
+            return;
+        lock (Gate)
+        {
+            _tuner.Observe(rows, ticks, now);
+            _policy = _tuner.Policy;
+        }
+    }
 
     internal override bool TryCut(InstanceRunner runner, bool isStarting)
     {

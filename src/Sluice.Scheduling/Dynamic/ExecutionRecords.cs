@@ -25,7 +25,7 @@ internal static class ExecutionRecords
         statistics.RecordExecution(rows, in timing);
         statistics.RecordSuccess(requests.Length, rows, requestTicks, queueTicks, in timing);
         owner.Estimate.Observe(requests.Length, now - startedAt, now);
-        owner.Overload.Times.Observe(rows, now - startedAt);
+        owner.Learn(rows, now - startedAt, now);
     }
 
     /// <summary>Fails requests with what their execution threw, and counts them.</summary>

@@ -42,6 +42,7 @@ internal static class ModelParts
     {
         MaxQueuedRequests = options.MaxQueuedRequests,
         Overload = options.Overload,
+        LatencyObjective = options.LatencyObjective,
         KeepsStageLatencies = options.MetricsContent.HasSummaries,
         WatchdogLimit = options.ExecutionWatchdog,
         MaxSequences = options.MaxSequences,

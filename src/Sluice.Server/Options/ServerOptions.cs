@@ -123,6 +123,9 @@ public sealed record ServerOptions
     /// <summary>Most requests waiting per model.</summary>
     public int MaxQueuedRequests { get; init; } = 65_536;
 
+    /// <summary>Latency within which batching models choose size and delay themselves; zero = as configured.</summary>
+    public TimeSpan LatencyObjective { get; init; }
+
     /// <summary>When models refuse work to keep their queues short.</summary>
     public OverloadSettings Overload { get; init; } = new();
 

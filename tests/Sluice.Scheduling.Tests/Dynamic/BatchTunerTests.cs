@@ -1,3 +1,4 @@
+using Sluice.Inference;
 using Sluice.Scheduling.Dynamic;
 using Xunit.Abstractions;
 
@@ -10,7 +11,7 @@ public sealed class BatchTunerTests(ITestOutputHelper output)
     private const double Millisecond = 1000;
     private const double Objective = 20 * Millisecond;
     private const int MaxRows = 64;
-    private const double Duration = 20_000 * Millisecond;
+    private const double Duration = 8_000 * Millisecond;
 
     public static TheoryData<string, double, double, double> Scenarios
     {
@@ -57,6 +58,42 @@ public sealed class BatchTunerTests(ITestOutputHelper output)
             $"learnt {learnt.Good:P1}, {learnt.Cost:F0} µs each ({learnt.Cost / best.Cost - 1:+0.0 %;-0.0 %})");
         Assert.True(learnt.Good >= 0.95 * most, $"{learnt.Good:P1} in time, of {most:P1}");
         Assert.True(learnt.Cost <= 1.05 * best.Cost, $"{learnt.Cost:F1} µs each, best {best}");
+    }
+
+    [Fact]
+    public async Task Batcher_WithAnObjective_LearnsToWaitForCompany()
+    {
+        var settings = TestRequests.Settings(new DynamicBatchingSettings());
+        settings = settings with { Parameters = settings.Parameters.Add("slo_ms", "20") };
+        await using var fixture = new BatcherFixture(settings);
+        for (var i = 0; i < 40; i++)
+        {
+            var (_, one, run) = await fixture.SendAndStart(1, 2, 3, 4, 5, 6, 7, 8);
+            fixture.Timer.Advance(2 * Millisecond);
+            run.Finish();
+            await one;
+        }
+
+        // At first it goes at once; now there is time, and others are likely to come.
+        var first = fixture.Send(fixture.Rows(1));
+        fixture.Timer.Advance(5 * Millisecond);
+        var second = fixture.Send(fixture.Rows(2));
+        Assert.False(first.IsCompleted);
+        fixture.Timer.Advance(12 * Millisecond);
+        var both = await fixture.Instance.NextRunAsync();
+        Assert.Equal(TestRequests.Bytes(1, 1, 2, 2), both.Input(0));
+        both.Finish();
+        await Task.WhenAll(first, second);
+    }
+
+    [Fact]
+    public void Objective_ThatIsNoNumber_IsRefused()
+    {
+        var settings = TestRequests.Settings(new DynamicBatchingSettings());
+        settings = settings with { Parameters = settings.Parameters.Add("slo_ms", "fast") };
+        Assert.Equal(
+            "parameter 'slo_ms' of model 'fake' must be a number of milliseconds from 0 (none) to 3600000, not 'fast'",
+            Assert.Throws<InferenceException>(() => BatchTuner.For(settings, default, 1)).Message);
     }
 
     private static List<double> Arrivals(string pattern, double rate, Func<int, double> time)
