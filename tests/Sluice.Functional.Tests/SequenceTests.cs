@@ -155,6 +155,36 @@ public sealed class SequenceTests(ServerFixture server) : IDisposable
         Assert.Equal(3ul, after.InferenceStats.Success.Count - before.InferenceStats.Success.Count);
     }
 
+    [Fact]
+    public async Task AutoCompletedModel_OfTheEcosystemsExamples_SeesStartAndReady()
+    {
+        var metadata = await _client.GetModelMetadataAsync("start_plus");
+        Assert.Equal(["INPUT"], metadata.Inputs.Select(input => input.Name));
+        var sequence = new Sequence($"{Interlocked.Increment(ref _lastId)}", [0, 11, 7], []);
+        Assert.Equal([1, 11, 7], await EachAsync(Enumerable.Range(0, 3).Select(step => (sequence, step)), (s, step) => InferAsync(s.Request("start_plus", step))));
+    }
+
+    [Fact]
+    public async Task Ragged_RequestsOfManyShapesAtOnce_ShareBatchesAndGetTheirOwn()
+    {
+        var before = Assert.Single(await _client.GetModelStatisticsAsync("ragged"));
+        await Task.WhenAll(Enumerable.Range(1, 48).Select(async length =>
+        {
+            var values = Enumerable.Range(1, length).Select(i => (float)i).ToArray();
+            using var result = await _client.InferAsync(new InferRequestMessage
+            {
+                ModelName = "ragged",
+                Inputs = [InferInput.Wrap<float>("INPUT", values, 1, length)],
+            });
+            Assert.Equal([values.Sum()], result.GetSpan<float>("SUM").ToArray());
+            Assert.Equal(values, result.GetSpan<float>("ECHO").ToArray());
+            Assert.Equal($"[1,{length}]", result.GetShape("ECHO").ToString());
+        }));
+        var after = Assert.Single(await _client.GetModelStatisticsAsync("ragged"));
+        Assert.Equal(48ul, after.InferenceCount - before.InferenceCount);
+        Assert.True(after.ExecutionCount - before.ExecutionCount < 48, $"{after.ExecutionCount - before.ExecutionCount} executions");
+    }
+
     private static async Task<List<int>> EachAsync(
         IEnumerable<(Sequence Sequence, int Step)> steps, Func<Sequence, int, Task<int>> infer)
     {

@@ -35,6 +35,14 @@ internal static class ConformanceModels
         ["repeat_once"] = "backend: \"repeat\"",
         ["square_faulty"] = "backend: \"square\" model_transaction_policy { decoupled: true }\n" +
             "parameters { key: \"CUSTOM_FAIL_COUNT\" value { string_value: \"2\" } }\n",
+        ["sequence_direct"] = Sequence("sequence", "direct { }", "INT32", ""),
+        ["sequence_oldest"] = Sequence("dyna_sequence", "oldest { max_candidate_sequences: 4 }", "INT32", Id("UINT64")),
+        ["sequence_named"] = Sequence("dyna_sequence", "oldest { max_candidate_sequences: 4 }", "INT32", Id("STRING")),
+        ["sequence_single"] = Sequence("sequence", "", "INT32", "", "max_batch_size: 1 instance_group { count: 1 kind: KIND_CPU }", "500000"),
+        ["sequence_iterative"] = "backend: \"iterative_sequence\" max_batch_size: 1 model_transaction_policy { decoupled: true }\n" +
+            "sequence_batching { iterative_sequence: true }",
+        ["sequence_rescheduling"] = "backend: \"iterative_sequence\" max_batch_size: 1 model_transaction_policy { decoupled: true }\n" +
+            "sequence_batching { oldest { } }",
         ["parsed"] = TextFormat,
         ["spare"] = Identity("TYPE_FP32", "-1", ""),
         ["broken"] = "backend: \"identity\"\nmax_batch: 3\n",
@@ -81,6 +89,18 @@ internal static class ConformanceModels
     private static string Identity(string type, string dims, string extra) =>
         $"backend: \"identity\" {extra}\ninput {{ name: \"INPUT0\" data_type: {type} dims: [ {dims} ] }}\n" +
         $"output {{ name: \"OUTPUT0\" data_type: {type} dims: [ {dims} ] }}\n";
+
+    /// <summary>A model of the test backends that add up; controls are integers.</summary>
+    private static string Sequence(string backend, string strategy, string type, string more, string batches = "max_batch_size: 8", string idle = "5000000") =>
+        $"backend: \"{backend}\" {batches}\ninput {{ name: \"INPUT\" data_type: TYPE_{type} dims: 1 }}\n" +
+        $"output {{ name: \"OUTPUT\" data_type: TYPE_{type} dims: 1 }}\n" +
+        $"sequence_batching {{ max_sequence_idle_microseconds: {idle} {strategy}\n" +
+        "control_input [ { name: \"START\" control { kind: CONTROL_SEQUENCE_START int32_false_true: [ 0, 1 ] } },\n" +
+        $"  {{ name: \"READY\" control {{ kind: CONTROL_SEQUENCE_READY int32_false_true: [ 0, 1 ] }} }}{more} ] }}\n";
+
+    private static string Id(string type) =>
+        ",\n  { name: \"END\" control { kind: CONTROL_SEQUENCE_END int32_false_true: [ 0, 1 ] } },\n" +
+        $"  {{ name: \"CORRID\" control {{ kind: CONTROL_SEQUENCE_CORRID data_type: TYPE_{type} }} }}";
 
     private static string Join(string kind, Func<int, string> describe) =>
         $"{kind} [ {string.Join(", ", Types.Select((_, i) => $"{{ {describe(i)} }}"))} ]\n";
