@@ -4,6 +4,7 @@ using Microsoft.Extensions.Logging;
 using Sluice.Inference;
 using Sluice.Server.Composition;
 using Sluice.Server.Logging;
+using Sluice.Server.Supervision;
 
 namespace Sluice.Server;
 
@@ -43,7 +44,7 @@ internal static class ServeCommand
             var settings = OptionSources.Read(
                 given, Environment.GetEnvironmentVariable, parsed.GetValue(file), errors);
             if (errors.Count == 0)
-                return await RunAsync(settings).ConfigureAwait(false);
+                return await RunAsync(settings, Environment.GetEnvironmentVariable(Supervisor.NotesVariable)).ConfigureAwait(false);
             foreach (var error in errors)
                 await Console.Error.WriteLineAsync($"sluice serve: {error}").ConfigureAwait(false);
             await Console.Error.WriteLineAsync("Try: sluice serve --help").ConfigureAwait(false);
@@ -52,8 +53,19 @@ internal static class ServeCommand
         return command;
     }
 
-    private static async Task<int> RunAsync(ServerOptions options)
+    private static async Task<int> SuperviseAsync(ServerOptions options)
     {
+        using var provider = new LineLoggerProvider(new LogState(options.Log), TimeProvider.System);
+        using var loggers = new LoggerFactory([provider], new LoggerFilterOptions { MinLevel = LogLevel.Trace });
+        return await Supervisor.RunAsync(loggers.CreateLogger(nameof(Supervisor)), TimeProvider.System).ConfigureAwait(false);
+    }
+
+    /// <param name="options">The settings.</param>
+    /// <param name="notes">Where this server notes what its engines are at, for its supervisor; null = it has none.</param>
+    private static async Task<int> RunAsync(ServerOptions options, string? notes)
+    {
+        if (options.RestartsOnCrash && notes is null)
+            return await SuperviseAsync(options).ConfigureAwait(false);
         var stop = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, OnSignal);
         using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, OnSignal);
@@ -62,7 +74,12 @@ internal static class ServeCommand
             var log = new LogState(options.Log);
             using var provider = new LineLoggerProvider(log, TimeProvider.System);
             using var loggers = new LoggerFactory([provider], new LoggerFilterOptions { MinLevel = LogLevel.Trace });
-            await using var host = new ServerHost(options, loggers, TimeProvider.System, log);
+            using var watched = notes is null ? null : CrashNotes.Open(notes);
+            var quarantine = Quarantine.Parse(Environment.GetEnvironmentVariable(Quarantine.Variable));
+            await using var host = new ServerHost(
+                options, loggers, TimeProvider.System, log, watched is null ? null : engine => new NotingBackend(engine, watched, quarantine));
+            if (notes is not null)
+                _ = Supervisor.WaitForEndAsync().ContinueWith(_ => stop.TrySetResult(), TaskScheduler.Default);
             var starting = host.StartAsync(CancellationToken.None);
             await Task.WhenAny(starting, stop.Task).ConfigureAwait(false);
             if (starting.IsCompleted && !await starting.ConfigureAwait(false))

@@ -49,6 +49,20 @@ internal static partial class ServerLog
     public static partial void ServePortTaken(ILogger logger, string endPoint, string reason);
 
     [LoggerMessage(
+        EventId = 1620, EventName = "Supervised", Level = LogLevel.Information, Message = "The server runs as process {Process}")]
+    public static partial void Supervised(ILogger logger, int process);
+
+    [LoggerMessage(
+        EventId = 1621, EventName = "Crashed", Level = LogLevel.Error,
+        Message = "The server has crashed ({Signal}); models at work in native code: {Models}. It is started again in {Seconds} s")]
+    public static partial void Crashed(ILogger logger, string signal, string models, double seconds);
+
+    [LoggerMessage(
+        EventId = 1622, EventName = "Quarantined", Level = LogLevel.Error,
+        Message = "At work in two crashes, so not loaded again until their files are replaced: {Models}")]
+    public static partial void Quarantined(ILogger logger, string models);
+
+    [LoggerMessage(
         EventId = 1609, EventName = "Countdown", Level = LogLevel.Information,
         Message = "Timeout {Seconds}: Found {Active} calls under way")]
     public static partial void Countdown(ILogger logger, double seconds, long active);

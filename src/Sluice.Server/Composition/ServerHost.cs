@@ -63,7 +63,9 @@ public sealed class ServerHost : IAsyncDisposable
     /// <param name="loggers">Where log records go.</param>
     /// <param name="time">The clock.</param>
     /// <param name="log">The log settings that clients may read and change; those of the options unless given.</param>
-    public ServerHost(ServerOptions options, ILoggerFactory loggers, TimeProvider time, LogState? log = null)
+    /// <param name="watch">Put around each engine; null = nothing is.</param>
+    public ServerHost(
+        ServerOptions options, ILoggerFactory loggers, TimeProvider time, LogState? log = null, Func<IBackend, IBackend>? watch = null)
     {
         _options = options;
         _time = time;
@@ -74,8 +76,9 @@ public sealed class ServerHost : IAsyncDisposable
         _sharedMemory = new SharedMemoryParts(options, _pool);
         _onnx = new OnnxRuntimeBackend(loggers);
         _python = new PythonParts(options, _pool, loggers, time);
+        IBackend[] engines = [_onnx, _remote, .. _python.Backends, .. ForestBackend.Create(loggers), .. SampleBackends.Create(time)];
         _loader = new ModelLoader(
-            [_onnx, _remote, .. _python.Backends, .. ForestBackend.Create(loggers), .. SampleBackends.Create(time)], _pool,
+            watch is null ? engines : engines.Select(watch), _pool,
             ModelParts.CreateScheduler(options), _timer,
             loggers.CreateLogger<ModelLoader>());
         _lifecycle = ModelParts.CreateLifecycle(options, _loader, loggers, time);

@@ -123,6 +123,9 @@ public sealed record ServerOptions
     /// <summary>Most requests waiting per model.</summary>
     public int MaxQueuedRequests { get; init; } = 65_536;
 
+    /// <summary>Run in a process of its own, which is started again when it crashes.</summary>
+    public bool RestartsOnCrash { get; init; }
+
     /// <summary>Latency within which batching models choose size and delay themselves; zero = as configured.</summary>
     public TimeSpan LatencyObjective { get; init; }
 

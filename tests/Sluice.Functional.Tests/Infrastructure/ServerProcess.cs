@@ -28,6 +28,8 @@ internal sealed partial class ServerProcess : IDisposable
         _process.BeginOutputReadLine();
     }
 
+    public int Id => _process.Id;
+
     /// <summary>Everything on standard error so far.</summary>
     public string Errors => Read(_lines);
 
