@@ -57,6 +57,7 @@ public abstract class InstanceScheduler : ModelScheduler
             runner.Dispose();
         Model.Dispose();
         Batches.Dispose();
+        GC.SuppressFinalize(this);
         return ValueTask.CompletedTask;
     }
 

@@ -40,6 +40,9 @@ public abstract class ModelScheduler : IServable, ITimerTarget
     /// <inheritdoc/>
     public abstract bool IsHealthy { get; }
 
+    /// <inheritdoc/>
+    public SequenceFigures? Sequences => CountSequences();
+
     long ITimerTarget.DueAt { get; set; } = long.MaxValue;
 
     /// <summary>The one clock of this scheduler, ticks of <see cref="System.Diagnostics.Stopwatch"/>.</summary>
@@ -77,6 +80,8 @@ public abstract class ModelScheduler : IServable, ITimerTarget
     /// <summary>Starts the statistics from zero; before the first client's request.</summary>
     internal void ForgetWarmUp() => Statistics = new ModelStatistics(Settings.MaxBatchSize, _keepsStages);
 
+    private protected virtual SequenceFigures? CountSequences() => null;
+
     private protected abstract void OnTimer();
 
     /// <summary>Takes a waiting request out, or tells its instance that nobody waits; the caller holds the lock.</summary>
@@ -84,7 +89,7 @@ public abstract class ModelScheduler : IServable, ITimerTarget
     private protected abstract bool TryWithdraw(InferRequest request);
 
     /// <summary>Notes when a request came.</summary>
-    private protected void Stamp(InferRequest request, long now)
+    private protected static void Stamp(InferRequest request, long now)
     {
         request.QueuedAt = now;
         if (request.ReceivedAt == 0)

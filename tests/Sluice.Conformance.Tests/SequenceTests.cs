@@ -1,4 +1,3 @@
-using Sluice.Client;
 using Sluice.Conformance.Tests.Infrastructure;
 using Sluice.Inference;
 using Sluice.Protocol.Inference;

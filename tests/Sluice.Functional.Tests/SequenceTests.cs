@@ -2,7 +2,6 @@ using System.Globalization;
 using System.Text.Json;
 using Sluice.Client;
 using Sluice.Functional.Tests.Infrastructure;
-using Sluice.Inference;
 using Sluice.Protocol.Codec;
 using Sluice.Protocol.Inference;
 using Sluice.Testing;
@@ -183,6 +182,20 @@ public sealed class SequenceTests(ServerFixture server) : IDisposable
         var after = Assert.Single(await _client.GetModelStatisticsAsync("ragged"));
         Assert.Equal(48ul, after.InferenceCount - before.InferenceCount);
         Assert.True(after.ExecutionCount - before.ExecutionCount < 48, $"{after.ExecutionCount - before.ExecutionCount} executions");
+    }
+
+    [Fact]
+    public async Task Metrics_OfASequenceModel_CountWhatIsUnderWay()
+    {
+        var sequence = new Sequence($"{Interlocked.Increment(ref _lastId)}", [1, 2], []);
+        await InferAsync(sequence.Request("dyna_sum", 0));
+        using var http = new HttpClient();
+        var text = await http.GetStringAsync(new Uri(server.Host.MetricsAddress!, "/metrics"));
+        var line = text.Split('\n').Single(line => line.StartsWith("sluice_sequences{model=\"dyna_sum\"", StringComparison.Ordinal));
+        Assert.True(int.Parse(line.Split(' ')[1], CultureInfo.InvariantCulture) >= 1, line);
+        Assert.Contains("sluice_sequences_waiting{model=\"dyna_sum\"", text, StringComparison.Ordinal);
+        Assert.DoesNotContain("sluice_sequences{model=\"wide\"", text, StringComparison.Ordinal);
+        await InferAsync(sequence.Request("dyna_sum", 1));
     }
 
     private static async Task<List<int>> EachAsync(

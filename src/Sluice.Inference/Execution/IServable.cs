@@ -13,6 +13,9 @@ public interface IServable : IAsyncDisposable
     /// <summary>Executions that run longer than the watchdog allows; while there are any the model is not ready.</summary>
     int HangingCount => 0;
 
+    /// <summary>Sequences of the model now; null = its requests do not belong to sequences.</summary>
+    SequenceFigures? Sequences => null;
+
     /// <summary>False while requests would fail; the model is not ready then.</summary>
     bool IsHealthy => true;
 
@@ -27,6 +30,11 @@ public interface IServable : IAsyncDisposable
     /// <param name="request">Bound to this model by <see cref="RequestBinder"/>.</param>
     ValueTask ExecuteAsync(InferRequest request);
 }
+
+/// <summary>How many sequences a model has.</summary>
+/// <param name="UnderWay">All of them.</param>
+/// <param name="Waiting">Those of them that wait for a slot.</param>
+public readonly record struct SequenceFigures(int UnderWay, int Waiting);
 
 /// <summary>The whole core behind the front ends: find the model, check the request, run it.</summary>
 public interface IInferenceEngine

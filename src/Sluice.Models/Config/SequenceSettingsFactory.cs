@@ -1,5 +1,4 @@
 using System.Buffers.Binary;
-using System.Collections.Immutable;
 using Sluice.Inference;
 using Sluice.Protocol.Inference;
 using BatchInput = Sluice.Protocol.Inference.BatchInput;

@@ -62,14 +62,10 @@ public sealed class SequenceBatcher : InstanceScheduler
 
     internal override bool HasWaiting => _book.QueuedCount > 0;
 
-    /// <summary>Sequences under way.</summary>
-    internal int SequenceCount
+    private protected override SequenceFigures? CountSequences()
     {
-        get
-        {
-            lock (Gate)
-                return _book.Count;
-        }
+        lock (Gate)
+            return new SequenceFigures(_book.Count, _book.WaitingCount);
     }
 
     /// <inheritdoc/>
@@ -95,8 +91,12 @@ public sealed class SequenceBatcher : InstanceScheduler
                     : Take(instance, now, out runner, out isReleased);
         }
 
-        if (isConflict)
-            SchedulingLog.SequenceConflict(Logger, Sequence.TextOf(request), Settings.Name);
+        if (isConflict && Logger.IsEnabled(LogLevel.Debug))
+        {
+            var id = Sequence.TextOf(request);
+            SchedulingLog.SequenceConflict(Logger, id, Settings.Name);
+        }
+
         if (admission != Admission.Taken)
         {
             Refuse(request, admission);

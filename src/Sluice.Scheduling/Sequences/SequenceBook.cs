@@ -60,6 +60,9 @@ internal sealed class SequenceBook
     /// <summary>Sequences under way.</summary>
     public int Count => _table.Count;
 
+    /// <summary>Those of them that wait for a slot.</summary>
+    public int WaitingCount => _backlog.Count;
+
     /// <summary>Requests that wait, for a slot or for their turn.</summary>
     public int QueuedCount { get; private set; }
 

@@ -67,6 +67,12 @@ public static class MetricFamilies
     internal static readonly MetricFamily PoolPooled = new(
         "sluice_tensor_pool_pooled_bytes", "gauge", "Native tensor memory lying idle in the pool, bytes");
 
+    internal static readonly MetricFamily Sequences = new(
+        "sluice_sequences", "gauge", "Sequences under way, those that wait for a slot included");
+
+    internal static readonly MetricFamily SequencesWaiting = new(
+        "sluice_sequences_waiting", "gauge", "Sequences that wait for a slot");
+
     internal static readonly MetricFamily PoolRefused = new(
         "sluice_tensor_pool_refused_total", "counter", "Tensor buffers refused because the pool's limit was reached");
 
@@ -130,7 +136,7 @@ public static class MetricFamilies
     [
         RequestSuccess, RequestFailure, InferenceCount, ExecutionCount, RequestDuration, QueueDuration, InputDuration,
         InferDuration, OutputDuration, PendingCount, LoadDuration, CpuUtilization, MemoryTotal, MemoryUsed,
-        RequestLatency, QueueLatency, InferLatency, BatchCuts, Refused, PoolRented, PoolPooled, PoolRefused,
+        RequestLatency, QueueLatency, InferLatency, BatchCuts, Refused, Sequences, SequencesWaiting, PoolRented, PoolPooled, PoolRefused,
         PinnedTotal, PinnedUsed, QueueDepth, Hanging, ConnectionsOpen, ConnectionsTotal, CallsActive, CallsEnded,
         TransportEvents, ManagedAllocated, TracesDropped,
     ];

@@ -72,6 +72,8 @@ public sealed class MetricsExposition(
         if (_options.HasHistograms)
             WriteFirstResponses(writer, served);
         WriteCuts(writer, series);
+        WriteSequences(writer, MetricFamilies.Sequences, served, sequences => sequences.UnderWay);
+        WriteSequences(writer, MetricFamilies.SequencesWaiting, served, sequences => sequences.Waiting);
         WriteGauge(writer, MetricFamilies.PoolRented, pool.RentedBytes);
         WriteGauge(writer, MetricFamilies.PoolPooled, pool.PooledBytes);
         WriteGauge(writer, MetricFamilies.PoolRefused, pool.RefusedCount);
@@ -101,6 +103,18 @@ public sealed class MetricsExposition(
         {
             writer.BeginSample(MetricFamilies.Hanging.Name, "", _labels.GetValue(model.Settings, LabelSet.Of));
             writer.EndSample(model.HangingCount);
+        }
+    }
+
+    private void WriteSequences(PrometheusWriter writer, MetricFamily family, IServable[] served, Func<SequenceFigures, int> read)
+    {
+        writer.BeginFamily(family);
+        foreach (var model in served)
+        {
+            if (model.Sequences is not { } sequences)
+                continue;
+            writer.BeginSample(family.Name, "", _labels.GetValue(model.Settings, LabelSet.Of));
+            writer.EndSample(read(sequences));
         }
     }
 

@@ -1,6 +1,5 @@
 using System.Runtime.InteropServices;
 using Sluice.Inference;
-using Sluice.Scheduling.Dynamic;
 using Sluice.Tensors;
 using Sluice.Testing;
 

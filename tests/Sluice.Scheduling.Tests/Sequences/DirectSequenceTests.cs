@@ -1,6 +1,5 @@
 using Sluice.Inference;
 using Sluice.Tensors;
-using Sluice.Testing;
 using static Sluice.Scheduling.Tests.SequenceFixture;
 
 namespace Sluice.Scheduling.Tests;
@@ -29,7 +28,7 @@ public sealed class DirectSequenceTests
             Assert.Equal(7, ValueOf(request));
         }
 
-        Assert.Equal(0, fixture.Batcher.SequenceCount);
+        Assert.Equal(0, fixture.SequenceCount);
         Assert.Equal((4L, 4L), (fixture.Statistics.Success.Count, fixture.Statistics.ExecutionCount));
     }
 
@@ -95,7 +94,7 @@ public sealed class DirectSequenceTests
 
         // Filled rows are no inferences.
         Assert.Equal((5L, 5L, 3L), (fixture.Statistics.InferenceCount, fixture.Statistics.Success.Count, fixture.Statistics.ExecutionCount));
-        Assert.Equal(2, fixture.Batcher.SequenceCount);
+        Assert.Equal(2, fixture.SequenceCount);
     }
 
     [Fact]
@@ -122,7 +121,7 @@ public sealed class DirectSequenceTests
         var run = await fixture.Instance.NextRunAsync();
         var second = new[] { fixture.Send("2", 20, Start), fixture.Send("2", 21, End) };
         var third = fixture.Send("3", 30, Start | End);
-        Assert.Equal(3, fixture.Batcher.SequenceCount);
+        Assert.Equal(new SequenceFigures(3, 2), fixture.Batcher.Sequences);
         run.Finish();
         await first.Done;
         var last = fixture.Send("1", 2, End);

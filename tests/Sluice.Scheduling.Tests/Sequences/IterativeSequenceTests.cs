@@ -35,7 +35,7 @@ public sealed class IterativeSequenceTests
         Assert.Equal(50, ValueOf(request));
         Assert.Single(ids.Distinct());
         Assert.NotEqual(0UL, ids[0]);
-        Assert.Equal(0, fixture.Batcher.SequenceCount);
+        Assert.Equal(0, fixture.SequenceCount);
         Assert.Equal(1, fixture.Statistics.Success.Count);
     }
 
@@ -92,7 +92,7 @@ public sealed class IterativeSequenceTests
         group.End(requests => requests.Reschedule(0));
         await done;
         Assert.Equal(InferenceCode.Cancelled, request.Status);
-        Assert.Equal((0, 1L), (fixture.Batcher.SequenceCount, fixture.Statistics.FailureCount(FailureReason.Canceled)));
+        Assert.Equal((0, 1L), (fixture.SequenceCount, fixture.Statistics.FailureCount(FailureReason.Canceled)));
     }
 
     [Fact]
@@ -116,7 +116,7 @@ public sealed class IterativeSequenceTests
         await done;
         Assert.Equal([2, 1, 0], sink.Entries.Select(entry => entry.Value!.Value));
         Assert.Equal([ResponseKind.Partial, ResponseKind.Partial, ResponseKind.Final], sink.Entries.Select(entry => entry.Kind));
-        Assert.Equal((1L, 3L, 0), (fixture.Statistics.Success.Count, fixture.Statistics.ExecutionCount, fixture.Batcher.SequenceCount));
+        Assert.Equal((1L, 3L, 0), (fixture.Statistics.Success.Count, fixture.Statistics.ExecutionCount, fixture.SequenceCount));
     }
 
     [Fact]

@@ -24,7 +24,7 @@ public sealed class OldestSequenceTests
         run.Finish();
         await Task.WhenAll([a.Done, .. steps.Select(step => step.Done)]);
         Assert.Equal([2, 10, 11, 20, 3], steps.Select(step => ValueOf(step.Request)));
-        Assert.Equal(1, fixture.Batcher.SequenceCount);
+        Assert.Equal(1, fixture.SequenceCount);
     }
 
     [Fact]
@@ -99,7 +99,7 @@ public sealed class OldestSequenceTests
             await Task.WhenAll(steps.Select(step => step.Done));
             Assert.Equal(Enumerable.Range(1, 25).Select(i => i * id), steps.Select(step => ValueOf(step.Request)));
         }));
-        Assert.Equal(0, fixture.Batcher.SequenceCount);
+        Assert.Equal(0, fixture.SequenceCount);
         Assert.Equal(500, fixture.Statistics.InferenceCount);
     }
 

@@ -50,7 +50,7 @@ public sealed class SequenceEndingTests
         await using var fixture = new SequenceFixture(Model(Controls(), maxBatchSize: 1));
         var first = fixture.Send("1", 1, Start | End);
         var second = fixture.Send("1", 2, Start | End);
-        Assert.Equal(2, fixture.Batcher.SequenceCount);
+        Assert.Equal(2, fixture.SequenceCount);
         (await fixture.Instance.NextRunAsync()).Finish();
         (await fixture.Instance.NextRunAsync()).Finish();
         await Task.WhenAll(first.Done, second.Done);
@@ -74,7 +74,7 @@ public sealed class SequenceEndingTests
         var (late, done) = fixture.Send("1", 4);
         await done;
         Assert.Contains("must specify the START flag", late.StatusMessage, StringComparison.Ordinal);
-        Assert.Equal(0, fixture.Batcher.SequenceCount);
+        Assert.Equal(0, fixture.SequenceCount);
     }
 
     [Fact]
@@ -144,7 +144,7 @@ public sealed class SequenceEndingTests
         Assert.Equal([4], Ints(run, 0));
         run.Finish();
         await next.Done;
-        Assert.Equal(0, fixture.Batcher.SequenceCount);
+        Assert.Equal(0, fixture.SequenceCount);
         Assert.Equal(2, fixture.Statistics.FailureCount(FailureReason.Canceled));
     }
 
@@ -166,7 +166,7 @@ public sealed class SequenceEndingTests
         Assert.Equal([3], Ints(run, 0));
         run.Finish();
         await Task.WhenAll(first.Done, next.Done);
-        Assert.Equal(0, fixture.Batcher.SequenceCount);
+        Assert.Equal(0, fixture.SequenceCount);
     }
 
     [Fact]

@@ -42,6 +42,8 @@ internal sealed class SequenceFixture : IAsyncDisposable
 
     public SequenceBatcher Batcher { get; }
 
+    public int SequenceCount => Batcher.Sequences!.Value.UnderWay;
+
     public ModelStatistics Statistics => Batcher.Statistics;
 
     /// <summary>The controls of every kind, in this order: START, READY, END, CORRID.</summary>

@@ -23,7 +23,7 @@ public sealed class SequenceStateTests
         await done;
         Assert.Equal((8, 1), (ValueOf(request), request.OutputCount));
         Assert.Equal(18, await fixture.RunAsync("1", 10, End));
-        Assert.Equal(0, fixture.Batcher.SequenceCount);
+        Assert.Equal(0, fixture.SequenceCount);
     }
 
     [Fact]
@@ -36,7 +36,7 @@ public sealed class SequenceStateTests
         Assert.Equal(102, await fixture.RunAsync("1", 1));
         Assert.Equal(105, await fixture.RunAsync("1", 5, Start));
         Assert.Equal(106, await fixture.RunAsync("1", 1));
-        Assert.Equal(1, fixture.Batcher.SequenceCount);
+        Assert.Equal(1, fixture.SequenceCount);
     }
 
     [Fact]
@@ -147,9 +147,9 @@ public sealed class SequenceStateTests
         fixture.Accumulate();
         await fixture.RunAsync("1", 5, Start);
         await fixture.RunAsync("name", 5, Start);
-        Assert.Equal(2, fixture.Batcher.SequenceCount);
+        Assert.Equal(2, fixture.SequenceCount);
         await fixture.DisposeModelAsync();
-        Assert.Equal(0, fixture.Batcher.SequenceCount);
+        Assert.Equal(0, fixture.SequenceCount);
     }
 
     [Fact]
