@@ -29,7 +29,10 @@ internal sealed class SequenceModel : IBackendModel
             ];
         Description = new ModelDescription(
             [SampleTensors.Describe(settings, "INPUT", DataType.Int32, [-1]), .. controls, .. more],
-            [SampleTensors.Describe(settings, "OUTPUT", DataType.Int32, [-1])]);
+            [SampleTensors.Describe(settings, "OUTPUT", DataType.Int32, [-1])])
+        {
+            KeepsRowState = kind == SequenceKind.Slots,
+        };
     }
 
     public ModelDescription Description { get; }

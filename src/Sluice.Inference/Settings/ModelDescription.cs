@@ -12,6 +12,10 @@ public sealed record ModelDescription(ImmutableArray<TensorDescription> Inputs, 
     /// thread that serves connections.</summary>
     public bool HasLoops { get; init; }
 
+    /// <summary>The model remembers what it saw by the row of its batches, so a sequence must have its row, or the whole instance
+    /// where there are no batches, for itself. Other models know a request's sequence or remember nothing.</summary>
+    public bool KeepsRowState { get; init; }
+
     /// <summary>Batch size of a configuration that names none and lets the file say; null = the server's default.</summary>
     public int? DefaultMaxBatchSize { get; init; }
 

@@ -17,6 +17,8 @@ namespace Sluice.Scheduling.Sequences;
 /// </remarks>
 public sealed class SequenceBatcher : InstanceScheduler
 {
+    private const int SlotsWithoutRows = 1024;
+
     private readonly SequenceBook _book;
     private readonly IStepCutter _cutter;
     private readonly TensorBufferPool _pool;
@@ -43,15 +45,14 @@ public sealed class SequenceBatcher : InstanceScheduler
     {
         var sequence = settings.Sequence;
         var inputs = new SequenceInputs(settings.Inputs.Length, EngineSettings);
-        var slots = new SequenceSlots(
-            instances.Count, sequence.Oldest?.MaxCandidateSequences ?? Math.Max(1, settings.MaxBatchSize));
+        var slots = new SequenceSlots(instances.Count, CountSlots(settings, model, options));
         var shapes = new ShapeGroup(EngineSettings);
         _pool = pool;
         _isIterative = sequence.IsIterative;
         _book = new SequenceBook(sequence, inputs, slots, instances.Count, options);
-        _cutter = sequence.Oldest is { } oldest
-            ? new OldestCutter(settings.MaxBatchSize, oldest, shapes)
-            : new DirectCutter(sequence, slots, shapes, inputs);
+        _cutter = sequence.Oldest is null && settings.MaxBatchSize > 0
+            ? new DirectCutter(sequence, slots, shapes, inputs)
+            : new OldestCutter(settings.MaxBatchSize, sequence.Oldest ?? new OldestSettings(), shapes);
         _isIdle = [.. instances.Select(_ => true)];
         _maxSequences = options.MaxSequences;
         _held = (options.HoldUntilQueued, options.HoldUntilBacklogged);
@@ -268,6 +269,18 @@ public sealed class SequenceBatcher : InstanceScheduler
 
     private static IModelInstance Adapt(ModelSettings settings, IModelInstance instance) =>
         settings.IsDecoupled && instance is not IStreamingInstance ? new SingleResponseInstance(instance) : instance;
+
+    /// <summary>Slots of each instance.</summary>
+    /// <remarks>Without batches there are no rows: the original gives such an instance one sequence at a time, which makes clients
+    /// wait that hold several sequences open. Here only models that need it, and test suites that count on it, get that.</remarks>
+    private static int CountSlots(ModelSettings settings, IBackendModel model, SchedulerOptions options)
+    {
+        if (settings.Sequence!.Oldest is { } oldest)
+            return oldest.MaxCandidateSequences;
+        if (settings.MaxBatchSize > 0)
+            return settings.MaxBatchSize;
+        return model.Description.KeepsRowState || options.HoldUntilQueued + options.HoldUntilBacklogged > 0 ? 1 : SlotsWithoutRows;
+    }
 
     private string? FindFault(InferRequest request)
     {

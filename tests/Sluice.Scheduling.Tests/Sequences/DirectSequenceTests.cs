@@ -50,7 +50,7 @@ public sealed class DirectSequenceTests
     [Fact]
     public async Task Execute_WithoutBatches_ControlsHaveOneElementAndSequencesTakeTurns()
     {
-        await using var fixture = new SequenceFixture(Model(Controls(), maxBatchSize: 0));
+        await using var fixture = new SequenceFixture(Model(Controls(), maxBatchSize: 0), keepsRowState: true);
         var first = fixture.Send("1", 1, Start);
         var run = await fixture.Instance.NextRunAsync();
         Assert.Equal("[1]", run.Batch.Inputs[StartInput].Shape.ToString());
@@ -63,6 +63,18 @@ public sealed class DirectSequenceTests
         (await fixture.Instance.NextRunAsync()).Finish();
         await Task.WhenAll(last.Done, waiting.Done);
         Assert.Equal((3, 2), (ValueOf(last.Request), ValueOf(waiting.Request)));
+    }
+
+    [Fact]
+    public async Task Execute_WithoutBatchesAndRowState_SequencesInterleaveAtOneInstance()
+    {
+        await using var fixture = new SequenceFixture(Model(Controls(), maxBatchSize: 0));
+        fixture.Instance.Automatic = run => run.Finish();
+        for (var i = 1; i <= 3; i++)
+            Assert.Equal(i, await fixture.RunAsync($"{i}", i, Start));
+        for (var i = 1; i <= 3; i++)
+            Assert.Equal(10 * i, await fixture.RunAsync($"{i}", 10 * i, End));
+        Assert.Equal(0, fixture.SequenceCount);
     }
 
     [Fact]

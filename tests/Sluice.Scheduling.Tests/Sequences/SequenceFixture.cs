@@ -16,11 +16,13 @@ internal sealed class SequenceFixture : IAsyncDisposable
 
     private readonly List<InferRequest> _requests = [];
     private readonly List<string> _leaks = [];
-    private readonly FakeModel _model = new(new ModelDescription([], []), _ => throw new NotSupportedException());
+    private readonly FakeModel _model;
     private bool _isDisposed;
 
-    public SequenceFixture(ModelSettings settings, int instanceCount = 1, SchedulerOptions? options = null, IModelInstance? instance = null)
+    public SequenceFixture(ModelSettings settings, int instanceCount = 1, SchedulerOptions? options = null, IModelInstance? instance = null,
+        bool keepsRowState = false)
     {
+        _model = new FakeModel(new ModelDescription([], []) { KeepsRowState = keepsRowState }, _ => throw new NotSupportedException());
         Settings = settings;
         Pool = new TensorBufferPool(new TensorBufferPoolOptions { Debug = true, OnLeak = _leaks.Add });
         Instances = [.. Enumerable.Range(0, instanceCount).Select(_ => new ManualInstance())];

@@ -14,7 +14,7 @@ public sealed class SequenceStateTests
     public async Task Execute_OneState_IsFedBackAndHiddenFromTheClient(int maxBatchSize)
     {
         var settings = Model(new SequenceSettings { States = [State("", 1)] }, maxBatchSize);
-        await using var fixture = new SequenceFixture(settings, instanceCount: 2);
+        await using var fixture = new SequenceFixture(settings);
         fixture.Accumulate();
         Assert.Equal(5, await fixture.RunAsync("1", 5, Start));
         Assert.Equal(7, await fixture.RunAsync("2", 7, Start));
