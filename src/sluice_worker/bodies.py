@@ -85,6 +85,23 @@ def encode(value):
     raise TypeError("Object of type %s is not JSON serializable" % type(value).__name__)
 
 
+def encode_statistics(statistics):
+    """One JSON object; what JSON cannot hold becomes null, which is counted where it is read."""
+    members = []
+    for name, value in statistics.items():
+        try:
+            text = json.dumps(value, default=plain, allow_nan=False)
+        except (TypeError, ValueError):
+            text = "null"
+        members.append(json.dumps(str(name)) + ":" + text)
+    return ("{" + ",".join(members) + "}").encode("utf-8")
+
+
+def plain(value):
+    """Numbers of numpy as numbers; anything else as it prints."""
+    return value.tolist() if hasattr(value, "tolist") else str(value)
+
+
 def send_result(worker, call, result):
     content_type = "application/json"
     try:
@@ -100,12 +117,7 @@ def send_result(worker, call, result):
 
 
 def send_reply(worker, call, outcome, content=b"", content_type="", detail="", traceback=""):
-    statistics = b""
-    if call.statistics:
-        try:
-            statistics = json.dumps(call.statistics, default=str).encode("utf-8")
-        except (TypeError, ValueError):
-            statistics = b""
+    statistics = encode_statistics(call.statistics) if call.statistics else b""
     texts = [content_type.encode("latin-1", "replace"), statistics, detail.encode("utf-8", "replace"), traceback.encode("utf-8", "replace")]
     offset = wire.NO_BLOCK
     length = len(content)

@@ -100,7 +100,7 @@ public sealed class MetricsExpositionTests
             stream.Statistics.FirstResponseLatency.Record(milliseconds * 1_000_000L);
         using var pool = new TensorBufferPool(new TensorBufferPoolOptions());
         var output = new ArrayBufferWriter<byte>();
-        new MetricsExposition(() => [model, stream], pool, new MetricsOptions { HasHistograms = true }).Write(output);
+        new MetricsExposition(new MetricsSources { Models = () => [model, stream], Pool = pool }, new MetricsOptions { HasHistograms = true }).Write(output);
 
         const string name = "nv_inference_first_response_histogram_ms";
         Assert.Equal(
@@ -141,7 +141,7 @@ public sealed class MetricsExpositionTests
     {
         using var pool = new TensorBufferPool(new TensorBufferPoolOptions());
         var output = new ArrayBufferWriter<byte>();
-        new MetricsExposition(() => models, pool).Write(output);
+        new MetricsExposition(new MetricsSources { Models = () => models, Pool = pool }).Write(output);
         return Encoding.UTF8.GetString(output.WrittenSpan);
     }
 

@@ -13,7 +13,7 @@ namespace Sluice.Backends.Python.Calls;
 internal sealed class ModelCall(WorkerConnection worker, uint number) : ICallLifetime, IResponseSink, IDisposable
 {
     private readonly CancellationTokenSource _cancelled = new();
-    private readonly InferRequest _request = new();
+    private readonly InferRequest _request = new() { IsPart = true };
     private bool _isDecoupled;
     private bool _hasEnded;
     private string _model = "";

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Sluice.Inference;
 
 namespace Sluice.Control.Canaries;
 
@@ -8,7 +9,6 @@ public sealed class CanaryArmCounter(string canary, string endpoint)
 {
     private long _count;
     private long _failureCount;
-    private long _durationTicks;
 
     /// <summary>The canary's name.</summary>
     public string Canary { get; } = canary;
@@ -22,17 +22,18 @@ public sealed class CanaryArmCounter(string canary, string endpoint)
     /// <summary>Calls that ended without an answer of the endpoint.</summary>
     public long FailureCount => Interlocked.Read(ref _failureCount);
 
-    /// <summary>Time that all calls took together.</summary>
-    public TimeSpan Duration => TimeSpan.FromSeconds((double)Interlocked.Read(ref _durationTicks) / Stopwatch.Frequency);
+    /// <summary>Times of calls that got an answer.</summary>
+    public LatencyHistogram Latency { get; } = new();
 
     /// <summary>Notes the end of a call.</summary>
     /// <param name="isOk">It got an answer.</param>
-    /// <param name="beganAt">Ticks of <see cref="Stopwatch"/>.</param>
-    internal void Record(bool isOk, long beganAt)
+    /// <param name="ticks">What it took, ticks of <see cref="Stopwatch"/>.</param>
+    internal void Record(bool isOk, long ticks)
     {
         Interlocked.Increment(ref _count);
-        if (!isOk)
+        if (isOk)
+            Latency.Record(ModelStatistics.ToNanoseconds(ticks));
+        else
             Interlocked.Increment(ref _failureCount);
-        Interlocked.Add(ref _durationTicks, Stopwatch.GetTimestamp() - beganAt);
     }
 }

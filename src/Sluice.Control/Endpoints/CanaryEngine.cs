@@ -60,7 +60,7 @@ public sealed class CanaryEngine(IInferenceEngine inner, EndpointTable table) : 
         finally
         {
             loaded.Release();
-            counter!.Record(request.IsOk, beganAt);
+            counter!.Record(request.IsOk, Stopwatch.GetTimestamp() - beganAt);
         }
     }
 

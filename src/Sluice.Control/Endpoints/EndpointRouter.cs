@@ -11,7 +11,9 @@ namespace Sluice.Control.Endpoints;
 /// <para>No version is never taken to mean the newest unless the endpoint asked for it (spec clearml §2.4).</para>
 /// <para><b>Threads.</b> Any number of callers.</para>
 /// </remarks>
-public sealed class EndpointRouter(EndpointTable table) : IEndpointCalls
+/// <param name="table">What there is.</param>
+/// <param name="sampler">Takes samples of calls; null = nobody does.</param>
+public sealed class EndpointRouter(EndpointTable table, IEndpointSampler? sampler = null) : IEndpointCalls
 {
     /// <summary>Longest chain of endpoints that call endpoints.</summary>
     public const int MaxDepth = 16;
@@ -40,29 +42,36 @@ public sealed class EndpointRouter(EndpointTable table) : IEndpointCalls
             if (Find(snapshot, target) is not { } state)
                 return EndpointReply.Fail(EndpointOutcome.NotFound, $"Error processing request: endpoint '{key}' not found");
             if (state.Loaded is not { } loaded)
-                return Refuse(state);
+                return Refuse(state, counter);
 
             // Retired since the snapshot was read: a newer one is there.
             if (loaded.TryAddReference())
-                return await RunAsync(loaded, state.Key, counter, call).ConfigureAwait(false);
+                return await RunAsync(loaded, state, counter, call).ConfigureAwait(false);
         }
     }
 
-    private static async ValueTask<EndpointReply> RunAsync(
-        LoadedEndpoint loaded, string key, CanaryArmCounter? counter, EndpointCall call)
+    private async ValueTask<EndpointReply> RunAsync(
+        LoadedEndpoint loaded, EndpointState state, CanaryArmCounter? counter, EndpointCall call)
     {
-        var beganAt = counter is null ? 0 : Stopwatch.GetTimestamp();
-        var isOk = false;
+        var statistics = state.Statistics!;
+        var plan = sampler is null ? null : statistics.Plan;
+        call.WantsStatistics = plan is not null && sampler!.Draw(plan);
+        var beganAt = Stopwatch.GetTimestamp();
+        var outcome = EndpointOutcome.Failed;
         try
         {
             var reply = await loaded.Runner.RunAsync(call).ConfigureAwait(false);
-            isOk = reply.Outcome == EndpointOutcome.Ok;
-            return reply with { Endpoint = key };
+            outcome = reply.Outcome;
+            if (outcome == EndpointOutcome.Ok && call.WantsStatistics)
+                sampler!.Take(plan!, Stopwatch.GetTimestamp() - beganAt, call, reply);
+            return reply with { Endpoint = state.Key };
         }
         finally
         {
             loaded.Release();
-            counter?.Record(isOk, beganAt);
+            var ticks = Stopwatch.GetTimestamp() - beganAt;
+            statistics.Record(outcome, ticks);
+            counter?.Record(outcome == EndpointOutcome.Ok, ticks);
         }
     }
 
@@ -70,11 +79,18 @@ public sealed class EndpointRouter(EndpointTable table) : IEndpointCalls
         snapshot.Endpoints.TryGetValue(key, out var state) || snapshot.Latest.TryGetValue(key, out state) ? state : null;
 
     /// <summary>What cannot be loaded is 422, as its configuration is wrong; what is not yet there is 503 (spec clearml §3.3).</summary>
-    private static EndpointReply Refuse(EndpointState state) => state.Phase == EndpointPhase.Failed
-        ? EndpointReply.Fail(EndpointOutcome.BadRequest, $"Error processing request: endpoint '{state.Key}' cannot be loaded: {state.Reason}")
-        : EndpointReply.Fail(
-            EndpointOutcome.Unavailable,
-            $"endpoint '{state.Key}' is not ready yet ({state.Phase.ToString().ToLowerInvariant()}); try again");
+    private static EndpointReply Refuse(EndpointState state, CanaryArmCounter? counter)
+    {
+        var reply = state.Phase == EndpointPhase.Failed
+            ? EndpointReply.Fail(
+                EndpointOutcome.BadRequest, $"Error processing request: endpoint '{state.Key}' cannot be loaded: {state.Reason}")
+            : EndpointReply.Fail(
+                EndpointOutcome.Unavailable,
+                $"endpoint '{state.Key}' is not ready yet ({state.Phase.ToString().ToLowerInvariant()}); try again");
+        state.Statistics!.Record(reply.Outcome, 0);
+        counter?.Record(isOk: false, 0);
+        return reply;
+    }
 
     private static int Choose(CanaryState canary, EndpointCall call)
     {

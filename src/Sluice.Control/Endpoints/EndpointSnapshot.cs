@@ -1,5 +1,6 @@
 using System.Collections.Frozen;
 using Sluice.Control.Canaries;
+using Sluice.Inference;
 
 namespace Sluice.Control.Endpoints;
 
@@ -14,6 +15,9 @@ public sealed class EndpointSnapshot
         Canaries = canaries.ToFrozenDictionary(state => state.Spec.Endpoint, StringComparer.Ordinal);
         Latest = FindLatest(endpoints.Where(state => state.ServesLatest));
         NewestByName = FindLatest(endpoints);
+        StatisticsByModel = endpoints.Where(state => state is { Loaded.ModelName: not null, Statistics: not null })
+            .DistinctBy(state => state.Loaded!.ModelName)
+            .ToFrozenDictionary(state => state.Loaded!.ModelName!, state => state.Statistics!, StringComparer.Ordinal);
         _canariesBySpan = Canaries.GetAlternateLookup<ReadOnlySpan<char>>();
     }
 
@@ -28,6 +32,9 @@ public sealed class EndpointSnapshot
 
     /// <summary>By name without version: the newest one, for the v2 protocol, where no version means the newest.</summary>
     public FrozenDictionary<string, EndpointState> NewestByName { get; }
+
+    /// <summary>What endpoints' calls have done, by the name of the model behind them.</summary>
+    public FrozenDictionary<string, EndpointStatistics> StatisticsByModel { get; }
 
     internal bool TryGetCanary(ReadOnlySpan<char> name, out CanaryState? canary) => _canariesBySpan.TryGetValue(name, out canary);
 

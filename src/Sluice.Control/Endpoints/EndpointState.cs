@@ -1,4 +1,5 @@
 using Sluice.Control.Records;
+using Sluice.Inference;
 
 namespace Sluice.Control.Endpoints;
 
@@ -12,4 +13,7 @@ public sealed record EndpointState(string Key, EndpointPhase Phase, string Reaso
 {
     /// <summary>The service that has it; canaries lead to endpoints of their own service only.</summary>
     public string ServiceId { get; init; } = "";
+
+    /// <summary>What its calls have done; the table gives each key its own.</summary>
+    public EndpointStatistics? Statistics { get; init; }
 }

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Collections.Immutable;
 using Sluice.Control.Canaries;
 using Sluice.Control.Records;
+using Sluice.Inference;
 
 namespace Sluice.Control.Endpoints;
 
@@ -12,7 +13,9 @@ public sealed class EndpointTable
     private readonly Lock _writers = new();
     private readonly Dictionary<string, EndpointState> _endpoints = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<(string Canary, string Endpoint), CanaryArmCounter> _counters = new();
+    private readonly Dictionary<string, EndpointStatistics> _statistics = new(StringComparer.Ordinal);
     private ImmutableArray<(string ServiceId, CanarySpec Spec)> _canaries = [];
+    private ImmutableArray<ServiceSampling> _samplings = [];
     private volatile EndpointSnapshot _snapshot = new([], []);
 
     /// <summary>What there is now.</summary>
@@ -26,10 +29,13 @@ public sealed class EndpointTable
     {
         lock (_writers)
         {
+            if (!_statistics.TryGetValue(state.Key, out var statistics))
+                _statistics[state.Key] = statistics = new EndpointStatistics(state.Key);
+            state = state with { Statistics = statistics };
             if (_endpoints.TryGetValue(state.Key, out var known) && known == state)
                 return;
             _endpoints[state.Key] = state;
-            Publish();
+            Publish(state);
         }
     }
 
@@ -38,6 +44,7 @@ public sealed class EndpointTable
     {
         lock (_writers)
         {
+            _statistics.Remove(key);
             if (_endpoints.Remove(key))
                 Publish();
         }
@@ -63,7 +70,41 @@ public sealed class EndpointTable
         }
     }
 
-    private void Publish() => _snapshot = new EndpointSnapshot([.. _endpoints.Values], _canaries.Select(Resolve));
+    /// <summary>Sets what is sampled at the endpoints of services.</summary>
+    public void SetSampling(IEnumerable<ServiceSampling> samplings)
+    {
+        lock (_writers)
+        {
+            ImmutableArray<ServiceSampling> wanted = [.. samplings];
+            if (wanted.SequenceEqual(_samplings))
+                return;
+            _samplings = wanted;
+            Sample(_snapshot, _endpoints.Values);
+        }
+    }
+
+    private void Publish(EndpointState? changed = null)
+    {
+        var snapshot = new EndpointSnapshot([.. _endpoints.Values], _canaries.Select(Resolve));
+
+        // What a canary leads to, and so what is sampled there, changes with any endpoint.
+        Sample(snapshot, changed is null || !_canaries.IsEmpty ? _endpoints.Values : [changed]);
+        _snapshot = snapshot;
+    }
+
+    /// <summary>Gives endpoints their plans; one that stays as it is stays the same object.</summary>
+    private void Sample(EndpointSnapshot snapshot, IReadOnlyCollection<EndpointState> endpoints)
+    {
+        var canaries = snapshot.Canaries.Values
+            .SelectMany(canary => canary.Resolution.Arms.Select(arm => (arm.Key, Canary: canary.Spec.Endpoint)))
+            .ToLookup(pair => pair.Key, pair => pair.Canary, StringComparer.Ordinal);
+        foreach (var state in endpoints)
+        {
+            var statistics = state.Statistics!;
+            statistics.Plan = _samplings.FirstOrDefault(sampling => sampling.ServiceId == state.ServiceId)?
+                .Plan(state.Key, canaries[state.Key], statistics.Plan);
+        }
+    }
 
     private CanaryState Resolve((string ServiceId, CanarySpec Spec) canary)
     {

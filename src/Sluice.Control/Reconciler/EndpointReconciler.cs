@@ -138,6 +138,7 @@ public sealed class EndpointReconciler : IAsyncDisposable
         }
 
         TellClashes(clashes);
+        _table.SetSampling(states.Select(state => ServiceSampling.Of(state, _options.LogFrequency, _options.KafkaServer)));
         _table.SetCanaries(states.SelectMany(state => state.Canaries.Values.Select(canary => (state.Service.Id, canary))));
         foreach (var gone in _slots.Where(pair => pair.Value.IsGone).Select(pair => pair.Key).ToList())
             _slots.Remove(gone);

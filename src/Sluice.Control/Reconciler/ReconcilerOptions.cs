@@ -24,4 +24,10 @@ public sealed record ReconcilerOptions
 
     /// <summary>Compress requests to it where the service does not say (<c>CLEARML_DEFAULT_TRITON_GRPC_COMPRESSION</c>).</summary>
     public bool CompressesRemote { get; init; }
+
+    /// <summary>Share of calls that are sampled where the service says nothing, 0 to 1.</summary>
+    public double LogFrequency { get; init; } = 1;
+
+    /// <summary>Kafka's address for samples where the service names none; empty = none.</summary>
+    public string KafkaServer { get; init; } = "";
 }

@@ -21,6 +21,9 @@ public enum EndpointBody
 public sealed record EndpointCall(
     EndpointBody Body, ReadOnlyMemory<byte> Content, bool WantsStatistics, CancellationToken CancellationToken)
 {
+    /// <summary>The call is sampled, so the code gets a function that takes statistics of its own; set by the router.</summary>
+    public bool WantsStatistics { get; set; } = WantsStatistics;
+
     /// <summary>When the caller stops waiting; null = never.</summary>
     public DateTimeOffset? Deadline { get; init; }
 

@@ -83,6 +83,9 @@ public sealed class InferRequest : IValueTaskSource
     /// <summary>What a decoupled model is refused with where there is no <see cref="Sink"/>; stays from use to use.</summary>
     public string DecoupledRefusal { get; init; } = "the call takes a single response, the model is decoupled";
 
+    /// <summary>It is a step of something that is counted as a whole, such as a call of an endpoint; stays from use to use.</summary>
+    public bool IsPart { get; init; }
+
     /// <summary>It failed before a scheduler took it: it is wrong in itself, or there was no room.</summary>
     public bool IsRefused { get; set; }
 

@@ -22,14 +22,18 @@ internal sealed class TensorEndpointRunner(
     {
         Interlocked.Increment(ref _references);
         if (!_requests.TryTake(out var request))
-            request = new InferRequest { DecoupledRefusal = $"endpoint '{plan.Key}' runs a decoupled model: call it by gRPC streams" };
+            request = new InferRequest
+            {
+                DecoupledRefusal = $"endpoint '{plan.Key}' runs a decoupled model: call it by gRPC streams",
+                IsPart = true,
+            };
         try
         {
             return await RunAsync(call, request).ConfigureAwait(false);
         }
         catch (InferenceException error)
         {
-            return EndpointReply.Fail(OutcomeOf(error.Code), error.Message);
+            return EndpointReply.Fail(error.Code.ToOutcome(), error.Message);
         }
         finally
         {
@@ -68,7 +72,7 @@ internal sealed class TensorEndpointRunner(
         await engine.InferAsync(request).ConfigureAwait(false);
         return request.IsOk
             ? EndpointReply.Json(WriteOutputs(request))
-            : EndpointReply.Fail(OutcomeOf(request.Status), request.StatusMessage);
+            : EndpointReply.Fail(request.Status.ToOutcome(), request.StatusMessage);
     }
 
     private void ReadInputs(ReadOnlyMemory<byte> json, InferRequest request)
@@ -113,15 +117,6 @@ internal sealed class TensorEndpointRunner(
             output.Clear();
         }
     }
-
-    private static EndpointOutcome OutcomeOf(InferenceCode code) => code switch
-    {
-        InferenceCode.InvalidArgument or InferenceCode.OutOfRange or InferenceCode.Unimplemented => EndpointOutcome.BadRequest,
-        InferenceCode.Unavailable or InferenceCode.ResourceExhausted or InferenceCode.NotFound => EndpointOutcome.Unavailable,
-        InferenceCode.DeadlineExceeded => EndpointOutcome.TimedOut,
-        InferenceCode.Cancelled => EndpointOutcome.Cancelled,
-        _ => EndpointOutcome.Failed,
-    };
 
     /// <summary>The caller of an endpoint, as the core asks for it.</summary>
     private sealed class EndpointLifetime(EndpointCall call) : ICallLifetime, ICallOrigin

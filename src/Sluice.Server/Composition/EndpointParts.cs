@@ -29,11 +29,14 @@ internal sealed class EndpointParts : IAsyncDisposable
 
     /// <param name="models">Models that this server runs itself; learns to find them by endpoints' names.</param>
     /// <param name="engine">Runs models.</param>
-    public EndpointParts(ModelLifecycle models, IInferenceEngine engine)
+    /// <param name="table">All endpoints and canaries.</param>
+    /// <param name="sampler">Takes samples of calls.</param>
+    public EndpointParts(ModelLifecycle models, IInferenceEngine engine, EndpointTable table, IEndpointSampler sampler)
     {
         _models = models;
         _inner = engine;
-        Router = new EndpointRouter(Table);
+        Table = table;
+        Router = new EndpointRouter(Table, sampler);
         Engine = new CanaryEngine(engine, Table);
         models.Table.Aliases = new ModelAliases(Table).Find;
     }
@@ -42,7 +45,7 @@ internal sealed class EndpointParts : IAsyncDisposable
     public IInferenceEngine Engine { get; }
 
     /// <summary>All endpoints and canaries.</summary>
-    public EndpointTable Table { get; } = new();
+    public EndpointTable Table { get; }
 
     /// <summary>The way to endpoints, for front ends and for users' code.</summary>
     public EndpointRouter Router { get; }
@@ -67,14 +70,18 @@ internal sealed class EndpointParts : IAsyncDisposable
     /// <param name="pool">Memory for tensors.</param>
     /// <param name="loggers">For the parts.</param>
     /// <param name="time">The clock.</param>
+    /// <param name="statistics">What is sampled where services say nothing.</param>
     public void Start(
-        ControlParts control, IEnumerable<IEndpointEngine> engines, TensorBufferPool pool, ILoggerFactory loggers, TimeProvider time)
+        ControlParts control, IEnumerable<IEndpointEngine> engines, TensorBufferPool pool, ILoggerFactory loggers, TimeProvider time,
+        StatisticsOptions statistics)
     {
         var options = new ReconcilerOptions
         {
             WorkFolder = _workFolder,
             ServesAllServices = control.ServesAllServices,
             RemoteGrpcServer = Environment.GetEnvironmentVariable(RemoteServer) is { Length: > 0 } server ? server : null,
+            LogFrequency = statistics.LogFrequency,
+            KafkaServer = statistics.KafkaServer,
             CompressesRemote = Environment.GetEnvironmentVariable(RemoteCompression)?.ToLowerInvariant() is "1" or "true" or "yes" or "on",
         };
         _reconciler = new EndpointReconciler(

@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Globalization;
+using System.Net;
 using System.Text;
 using Microsoft.Extensions.Logging;
 using Sluice.Inference;
@@ -42,26 +43,22 @@ internal static class HttpParts
     }
 
     /// <param name="options">Everything that can be set.</param>
-    /// <param name="models">The models.</param>
-    /// <param name="pool">Memory for tensors.</param>
-    /// <param name="ports">Gives what the ports have counted.</param>
-    /// <param name="droppedTraces">Gives the number of lost traces.</param>
+    /// <param name="endPoint">The port; null = none.</param>
+    /// <param name="sources">What the page shows.</param>
     /// <param name="modelMetrics">Gives the metrics that models made themselves, in the same format.</param>
     /// <param name="loggers">For the port.</param>
     public static RestServer? CreateMetrics(
-        ServerOptions options, ModelTable models, TensorBufferPool pool, Func<IReadOnlyList<FrontEndFigures>> ports,
-        Func<long> droppedTraces, Func<string> modelMetrics, ILoggerFactory loggers)
+        ServerOptions options, EndPoint? endPoint, MetricsSources sources, Func<string> modelMetrics, ILoggerFactory loggers)
     {
-        if (options.Metrics is not { } endPoint)
+        if (endPoint is null)
             return null;
-        var exposition = new MetricsExposition(
-            () => Servables(models), pool, options.MetricsContent, ports, droppedTraces);
+        var exposition = new MetricsExposition(sources, options.MetricsContent);
         var route = RestRoute.Text("/metrics", MetricsExposition.ContentType, writer =>
         {
             exposition.Write(writer);
             writer.Write(Encoding.UTF8.GetBytes(modelMetrics()));
         });
-        return new RestServer(new RestListenOptions { EndPoint = endPoint }, new RestRouter([route]), pool, loggers);
+        return new RestServer(new RestListenOptions { EndPoint = endPoint }, new RestRouter([route]), sources.Pool, loggers);
     }
 
     /// <summary>Reads what a port has counted.</summary>
@@ -77,6 +74,7 @@ internal static class HttpParts
         TransportEvents = server.Events,
     };
 
-    private static IEnumerable<IServable> Servables(ModelTable models) =>
+    /// <summary>Lists the loaded versions of models.</summary>
+    public static IEnumerable<IServable> Servables(ModelTable models) =>
         models.Models.SelectMany(model => model.Versions).Select(version => version.Servable).OfType<IServable>();
 }

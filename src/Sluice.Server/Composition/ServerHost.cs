@@ -53,7 +53,7 @@ public sealed class ServerHost : IAsyncDisposable
     private readonly RpcDispatcher _dispatcher;
     private readonly IRpcServer? _rpc;
     private readonly RestServer? _rest;
-    private readonly RestServer? _metrics;
+    private readonly StatisticsParts _statistics;
     private readonly ControlParts? _control;
     private readonly EndpointParts? _endpoints;
     private readonly RemoteBackend _remote = EndpointParts.CreateRemote();
@@ -89,14 +89,15 @@ public sealed class ServerHost : IAsyncDisposable
         _authenticator = options.Auth.IsOn
             ? new Authenticator(options.Auth, time, loggers.CreateLogger<Authenticator>())
             : null;
+        _statistics = new StatisticsParts(options, time);
         var core = new InferenceEngine(
             _lifecycle.Table, _sharedMemory.Placement,
-            forwardsHeaders: options.GrpcForwardedHeaders is not null || options.HttpForwardedHeaders is not null);
+            forwardsHeaders: options.GrpcForwardedHeaders is not null || options.HttpForwardedHeaders is not null, _statistics.Observer);
         Engine = new TracingEngine(core, _traces, _traceWriter);
         _control = ControlParts.Create(options, loggers, time);
         if (_control is not null)
         {
-            _endpoints = new EndpointParts(_lifecycle, Engine);
+            _endpoints = new EndpointParts(_lifecycle, Engine, _statistics.Endpoints, _statistics.Sampler!);
             Engine = _endpoints.Engine;
         }
 
@@ -119,8 +120,14 @@ public sealed class ServerHost : IAsyncDisposable
         _rpc = RpcParts.Create(options, _dispatcher, loggers, time);
         _rest = HttpParts.CreateRest(options, Methods, Engine, rpc, _pool, loggers);
         _control?.CreateServer(Methods, _endpoints!.Routes(() => _state.IsReady), rpc, options, _pool, loggers);
-        _metrics = HttpParts.CreateMetrics(
-            options, _lifecycle.Table, _pool, ReadPorts, () => _traceWriter.DroppedCount, _python.FormatMetrics, loggers);
+        var sources = new MetricsSources
+        {
+            Models = () => HttpParts.Servables(_lifecycle.Table),
+            Pool = _pool,
+            Ports = ReadPorts,
+            DroppedTraces = () => _traceWriter.DroppedCount,
+        };
+        _statistics.CreateServers(sources, _python.FormatMetrics, loggers);
     }
 
     /// <summary>The core, for front ends within the process.</summary>
@@ -136,7 +143,10 @@ public sealed class ServerHost : IAsyncDisposable
     public Uri? HttpAddress => _rest?.Addresses[0];
 
     /// <summary>The metrics port's address; null when off.</summary>
-    public Uri? MetricsAddress => _metrics?.Addresses[0];
+    public Uri? MetricsAddress => _statistics.Main?.Addresses[0];
+
+    /// <summary>The address of the metrics page on the port of the original's exporter; null when off.</summary>
+    public Uri? ExporterAddress => _statistics.Exporter?.Addresses[0];
 
     /// <summary>The address of <c>/serve</c> and of the control API; null when off.</summary>
     public Uri? ServeAddress => _control?.Server?.Addresses[0];
@@ -168,11 +178,10 @@ public sealed class ServerHost : IAsyncDisposable
         if (_control is not null)
         {
             await _control.StartAsync(_logger, cancellationToken).ConfigureAwait(false);
-            _endpoints!.Start(_control, [_python.Endpoints], _pool, _loggers, _time);
+            _endpoints!.Start(_control, [_python.Endpoints], _pool, _loggers, _time, _options.Statistics);
         }
 
-        if (_metrics is not null)
-            await _metrics.StartAsync(cancellationToken).ConfigureAwait(false);
+        await _statistics.StartAsync(cancellationToken).ConfigureAwait(false);
         var warming = _options.WarmUp
             ? new SelfWarmUp(
                 Methods, _pool, _timer, dispatcher => RpcParts.CreateLoopback(_options, dispatcher, _time)).RunAsync()
@@ -222,8 +231,7 @@ public sealed class ServerHost : IAsyncDisposable
         }
 
         // Metrics go last, so that the end of the work can still be seen.
-        if (_metrics is not null)
-            await _metrics.StopAsync(limit.Token).ConfigureAwait(false);
+        await _statistics.StopAsync(limit.Token).ConfigureAwait(false);
         ServerLog.Stopped(_logger);
         return true;
     }
@@ -274,8 +282,7 @@ public sealed class ServerHost : IAsyncDisposable
             await _rpc.DisposeAsync().ConfigureAwait(false);
         if (_rest is not null)
             await _rest.DisposeAsync().ConfigureAwait(false);
-        if (_metrics is not null)
-            await _metrics.DisposeAsync().ConfigureAwait(false);
+        await _statistics.DisposeAsync().ConfigureAwait(false);
         if (_control is not null)
             await _control.DisposeAsync().ConfigureAwait(false);
         _authenticator?.Dispose();
@@ -298,8 +305,8 @@ public sealed class ServerHost : IAsyncDisposable
             ports.Add(HttpParts.Figures("http", _rest));
         if (_control?.Server is { } serve)
             ports.Add(HttpParts.Figures("serve", serve));
-        if (_metrics is not null)
-            ports.Add(HttpParts.Figures("metrics", _metrics));
+        if (_statistics.Main is { } metrics)
+            ports.Add(HttpParts.Figures("metrics", metrics));
         return ports;
     }
 

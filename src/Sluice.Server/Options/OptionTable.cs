@@ -85,6 +85,7 @@ public static class OptionTable
         .. PortOptionTable.All,
         .. AuthOptionTable.All,
         .. MetricsOptionTable.All,
+        .. StatisticsOptionTable.All,
         .. TraceOptionTable.All,
         .. InertOptions.All,
     ];

@@ -99,6 +99,9 @@ public sealed record ServerOptions
     /// <summary>What the metrics page shows.</summary>
     public MetricsOptions MetricsContent { get; init; } = new();
 
+    /// <summary>What is sampled of endpoints' calls.</summary>
+    public StatisticsOptions Statistics { get; init; } = new();
+
     /// <summary>The control plane; null = off.</summary>
     public ControlPlaneOptions? ControlPlane { get; init; }
 

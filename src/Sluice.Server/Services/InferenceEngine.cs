@@ -9,7 +9,9 @@ namespace Sluice.Server.Services;
 /// <param name="models">What is loaded.</param>
 /// <param name="placement">Finds and fills tensors in shared memory, ranks classes.</param>
 /// <param name="forwardsHeaders">Some front end has headers to forward.</param>
-public sealed class InferenceEngine(ModelTable models, TensorPlacement placement, bool forwardsHeaders) : IInferenceEngine
+/// <param name="observer">Told of requests that are no part of others; null = nobody.</param>
+public sealed class InferenceEngine(ModelTable models, TensorPlacement placement, bool forwardsHeaders, IRequestObserver? observer = null)
+    : IInferenceEngine
 {
     /// <inheritdoc/>
     public ValueTask InferAsync(InferRequest request)
@@ -56,6 +58,7 @@ public sealed class InferenceEngine(ModelTable models, TensorPlacement placement
                 request.Placement.ReleaseRegions();
             servable.Statistics.RecordFailure(FailureReason.Other, 0);
             lease.Dispose();
+            Observe(request);
             return ValueTask.CompletedTask;
         }
 
@@ -91,8 +94,15 @@ public sealed class InferenceEngine(ModelTable models, TensorPlacement placement
         ExplainRefusal(request);
         if (request.Trace is { HasTensors: true } trace)
             TensorText.NoteOutputs(request, trace);
+        Observe(request);
         if (request.NeedsPlacement)
             placement.Finish(request);
+    }
+
+    private void Observe(InferRequest request)
+    {
+        if (observer is not null && !request.IsPart)
+            observer.OnAnswered(request);
     }
 
     /// <summary>Refusals of the queue carry the request's id, as all errors of the original's core do (spec §1.3).</summary>

@@ -29,13 +29,17 @@ internal sealed class LabelSet
         .. settings.MetricTags.Select(tag => ("_" + Name(tag.Key), tag.Value)),
     ]);
 
+    /// <summary>Labels by name.</summary>
+    public static LabelSet Of(params IEnumerable<(string Key, string Value)> labels) => new(labels);
+
     /// <summary>One label.</summary>
     public static LabelSet Of(string key, string value) => new([(key, value)]);
 
     /// <summary>A label's name takes letters, digits and underscores only; other characters become underscores.</summary>
     private static string Name(string key) => string.Concat(key.Select(c => char.IsAsciiLetterOrDigit(c) ? c : '_'));
 
-    private static string Escape(string value) => value
+    /// <summary>Makes a label's value fit for the text format.</summary>
+    internal static string Escape(string value) => value
         .Replace("\\", "\\\\", StringComparison.Ordinal)
         .Replace("\"", "\\\"", StringComparison.Ordinal)
         .Replace("\n", "\\n", StringComparison.Ordinal);

@@ -109,6 +109,24 @@ public static class MetricFamilies
     internal static readonly MetricFamily TracesDropped = new(
         "sluice_traces_dropped_total", "counter", "Traces that found their queue full");
 
+    internal static readonly MetricFamily EndpointCalls = new(
+        "sluice_endpoint_calls_total", "counter", "Calls of endpoints on all fronts, by how they ended");
+
+    internal static readonly MetricFamily EndpointDuration = new(
+        "sluice_endpoint_duration_seconds", "histogram", "Time of each successful call of an endpoint");
+
+    internal static readonly MetricFamily CanaryCalls = new(
+        "sluice_canary_calls_total", "counter", "Calls of canaries, by the endpoint they were drawn for and how they ended");
+
+    internal static readonly MetricFamily CanaryDuration = new(
+        "sluice_canary_duration_seconds", "histogram", "Time of each successful call of a canary, by the endpoint it was drawn for");
+
+    internal static readonly MetricFamily Samples = new(
+        "sluice_samples_total", "counter", "Sampled calls of endpoints, by what became of the sample");
+
+    internal static readonly MetricFamily IgnoredValues = new(
+        "sluice_sample_values_ignored_total", "counter", "Sampled values that their variable could not take, by why");
+
     internal static readonly MetricFamily RequestSummary = new(
         "nv_inference_request_summary_us", "summary", "Time of requests from receipt to response, microseconds");
 
@@ -138,6 +156,7 @@ public static class MetricFamilies
         InferDuration, OutputDuration, PendingCount, LoadDuration, CpuUtilization, MemoryTotal, MemoryUsed,
         RequestLatency, QueueLatency, InferLatency, BatchCuts, Refused, Sequences, SequencesWaiting, PoolRented, PoolPooled, PoolRefused,
         PinnedTotal, PinnedUsed, QueueDepth, Hanging, ConnectionsOpen, ConnectionsTotal, CallsActive, CallsEnded,
-        TransportEvents, ManagedAllocated, TracesDropped,
+        TransportEvents, ManagedAllocated, TracesDropped, EndpointCalls, EndpointDuration, CanaryCalls, CanaryDuration, Samples,
+        IgnoredValues,
     ];
 }

@@ -1,7 +1,6 @@
 using System.Buffers;
 using System.Runtime.CompilerServices;
 using Sluice.Inference;
-using Sluice.Tensors;
 
 namespace Sluice.Statistics.Prometheus;
 
@@ -10,14 +9,9 @@ namespace Sluice.Statistics.Prometheus;
 /// <para>Nothing is kept between scrapes but labels: counters are read where the hot path counts.</para>
 /// <para><b>Threads.</b> Any number of scrapes at once.</para>
 /// </remarks>
-/// <param name="models">Gives the loaded model versions.</param>
-/// <param name="pool">The server's tensor memory.</param>
+/// <param name="sources">Where it reads.</param>
 /// <param name="options">What is shown; everything that is shown by default unless given.</param>
-/// <param name="ports">Gives what the ports have counted; none unless given.</param>
-/// <param name="droppedTraces">Gives the number of lost traces; 0 unless given.</param>
-public sealed class MetricsExposition(
-    Func<IEnumerable<IServable>> models, TensorBufferPool pool, MetricsOptions? options = null,
-    Func<IReadOnlyList<FrontEndFigures>>? ports = null, Func<long>? droppedTraces = null)
+public sealed class MetricsExposition(MetricsSources sources, MetricsOptions? options = null)
 {
     /// <summary>The content type of what is written.</summary>
     public const string ContentType = "text/plain; charset=utf-8";
@@ -52,6 +46,7 @@ public sealed class MetricsExposition(
     private readonly MetricsOptions _options = options ?? new MetricsOptions();
     private readonly SummaryText _summaries = new((options ?? new MetricsOptions()).Quantiles);
     private readonly FrontEndText _frontEnds = new();
+    private readonly EndpointText _endpoints = new();
     private readonly MachineText _machine = new(new MachineFigures(), (options ?? new MetricsOptions()).Interval, TimeProvider.System);
 
     // Labels live as long as the settings they were made from.
@@ -61,7 +56,9 @@ public sealed class MetricsExposition(
     public void Write(IBufferWriter<byte> output)
     {
         var writer = new PrometheusWriter(output);
-        var served = models().ToArray();
+        sources.Sampler?.Drain();
+        var served = sources.Models().ToArray();
+        var pool = sources.Pool;
         var series = served.Select(model => (Labels: _labels.GetValue(model.Settings, LabelSet.Of), model.Statistics)).ToArray();
         WriteCounters(writer, series, _options.HasCounters);
         if (_options.ShowsMachine)
@@ -81,9 +78,14 @@ public sealed class MetricsExposition(
         WriteGauge(writer, MetricFamilies.PinnedUsed, pool.RentedBytes);
         WriteGauge(writer, MetricFamilies.QueueDepth, series.Sum(model => model.Statistics.PendingCount));
         WriteHanging(writer, served);
-        _frontEnds.Write(writer, ports?.Invoke() ?? []);
+        _frontEnds.Write(writer, sources.Ports());
         WriteGauge(writer, MetricFamilies.ManagedAllocated, GC.GetTotalAllocatedBytes());
-        WriteGauge(writer, MetricFamilies.TracesDropped, droppedTraces?.Invoke() ?? 0);
+        WriteGauge(writer, MetricFamilies.TracesDropped, sources.DroppedTraces());
+        var endpoints = sources.Endpoints();
+        _endpoints.Write(writer, endpoints);
+        EndpointText.Write(writer, sources.Canaries());
+        EndpointText.Write(writer, sources.Sampler);
+        sources.Sampler?.Write(writer, endpoints.Select(endpoint => endpoint.Key));
     }
 
     private void WriteFirstResponses(PrometheusWriter writer, IServable[] served)

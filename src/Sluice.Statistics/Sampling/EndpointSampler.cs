@@ -1,0 +1,240 @@
+using Sluice.Inference;
+using Sluice.Statistics.Prometheus;
+
+namespace Sluice.Statistics.Sampling;
+
+/// <summary>Takes samples of calls without making them wait, and adds them up on one background task.</summary>
+/// <remarks>
+/// <para>A call draws, takes a place in the ring of its core, copies what the configuration asks for, and goes on. The
+/// consumer empties all rings every few milliseconds while there is traffic and sleeps while there is none. When a ring is
+/// full the sample is dropped and counted.</para>
+/// <para><b>Threads.</b> Any number of callers; scrapes and the consumer take turns.</para>
+/// </remarks>
+public sealed class EndpointSampler : IEndpointSampler, IAsyncDisposable
+{
+    private const int MostRings = 16;
+    private const int RingCapacity = 2048;
+
+    // At 200,000 samples a second and core a ring is full after this time.
+    private static readonly TimeSpan Period = TimeSpan.FromMilliseconds(10);
+
+    // A signal that comes between the last look and the sleep is lost; what waits then waits so long.
+    private static readonly TimeSpan LongestSleep = TimeSpan.FromSeconds(1);
+
+    private readonly TimeProvider _time;
+    private readonly Func<double> _draw;
+    private readonly RecordBatches? _batches;
+    private readonly SampleRing[] _rings;
+    private readonly Lock _consuming = new();
+    private readonly Dictionary<string, EndpointSeries> _series = new(StringComparer.Ordinal);
+    private readonly CancellationTokenSource _stopping = new();
+    private readonly Task _running;
+    private readonly IgnoredValues _ignored = new();
+    private int[] _last = [];
+    private long _takenCount;
+    private long _droppedCount;
+    private volatile bool _isAsleep;
+    private TaskCompletionSource _signal = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    /// <summary>Begins to wait for samples.</summary>
+    /// <param name="time">Waits.</param>
+    /// <param name="draw">Gives a number from 0 to 1 for each call that may be sampled or not; random unless given.</param>
+    /// <param name="publisher">Gets each record too; null = nobody.</param>
+    /// <param name="ringCount">Rings; one for each core unless given.</param>
+    /// <param name="ringCapacity">Records of a ring, a power of two.</param>
+    public EndpointSampler(
+        TimeProvider time, Func<double>? draw = null, IRecordPublisher? publisher = null, int? ringCount = null, int ringCapacity = RingCapacity)
+    {
+        _time = time;
+        _draw = draw ?? Random.Shared.NextDouble;
+        _batches = publisher is null ? null : new RecordBatches(publisher);
+        _rings = new SampleRing[ringCount ?? Math.Min(MostRings, Environment.ProcessorCount)];
+        for (var i = 0; i < _rings.Length; i++)
+            _rings[i] = new SampleRing(ringCapacity);
+        _running = Task.Run(RunAsync);
+    }
+
+    /// <summary>Samples that found no room.</summary>
+    public long DroppedCount => Volatile.Read(ref _droppedCount);
+
+    /// <summary>Samples that were added up.</summary>
+    public long TakenCount => Volatile.Read(ref _takenCount);
+
+    /// <summary>Values that were sampled and meant nothing.</summary>
+    internal IgnoredValues Ignored => _ignored;
+
+    /// <inheritdoc/>
+    public bool Draw(SamplingPlan plan) => plan.Frequency >= 1 || _draw() < plan.Frequency;
+
+    /// <inheritdoc/>
+    public void Take(SamplingPlan plan, long ticks, EndpointCall call, EndpointReply reply)
+    {
+        if (!TryRent(out var ring, out var record, out var ticket))
+            return;
+        try
+        {
+            record.Begin(plan, ticks);
+            if (plan.KafkaServer.Length > 0)
+                record.Custom = reply.StatisticsJson;
+            if (plan.Variables.IsEmpty)
+                return;
+            if (call.Body == EndpointBody.JsonObject)
+                VariableCapture.AddJson(record, plan, call.Content.Span);
+            if (reply.ContentType.StartsWith("application/json", StringComparison.Ordinal))
+                VariableCapture.AddJson(record, plan, reply.Content.Span);
+            if (!reply.StatisticsJson.IsEmpty)
+                VariableCapture.AddJson(record, plan, reply.StatisticsJson.Span);
+        }
+        finally
+        {
+            Publish(ring, ticket);
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Take(SamplingPlan plan, long ticks, InferRequest request)
+    {
+        if (!TryRent(out var ring, out var record, out var ticket))
+            return;
+        try
+        {
+            record.Begin(plan, ticks);
+            if (!plan.Variables.IsEmpty)
+                VariableCapture.AddTensors(record, plan, request);
+        }
+        finally
+        {
+            Publish(ring, ticket);
+        }
+    }
+
+    /// <summary>Ends the consumer; what was taken so far is added up.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await _stopping.CancelAsync().ConfigureAwait(false);
+        await _running.ConfigureAwait(false);
+        _stopping.Dispose();
+    }
+
+    /// <summary>Adds up what waits.</summary>
+    /// <returns>Records that waited.</returns>
+    internal int Drain()
+    {
+        lock (_consuming)
+        {
+            var count = 0;
+            foreach (var ring in _rings)
+            {
+                while (ring.Peek() is { } record)
+                {
+                    Add(record);
+                    record.Clear();
+                    ring.Release();
+                    count++;
+                }
+            }
+
+            if (count > 0)
+                _batches?.Flush();
+            return count;
+        }
+    }
+
+    /// <summary>Writes the original's series of endpoints, and forgets those of endpoints that are gone.</summary>
+    /// <param name="writer">The page.</param>
+    /// <param name="keys">Endpoints that there are.</param>
+    internal void Write(PrometheusWriter writer, IEnumerable<string> keys)
+    {
+        Drain();
+        lock (_consuming)
+        {
+            var known = keys.ToHashSet(StringComparer.Ordinal);
+            foreach (var gone in _series.Keys.Where(key => !known.Contains(key)).ToList())
+                _series.Remove(gone);
+            var prefixes = new HashSet<string>(StringComparer.Ordinal);
+            foreach (var (_, series) in _series.OrderBy(pair => pair.Key, StringComparer.Ordinal))
+            {
+                if (prefixes.Add(series.Prefix))
+                    series.Write(writer);
+            }
+        }
+    }
+
+    private bool TryRent(out SampleRing ring, out SampleRecord record, out long ticket)
+    {
+        ring = _rings[(uint)Thread.GetCurrentProcessorId() % (uint)_rings.Length];
+        if (ring.TryRent(out record, out ticket))
+            return true;
+        Interlocked.Increment(ref _droppedCount);
+        return false;
+    }
+
+    private void Publish(SampleRing ring, long ticket)
+    {
+        ring.Publish(ticket);
+        if (_isAsleep)
+            Volatile.Read(ref _signal).TrySetResult();
+    }
+
+    private void Add(SampleRecord record)
+    {
+        if (record.Plan is not { } plan)
+            return;
+        _takenCount++;
+        var seconds = Math.Round(ModelStatistics.ToNanoseconds(record.Ticks) / 1e9, 4);
+        if (!_series.TryGetValue(plan.Endpoint, out var series))
+            _series[plan.Endpoint] = series = new EndpointSeries(plan.Endpoint);
+        series.Add(plan, seconds);
+        _ignored.TooLargeCount += record.TooLargeCount;
+        _ignored.UnreadableCount += record.UnreadableCount;
+        FindLast(record, plan);
+        var number = 0;
+        for (var values = record.Values; values.MoveNext(); number++)
+        {
+            if (_last[values.Variable] == number)
+                ValueReader.Read(series.Variable(values.Variable), values.Type, values.Bytes, _ignored);
+        }
+
+        if (plan.KafkaServer.Length > 0)
+            _batches?.Add(plan, seconds, record, _last);
+    }
+
+    /// <summary>Of a variable that came more than once the last value counts.</summary>
+    private void FindLast(SampleRecord record, SamplingPlan plan)
+    {
+        if (_last.Length < plan.Variables.Length)
+            _last = new int[plan.Variables.Length];
+        var number = 0;
+        for (var values = record.Values; values.MoveNext(); number++)
+            _last[values.Variable] = number;
+    }
+
+    private async Task RunAsync()
+    {
+        while (!_stopping.IsCancellationRequested)
+        {
+            if (Drain() > 0)
+                await Task.Delay(Period, _time, _stopping.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            else
+                await SleepAsync().ConfigureAwait(false);
+        }
+
+        Drain();
+    }
+
+    private async Task SleepAsync()
+    {
+        var signal = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        Volatile.Write(ref _signal, signal);
+        _isAsleep = true;
+        Interlocked.MemoryBarrier();
+        if (Drain() == 0)
+        {
+            using var awake = CancellationTokenSource.CreateLinkedTokenSource(_stopping.Token);
+            await Task.WhenAny(signal.Task, Task.Delay(LongestSleep, _time, awake.Token)).ConfigureAwait(false);
+            await awake.CancelAsync().ConfigureAwait(false);
+        }
+
+        _isAsleep = false;
+    }
+}

@@ -1,0 +1,153 @@
+using System.Buffers;
+using System.Buffers.Binary;
+using System.Runtime.InteropServices;
+using System.Text;
+using System.Text.Json;
+using Sluice.Inference;
+using Sluice.Tensors;
+
+namespace Sluice.Statistics.Sampling;
+
+/// <summary>Writes sampled calls as the records of the original's producer, an array of them per message (spec clearml §4.1).</summary>
+/// <remarks><b>Threads.</b> One.</remarks>
+internal sealed class RecordBatches(IRecordPublisher publisher)
+{
+    // Well below a broker's usual limit of a million bytes.
+    private const int MostBytes = 128 * 1024;
+
+    private readonly Dictionary<(string Server, string Endpoint), Batch> _batches = [];
+
+    /// <summary>Adds a record.</summary>
+    /// <param name="plan">What was sampled.</param>
+    /// <param name="seconds">What the call took.</param>
+    /// <param name="record">Its values.</param>
+    /// <param name="last">By variable, the number of the value that counts.</param>
+    public void Add(SamplingPlan plan, double seconds, SampleRecord record, ReadOnlySpan<int> last)
+    {
+        var key = (plan.KafkaServer, plan.Endpoint);
+        if (!_batches.TryGetValue(key, out var batch))
+            _batches[key] = batch = new Batch();
+        if (batch.Count == 0)
+            batch.Json.WriteStartArray();
+        Write(batch.Json, plan, seconds, record, last);
+        batch.Count++;
+        batch.Json.Flush();
+        if (batch.Bytes.WrittenCount >= MostBytes)
+            Send(key, batch);
+    }
+
+    /// <summary>Sends what was added.</summary>
+    public void Flush()
+    {
+        List<(string, string)>? idle = null;
+        foreach (var (key, batch) in _batches)
+        {
+            if (batch.Count > 0)
+                Send(key, batch);
+            else
+                (idle ??= []).Add(key);
+        }
+
+        // Endpoints come and go; what brings nothing for one turn is made anew when it does.
+        foreach (var key in idle ?? [])
+            _batches.Remove(key);
+    }
+
+    private void Send((string Server, string Endpoint) key, Batch batch)
+    {
+        batch.Json.WriteEndArray();
+        batch.Json.Flush();
+        publisher.Publish(key.Server, key.Endpoint, batch.Bytes.WrittenSpan, batch.Count);
+        batch.Bytes.ResetWrittenCount();
+        batch.Json.Reset();
+        batch.Count = 0;
+    }
+
+    private static void Write(Utf8JsonWriter json, SamplingPlan plan, double seconds, SampleRecord record, ReadOnlySpan<int> last)
+    {
+        json.WriteStartObject();
+        json.WriteString("_url", plan.Endpoint);
+        json.WriteNumber("_latency", seconds);
+        json.WriteNumber("_count", plan.Weight);
+        var number = 0;
+        for (var values = record.Values; values.MoveNext(); number++)
+        {
+            if (last[values.Variable] != number)
+                continue;
+            json.WritePropertyName(plan.Variables[values.Variable].NameUtf8);
+            if (values.Type == DataType.Invalid)
+                json.WriteRawValue(values.Bytes, skipInputValidation: true);
+            else
+                WriteTensor(json, values.Type, values.Bytes);
+        }
+
+        WriteCustom(json, plan, record.Custom.Span);
+        json.WriteEndObject();
+    }
+
+    /// <summary>Statistics of the code's own that are no variables; those that are have been written.</summary>
+    private static void WriteCustom(Utf8JsonWriter json, SamplingPlan plan, ReadOnlySpan<byte> custom)
+    {
+        if (custom.IsEmpty)
+            return;
+        var reader = new Utf8JsonReader(custom);
+        reader.Read();
+        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+        {
+            var name = reader.GetString()!;
+            reader.Read();
+            var start = (int)reader.TokenStartIndex;
+            reader.Skip();
+            if (name is "_url" or "_latency" or "_count" || plan.Variables.Any(variable => variable.Name == name))
+                continue;
+            json.WritePropertyName(name);
+            json.WriteRawValue(custom[start..(int)reader.BytesConsumed], skipInputValidation: true);
+        }
+    }
+
+    private static void WriteTensor(Utf8JsonWriter json, DataType type, ReadOnlySpan<byte> bytes)
+    {
+        json.WriteStartArray();
+        switch (type)
+        {
+            case DataType.Bytes:
+                for (var rest = bytes; rest.Length >= sizeof(uint);)
+                {
+                    var length = (int)Math.Min(BinaryPrimitives.ReadUInt32LittleEndian(rest), (uint)(rest.Length - sizeof(uint)));
+                    json.WriteStringValue(Encoding.UTF8.GetString(rest.Slice(sizeof(uint), length)));
+                    rest = rest[(sizeof(uint) + length)..];
+                }
+
+                break;
+            case DataType.Fp32:
+                foreach (var value in MemoryMarshal.Cast<byte, float>(bytes))
+                    WriteNumber(json, float.IsFinite(value), value, static (writer, number) => writer.WriteNumberValue(number));
+                break;
+            default:
+                NumberReader.Read(type, bytes, json, static (writer, value) =>
+                    WriteNumber(writer, double.IsFinite(value), value, static (inner, number) => inner.WriteNumberValue(number)));
+                break;
+        }
+
+        json.WriteEndArray();
+    }
+
+    private static void WriteNumber<T>(Utf8JsonWriter json, bool isFinite, T value, Action<Utf8JsonWriter, T> write)
+    {
+        if (isFinite)
+            write(json, value);
+        else
+            json.WriteNullValue();
+    }
+
+    private sealed class Batch
+    {
+        public Batch() => Json = new Utf8JsonWriter(Bytes, new JsonWriterOptions { SkipValidation = true });
+
+        public ArrayBufferWriter<byte> Bytes { get; } = new();
+
+        public Utf8JsonWriter Json { get; }
+
+        public int Count { get; set; }
+    }
+}
