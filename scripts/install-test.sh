@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the tests and measurements need beyond scripts/install-native.sh:
-#   packages  real gRPC clients (Python, C++), h2load, the C++ toolchain of perf/reference, PostgreSQL, libraries of Python models
+#   packages  real gRPC clients (Python, C++), h2load, the C++ toolchain of perf/reference, PostgreSQL, libraries of Python models,
+#             Prometheus, Kafka's clients
 #   npm       real gRPC clients of Node.js, under artifacts/npm; object stores that run here, under artifacts/storage
 # With --models also what the scripts that make models import. Quick, and without network, when all is there.
 set -euo pipefail
@@ -17,6 +18,7 @@ packages=(
   python3 python3-grpcio python3-numpy python3-protobuf
   python3-sklearn python3-joblib python3-xgboost python3-pil
   nghttp2-client postgresql
+  prometheus kafkacat librdkafka-dev
 )
 [[ ${1:-} != --models ]] || packages+=(python3-onnx)
 install_packages "${packages[@]}"

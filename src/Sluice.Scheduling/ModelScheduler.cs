@@ -21,7 +21,7 @@ public abstract class ModelScheduler : IServable, ITimerTarget
         _onCancelled = OnCancelled;
         Settings = settings;
         EngineSettings = settings.ForEngine();
-        Statistics = new ModelStatistics(settings.MaxBatchSize, _keepsStages);
+        Statistics = CreateStatistics();
         Model = model;
         Batches = new BatchPool(EngineSettings, pool);
         Timer = timer;
@@ -78,7 +78,7 @@ public abstract class ModelScheduler : IServable, ITimerTarget
     }
 
     /// <summary>Starts the statistics from zero; before the first client's request.</summary>
-    internal void ForgetWarmUp() => Statistics = new ModelStatistics(Settings.MaxBatchSize, _keepsStages);
+    internal void ForgetWarmUp() => Statistics = CreateStatistics();
 
     private protected virtual SequenceFigures? CountSequences() => null;
 
@@ -120,11 +120,15 @@ public abstract class ModelScheduler : IServable, ITimerTarget
         EndCancelled(request);
     }
 
+    private ModelStatistics CreateStatistics() => new(
+        Settings.MaxBatchSize, _keepsStages,
+        hasBatchDelay: Settings is { MaxBatchSize: > 1, DynamicBatching.MaxQueueDelayMicroseconds: > 0 });
+
     /// <summary>Ends a request that waited when its caller went.</summary>
     private protected void EndCancelled(InferRequest request)
     {
         RequestEndings.FailCancelled(request);
-        Statistics.RecordFailure(FailureReason.Canceled, Now - request.ReceivedAt);
+        Statistics.RecordCancelled(request.Status, Now - request.ReceivedAt);
         request.Complete();
     }
 
@@ -137,7 +141,7 @@ public abstract class ModelScheduler : IServable, ITimerTarget
         if (refusal is not { } reason)
         {
             RequestEndings.FailCancelled(request);
-            Statistics.RecordFailure(FailureReason.Canceled, 0);
+            Statistics.RecordCancelled(request.Status, 0);
             return;
         }
 

@@ -1,3 +1,5 @@
+using Sluice.Inference;
+
 namespace Sluice.Statistics;
 
 /// <summary>What one port has counted, at one moment.</summary>
@@ -11,4 +13,7 @@ public sealed record FrontEndFigures(
 {
     /// <summary>What the transport under the port has seen, attacks included, by a name for each kind; may be empty.</summary>
     public IReadOnlyList<(string Kind, long Count)> TransportEvents { get; init; } = [];
+
+    /// <summary>What the port adds to requests' times; null when it takes no requests of the v2 protocol.</summary>
+    public FrontEndStages? Stages { get; init; }
 }

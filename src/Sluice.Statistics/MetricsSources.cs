@@ -1,4 +1,5 @@
 using Sluice.Inference;
+using Sluice.Statistics.Kafka;
 using Sluice.Statistics.Sampling;
 using Sluice.Tensors;
 
@@ -24,6 +25,9 @@ public sealed record MetricsSources
 
     /// <summary>What canaries' arms have done; none unless given.</summary>
     public Func<IReadOnlyCollection<CanaryFigures>> Canaries { get; init; } = () => [];
+
+    /// <summary>What became of records for Kafka; nothing unless given.</summary>
+    public Func<KafkaFigures> Kafka { get; init; } = () => default;
 
     /// <summary>Samples of endpoints' calls; null = none.</summary>
     public EndpointSampler? Sampler { get; init; }

@@ -107,6 +107,9 @@ public sealed class InferRequest : IValueTaskSource
     /// <summary>When the request entered its queue, same clock.</summary>
     public long QueuedAt { get; set; }
 
+    /// <summary>When the steps of its execution happened; set by the scheduler.</summary>
+    public RequestTimes Times { get; set; }
+
     /// <summary>When the caller stops waiting, same clock; 0 = never.</summary>
     public long DeadlineAt { get; set; }
 
@@ -363,6 +366,7 @@ public sealed class InferRequest : IValueTaskSource
         Model = null;
         IsRefused = IsWatched = IsRescheduled = IsCancelled = IsDelayed = IsSequenceStart = IsSequenceEnd = WantsEmptyFinal = PrefersBinaryOutput = false;
         ReceivedAt = QueuedAt = DeadlineAt = 0;
+        Times = default;
         Lifetime = null;
         Settings = null;
         Sequence = null;

@@ -51,6 +51,14 @@ public sealed class LatencyHistogram
         Interlocked.Add(ref _sum, nanoseconds * times);
     }
 
+    /// <summary>Adds what another one has counted.</summary>
+    public void Add(LatencyHistogram other)
+    {
+        for (var i = 0; i < _counts.Length; i++)
+            Interlocked.Add(ref _counts[i], other.CountAt(i));
+        Interlocked.Add(ref _sum, other.SumNanoseconds);
+    }
+
     /// <summary>Reads one bucket.</summary>
     public long CountAt(int bucket) => Volatile.Read(ref _counts[bucket]);
 

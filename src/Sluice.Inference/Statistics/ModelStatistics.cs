@@ -85,12 +85,15 @@ public sealed class ModelStatistics
     private long _executionCount;
     private long _lastInferenceMilliseconds;
     private long _pendingCount;
+    private long _lateCount;
 
     /// <summary>Creates empty statistics.</summary>
     /// <param name="maxBatchSize">Largest execution that can happen; sizes past 4,096 share the last row.</param>
     /// <param name="keepsStages">Keep <see cref="Stages"/>.</param>
-    public ModelStatistics(int maxBatchSize, bool keepsStages = false)
+    /// <param name="hasBatchDelay">Keep <see cref="BatchWaitLatency"/>.</param>
+    public ModelStatistics(int maxBatchSize, bool keepsStages = false, bool hasBatchDelay = false)
     {
+        BatchWaitLatency = hasBatchDelay ? new LatencyHistogram() : null;
         _batches = new BatchRow[Math.Clamp(maxBatchSize, 1, 4096) + 1];
         Stages = keepsStages ? new StageLatencies() : null;
     }
@@ -103,6 +106,9 @@ public sealed class ModelStatistics
 
     /// <summary>Time in the queue.</summary>
     public LatencyHistogram QueueLatency { get; } = new();
+
+    /// <summary>The part of it in which an instance was free and the batch waited for company; null for models that never do.</summary>
+    public LatencyHistogram? BatchWaitLatency { get; }
 
     /// <summary>Time of the engine's runs, per execution.</summary>
     public LatencyHistogram InferLatency { get; } = new();
@@ -165,6 +171,19 @@ public sealed class ModelStatistics
     {
         Interlocked.Increment(ref _refusals[(int)reason]);
         RecordFailure(FailureReason.Rejected, ticks);
+    }
+
+    /// <summary>Reads requests whose deadline passed before or while they ran; they count among the cancelled ones too.</summary>
+    public long LateCount => Volatile.Read(ref _lateCount);
+
+    /// <summary>Counts one request whose caller went away or whose deadline passed, as its status says.</summary>
+    /// <param name="status">The request's.</param>
+    /// <param name="ticks">Time until it failed, <see cref="Stopwatch"/> ticks.</param>
+    public void RecordCancelled(InferenceCode status, long ticks)
+    {
+        if (status == InferenceCode.DeadlineExceeded)
+            Interlocked.Increment(ref _lateCount);
+        RecordFailure(FailureReason.Canceled, ticks);
     }
 
     /// <summary>Counts a closed batch.</summary>

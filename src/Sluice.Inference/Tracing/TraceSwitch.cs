@@ -20,7 +20,4 @@ public sealed class TraceSwitch
         get => _logsCalls;
         set => _logsCalls = value;
     }
-
-    /// <summary>The beginnings of calls are wanted.</summary>
-    public bool NotesBeginnings => _isActive || _logsCalls;
 }

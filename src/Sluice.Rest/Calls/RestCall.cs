@@ -77,7 +77,7 @@ public sealed class RestCall : ICallLifetime, ICallOrigin
     public void ForwardHeaders(InferRequest request) =>
         _options.ForwardedHeaders?.Apply(request, Exchange.RequestHeaders());
 
-    /// <summary>When the request began, ticks of <see cref="Stopwatch"/>; kept only for the access log and traces.</summary>
+    /// <summary>When the request began, ticks of <see cref="Stopwatch"/>.</summary>
     internal long BeganAt { get; private set; }
 
     /// <summary>Who calls; null when callers are not asked who they are.</summary>
@@ -107,8 +107,7 @@ public sealed class RestCall : ICallLifetime, ICallOrigin
     {
         Exchange = exchange;
         Caller = null;
-        if (_options.AccessLog || _options.Tracing.NotesBeginnings)
-            BeganAt = Stopwatch.GetTimestamp();
+        BeganAt = Stopwatch.GetTimestamp();
         var target = exchange.Target;
         if (target == _lastTarget)
             return;

@@ -12,7 +12,7 @@ namespace Sluice.Rest.Infer;
 /// <para>Steps: read the body, parse the JSON part, hand out the binary part in place, run, write JSON and then bytes.</para>
 /// <para><b>Ownership.</b> Each connection keeps one <see cref="InferRequest"/>; the body lives until it is reset.</para>
 /// </remarks>
-internal sealed class InferHandler(IInferenceEngine engine, UnaryMethods methods)
+internal sealed class InferHandler(IInferenceEngine engine, UnaryMethods methods, FrontEndStages? stages)
 {
     [AsyncMethodBuilder(typeof(WaitingMethodBuilder))]
     public async ValueTask InferAsync(RestCall call)
@@ -31,10 +31,16 @@ internal sealed class InferHandler(IInferenceEngine engine, UnaryMethods methods
             else
                 Read(call, in body, headerLength, request);
             await engine.InferAsync(request).ConfigureAwait(false);
-            if (request.IsOk)
-                await RespondAsync(call, request).ConfigureAwait(false);
-            else
+            if (!request.IsOk)
+            {
                 call.SendError(request);
+                return;
+            }
+
+            if (FrontEndStages.AsksForTiming(call.Exchange.RequestHeader(FrontEndStages.TimingHeader)))
+                call.Exchange.SetHeader(FrontEndStages.TimingHeader, FrontEndStages.FormatTiming(request));
+            await RespondAsync(call, request).ConfigureAwait(false);
+            stages?.Record(request, call.BeganAt);
         }
         finally
         {

@@ -12,12 +12,13 @@ public static class V2Routes
     /// <summary>Creates them.</summary>
     /// <param name="methods">The methods of gRPC; everything but inference goes to the same handlers.</param>
     /// <param name="engine">Runs inference.</param>
-    public static IEnumerable<RestRoute> Create(MethodTable methods, IInferenceEngine engine)
+    /// <param name="stages">Gets the times of requests; null = nobody wants them.</param>
+    public static IEnumerable<RestRoute> Create(MethodTable methods, IInferenceEngine engine, FrontEndStages? stages = null)
     {
         var unary = new UnaryMethods(methods);
         var metadata = new MetadataHandlers(unary);
         var repository = new RepositoryHandlers(unary);
-        var infer = new InferHandler(engine, unary);
+        var infer = new InferHandler(engine, unary, stages);
         var generate = new GenerateHandler(engine, unary);
         var settings = new SettingsHandlers(unary);
         yield return new("GET", "/v2", metadata.ServerAsync);

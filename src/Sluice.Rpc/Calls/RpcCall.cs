@@ -43,7 +43,7 @@ public sealed class RpcCall : ICallLifetime, ICallOrigin
     /// <summary>The layer's options.</summary>
     public RpcOptions Options => _options;
 
-    /// <summary>When the call began, same clock as <see cref="DeadlineAt"/>; kept only for the access log and traces.</summary>
+    /// <summary>When the call began, same clock as <see cref="DeadlineAt"/>.</summary>
     public long BeganAt { get; private set; }
 
     /// <summary>Who calls; null when callers are not asked who they are.</summary>
@@ -113,8 +113,7 @@ public sealed class RpcCall : ICallLifetime, ICallOrigin
         DeadlineAt = 0;
         RetryAfterMilliseconds = 0;
         Caller = null;
-        if (_options.AccessLog || _options.Tracing.NotesBeginnings)
-            BeganAt = Stopwatch.GetTimestamp();
+        BeganAt = Stopwatch.GetTimestamp();
         var timeout = stream.RequestHeader("grpc-timeout");
         if (timeout is null)
             return;

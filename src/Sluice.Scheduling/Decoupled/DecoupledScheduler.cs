@@ -154,7 +154,7 @@ public sealed class DecoupledScheduler : ModelScheduler, IChannelOwner
             if (request is null || !RequestEndings.IsLate(request, Now))
                 return request;
             RequestEndings.FailLate(request);
-            Statistics.RecordFailure(FailureReason.Canceled, Now - request.ReceivedAt);
+            Statistics.RecordCancelled(request.Status, Now - request.ReceivedAt);
             ((IChannelOwner)this).End(request);
         }
     }

@@ -299,12 +299,16 @@ internal sealed class ResponseChannel(IChannelOwner owner) : IResponseChannel, I
         var now = owner.Now;
         var statistics = owner.Statistics;
         var timing = new ExecutionTiming(0, now - _startedAt - _writingTicks, 0);
+        request.Times = new RequestTimes(_startedAt, _gatheredAt, now, now);
         request.Trace?.MarkExecution(request.QueuedAt, _startedAt, _gatheredAt, now, now);
         statistics.RecordExecution(Math.Max(1, request.RowCount), in timing);
         if (_hasFailed)
         {
-            var isCancelled = CancellationToken.IsCancellationRequested;
-            statistics.RecordFailure(isCancelled ? FailureReason.Canceled : FailureReason.Backend, now - request.ReceivedAt);
+            if (CancellationToken.IsCancellationRequested)
+                statistics.RecordCancelled(
+                    request.Lifetime?.IsDeadlineExceeded == true ? InferenceCode.DeadlineExceeded : InferenceCode.Cancelled, now - request.ReceivedAt);
+            else
+                statistics.RecordFailure(FailureReason.Backend, now - request.ReceivedAt);
             return;
         }
 

@@ -23,6 +23,9 @@ public sealed class DynamicBatcher : InstanceScheduler
     private int _heldUntil;
     private int _startingCount;
 
+    // Since when some instance has been free, for models whose batches wait; clock ticks.
+    private long _idleSince;
+
     /// <summary>Creates the scheduler of one model version.</summary>
     /// <param name="settings">Completed settings.</param>
     /// <param name="model">The opened model; disposed with the scheduler.</param>
@@ -79,8 +82,10 @@ public sealed class DynamicBatcher : InstanceScheduler
         BatchDecision decision;
         List<InferRequest>? expired, shed = null;
         InstanceRunner? helper = null;
+        long freeSince;
         lock (Gate)
         {
+            freeSince = isStarting ? _idleSince : now;
             if (isStarting)
                 _startingCount--;
             expired = SweepTimeouts(_queue, now);
@@ -89,6 +94,8 @@ public sealed class DynamicBatcher : InstanceScheduler
             decision = Decide(now);
             if (decision.Take == 0)
             {
+                if (_idle.Count == 0 && !isStarting)
+                    _idleSince = now;
                 _idle.Push(runner);
                 if (decision.WaitUntil != long.MaxValue)
                     Timer.Schedule(this, decision.WaitUntil);
@@ -105,6 +112,8 @@ public sealed class DynamicBatcher : InstanceScheduler
         helper?.Start();
         if (decision.Take > 0 && CanBatch)
             Statistics.RecordCut(decision.Reason);
+        if (decision.Take > 0 && _policy.HasDelay)
+            this.RecordBatchWait(runner.Requests, freeSince);
         return decision.Take > 0;
     }
 
@@ -115,6 +124,8 @@ public sealed class DynamicBatcher : InstanceScheduler
         {
             runner.IsExecuting = false;
             runner.Clear();
+            if (_policy.HasDelay && _idle.Count == 0)
+                _idleSince = Now;
             _idle.Push(runner);
             next = _queue.Count == 0 ? null : TakeToStart(Now);
         }

@@ -19,6 +19,7 @@ internal static class ExecutionRecords
             queueTicks += startedAt - request.QueuedAt;
             statistics.RequestLatency.Record(ModelStatistics.ToNanoseconds(now - request.ReceivedAt));
             statistics.QueueLatency.Record(ModelStatistics.ToNanoseconds(startedAt - request.QueuedAt));
+            request.Times = new RequestTimes(startedAt, gatheredAt, inferredAt, now);
             request.Trace?.MarkExecution(request.QueuedAt, startedAt, gatheredAt, inferredAt, now);
         }
 
@@ -46,9 +47,23 @@ internal static class ExecutionRecords
             RequestEndings.FailCancelled(request);
         else
             request.Fail(code, message);
-        var reason = request.Status is InferenceCode.Cancelled or InferenceCode.DeadlineExceeded
-            ? FailureReason.Canceled
-            : FailureReason.Backend;
-        owner.Statistics.RecordFailure(reason, owner.Now - request.ReceivedAt);
+        var ticks = owner.Now - request.ReceivedAt;
+        if (request.Status is InferenceCode.Cancelled or InferenceCode.DeadlineExceeded)
+            owner.Statistics.RecordCancelled(request.Status, ticks);
+        else
+            owner.Statistics.RecordFailure(FailureReason.Backend, ticks);
+    }
+
+    /// <summary>Counts how long the requests of a batch waited for company while they could have run.</summary>
+    /// <param name="owner">A model whose batches wait.</param>
+    /// <param name="requests">The batch.</param>
+    /// <param name="freeSince">Since when an instance was free, clock ticks.</param>
+    public static void RecordBatchWait(this DynamicBatcher owner, ReadOnlySpan<InferRequest> requests, long freeSince)
+    {
+        if (owner.Statistics.BatchWaitLatency is not { } waits)
+            return;
+        var now = owner.Now;
+        foreach (var request in requests)
+            waits.Record(ModelStatistics.ToNanoseconds(now - Math.Max(request.QueuedAt, freeSince)));
     }
 }

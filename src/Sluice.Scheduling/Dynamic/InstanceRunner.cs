@@ -294,7 +294,7 @@ internal sealed class InstanceRunner : IThreadPoolWorkItem, IDisposable
             if (request.IsCancelled)
                 RequestEndings.FailCancelled(request);
             RequestEndings.FailLate(request);
-            _owner.Statistics.RecordFailure(FailureReason.Canceled, _owner.Now - request.ReceivedAt);
+            _owner.Statistics.RecordCancelled(request.Status, _owner.Now - request.ReceivedAt);
         }
 
         return kept;

@@ -371,7 +371,7 @@ public sealed class SequenceBatcher : InstanceScheduler
         if (request is { IsRescheduled: true, IsOk: true })
         {
             RequestEndings.FailCancelled(request);
-            Statistics.RecordFailure(FailureReason.Canceled, now - request.ReceivedAt);
+            Statistics.RecordCancelled(request.Status, now - request.ReceivedAt);
         }
 
         return request;

@@ -22,7 +22,7 @@ namespace Sluice.Server.Composition;
 internal static class HttpParts
 {
     public static RestServer? CreateRest(
-        ServerOptions options, MethodTable methods, IInferenceEngine engine, RpcOptions rpc, TensorBufferPool pool,
+        ServerOptions options, MethodTable methods, IInferenceEngine engine, FrontEndStages stages, RpcOptions rpc, TensorBufferPool pool,
         ILoggerFactory loggers)
     {
         if (options.Http is not { } endPoint)
@@ -38,7 +38,7 @@ internal static class HttpParts
             ReusesPort = options.HttpPort.ReusesPort,
             ForwardedHeaders = options.HttpForwardedHeaders,
         };
-        var routes = AccessParts.Restrict(options, V2Routes.Create(methods, engine));
+        var routes = AccessParts.Restrict(options, V2Routes.Create(methods, engine, stages));
         return new RestServer(listen, new RestRouter(routes), pool, loggers);
     }
 

@@ -54,6 +54,8 @@ public sealed class ServerHost : IAsyncDisposable
     private readonly IRpcServer? _rpc;
     private readonly RestServer? _rest;
     private readonly StatisticsParts _statistics;
+    private readonly FrontEndStages _grpcStages = new();
+    private readonly FrontEndStages _httpStages = new();
     private readonly ControlParts? _control;
     private readonly EndpointParts? _endpoints;
     private readonly RemoteBackend _remote = EndpointParts.CreateRemote();
@@ -89,7 +91,7 @@ public sealed class ServerHost : IAsyncDisposable
         _authenticator = options.Auth.IsOn
             ? new Authenticator(options.Auth, time, loggers.CreateLogger<Authenticator>())
             : null;
-        _statistics = new StatisticsParts(options, time);
+        _statistics = new StatisticsParts(options, loggers, time);
         var core = new InferenceEngine(
             _lifecycle.Table, _sharedMemory.Placement,
             forwardsHeaders: options.GrpcForwardedHeaders is not null || options.HttpForwardedHeaders is not null, _statistics.Observer);
@@ -118,7 +120,7 @@ public sealed class ServerHost : IAsyncDisposable
         };
         _dispatcher = new RpcDispatcher(new MethodTable(served), rpc, _pool, loggers.CreateLogger<RpcDispatcher>());
         _rpc = RpcParts.Create(options, _dispatcher, loggers, time);
-        _rest = HttpParts.CreateRest(options, Methods, Engine, rpc, _pool, loggers);
+        _rest = HttpParts.CreateRest(options, Methods, Engine, _httpStages, rpc, _pool, loggers);
         _control?.CreateServer(Methods, _endpoints!.Routes(() => _state.IsReady), rpc, options, _pool, loggers);
         var sources = new MetricsSources
         {
@@ -300,9 +302,9 @@ public sealed class ServerHost : IAsyncDisposable
     {
         var ports = new List<FrontEndFigures>();
         if (_rpc is not null)
-            ports.Add(HttpParts.Figures(_rpc, _dispatcher));
+            ports.Add(HttpParts.Figures(_rpc, _dispatcher) with { Stages = _grpcStages });
         if (_rest is not null)
-            ports.Add(HttpParts.Figures("http", _rest));
+            ports.Add(HttpParts.Figures("http", _rest) with { Stages = _httpStages });
         if (_control?.Server is { } serve)
             ports.Add(HttpParts.Figures("serve", serve));
         if (_statistics.Main is { } metrics)
@@ -314,7 +316,7 @@ public sealed class ServerHost : IAsyncDisposable
     {
         IEnumerable<RpcMethod> methods =
         [
-            .. new InferenceService(Engine).Methods,
+            .. new InferenceService(Engine, _grpcStages).Methods,
             .. new MetadataService(_lifecycle.Table, _state, _options).Methods,
             .. new RepositoryService(_lifecycle).Methods,
             .. new LogService(_log).Methods,

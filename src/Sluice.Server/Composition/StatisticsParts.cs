@@ -3,6 +3,7 @@ using Sluice.Control.Endpoints;
 using Sluice.Inference;
 using Sluice.Rest.Kestrel;
 using Sluice.Statistics;
+using Sluice.Statistics.Kafka;
 using Sluice.Statistics.Sampling;
 
 namespace Sluice.Server.Composition;
@@ -12,14 +13,16 @@ internal sealed class StatisticsParts : IAsyncDisposable
 {
     private readonly ServerOptions _options;
     private readonly List<RestServer> _servers = [];
+    private readonly KafkaPublisher? _kafka;
 
     /// <summary>Creates what calls need; without a control plane there are no endpoints, and nothing is created.</summary>
-    public StatisticsParts(ServerOptions options, TimeProvider time)
+    public StatisticsParts(ServerOptions options, ILoggerFactory loggers, TimeProvider time)
     {
         _options = options;
         if (options.ControlPlane is null)
             return;
-        Sampler = new EndpointSampler(time);
+        _kafka = new KafkaPublisher(options.Statistics.Kafka, loggers.CreateLogger<KafkaPublisher>(), time);
+        Sampler = new EndpointSampler(time, null, _kafka);
         Observer = new EndpointObserver(Endpoints, Sampler);
     }
 
@@ -44,7 +47,7 @@ internal sealed class StatisticsParts : IAsyncDisposable
     /// <param name="loggers">For the ports.</param>
     public void CreateServers(MetricsSources sources, Func<string> modelMetrics, ILoggerFactory loggers)
     {
-        sources = sources with { Endpoints = ListEndpoints, Canaries = ListCanaries, Sampler = Sampler };
+        sources = sources with { Endpoints = ListEndpoints, Canaries = ListCanaries, Sampler = Sampler, Kafka = () => _kafka?.Figures ?? default };
         Main = HttpParts.CreateMetrics(_options, _options.Metrics, sources, modelMetrics, loggers);
         Exporter = HttpParts.CreateMetrics(_options, _options.Statistics.EndPoint, sources, modelMetrics, loggers);
         _servers.AddRange(new[] { Main, Exporter }.OfType<RestServer>());
@@ -71,6 +74,8 @@ internal sealed class StatisticsParts : IAsyncDisposable
             await server.DisposeAsync().ConfigureAwait(false);
         if (Sampler is not null)
             await Sampler.DisposeAsync().ConfigureAwait(false);
+        if (_kafka is not null)
+            await _kafka.DisposeAsync().ConfigureAwait(false);
     }
 
     private List<EndpointStatistics> ListEndpoints() =>

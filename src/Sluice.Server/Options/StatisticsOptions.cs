@@ -1,4 +1,5 @@
 using System.Net;
+using Sluice.Statistics.Kafka;
 
 namespace Sluice.Server;
 
@@ -10,6 +11,9 @@ public sealed record StatisticsOptions
 
     /// <summary>Kafka's bootstrap address where a service names none; empty (default) = none.</summary>
     public string KafkaServer { get; init; } = "";
+
+    /// <summary>How records reach Kafka.</summary>
+    public KafkaOptions Kafka { get; init; } = new();
 
     /// <summary>One more port for the metrics page, as the original's exporter has; null (default) = none.</summary>
     public EndPoint? EndPoint { get; init; }

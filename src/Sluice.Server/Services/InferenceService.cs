@@ -12,7 +12,9 @@ namespace Sluice.Server.Services;
 /// <para>Steps: read the message, parse it in place, run it, write the response; the status leaves with it.</para>
 /// <para><b>Ownership.</b> Each transport stream keeps one <see cref="InferRequest"/>, so a call allocates nothing here.</para>
 /// </remarks>
-public sealed class InferenceService(IInferenceEngine engine)
+/// <param name="engine">Runs requests.</param>
+/// <param name="stages">Gets the times of requests; null = nobody wants them.</param>
+public sealed class InferenceService(IInferenceEngine engine, FrontEndStages? stages = null)
 {
     /// <summary>Full name of the gRPC service.</summary>
     public const string Name = "inference.GRPCInferenceService";
@@ -42,11 +44,17 @@ public sealed class InferenceService(IInferenceEngine engine)
             InferRequestReader.Read(message.Payload, request, call.Pool);
             await engine.InferAsync(request).ConfigureAwait(false);
             if (request.DeadlineAt != 0 && request.IsOk && Stopwatch.GetTimestamp() >= request.DeadlineAt)
-                call.Fail(InferenceCode.DeadlineExceeded, "the deadline passed before the answer was ready");
-            else if (request.IsOk)
-                await RespondAsync(call, request).ConfigureAwait(false);
-            else
+                request.Fail(InferenceCode.DeadlineExceeded, "the deadline passed before the answer was ready");
+            if (!request.IsOk)
+            {
                 Refuse(call, request);
+                return;
+            }
+
+            await RespondAsync(call, request).ConfigureAwait(false);
+            stages?.Record(request, call.BeganAt);
+            if (FrontEndStages.AsksForTiming(call.Stream.RequestHeader(FrontEndStages.TimingHeader)))
+                call.Stream.SetTrailer(FrontEndStages.TimingHeader, FrontEndStages.FormatTiming(request));
         }
         finally
         {

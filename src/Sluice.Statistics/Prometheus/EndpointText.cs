@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using System.Runtime.CompilerServices;
 using System.Text;
 using Sluice.Inference;
+using Sluice.Statistics.Kafka;
 using Sluice.Statistics.Sampling;
 
 namespace Sluice.Statistics.Prometheus;
@@ -60,6 +61,17 @@ internal sealed class EndpointText
         WriteNumber(writer, MetricFamilies.IgnoredValues, LabelSet.Empty, "reason", "type"u8, ignored.TypeCount);
         WriteNumber(writer, MetricFamilies.IgnoredValues, LabelSet.Empty, "reason", "unlisted"u8, ignored.UnlistedCount);
         WriteNumber(writer, MetricFamilies.IgnoredValues, LabelSet.Empty, "reason", "unreadable"u8, ignored.UnreadableCount);
+    }
+
+    /// <summary>Writes what became of records for Kafka.</summary>
+    public static void Write(PrometheusWriter writer, KafkaFigures figures)
+    {
+        writer.BeginFamily(MetricFamilies.KafkaRecords);
+        WriteNumber(writer, MetricFamilies.KafkaRecords, LabelSet.Empty, "outcome", "delivered"u8, figures.Delivered);
+        WriteNumber(writer, MetricFamilies.KafkaRecords, LabelSet.Empty, "outcome", "dropped"u8, figures.Dropped);
+        writer.BeginFamily(MetricFamilies.KafkaWaiting);
+        writer.BeginSample(MetricFamilies.KafkaWaiting.Name, "", LabelSet.Empty);
+        writer.EndSample(figures.Waiting);
     }
 
     private static void WriteNumber(

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Text;
+using Sluice.Inference;
 
 namespace Sluice.Statistics.Prometheus;
 
@@ -24,6 +25,19 @@ internal sealed class FrontEndText
         }
 
         WriteEvents(writer, ports);
+        WriteStage(writer, MetricFamilies.ReceiveLatency, ports, stages => stages.Receive);
+        WriteStage(writer, MetricFamilies.RespondLatency, ports, stages => stages.Respond);
+    }
+
+    private void WriteStage(
+        PrometheusWriter writer, MetricFamily family, IReadOnlyList<FrontEndFigures> ports, Func<FrontEndStages, StripedHistogram> read)
+    {
+        writer.BeginFamily(family);
+        foreach (var port in ports)
+        {
+            if (port.Stages is { } stages)
+                HistogramText.Write(writer, family, Labels(port), read(stages).Join());
+        }
     }
 
     private void WriteEvents(PrometheusWriter writer, IReadOnlyList<FrontEndFigures> ports)

@@ -55,6 +55,21 @@ public static class MetricFamilies
     internal static readonly MetricFamily InferLatency = new(
         "sluice_infer_duration_seconds", "histogram", "Time of each execution of the model");
 
+    internal static readonly MetricFamily BatchWaitLatency = new(
+        "sluice_batch_wait_duration_seconds", "histogram", "Part of the time in the queue in which an instance was free and the batch waited for company");
+
+    internal static readonly MetricFamily ReceiveLatency = new(
+        "sluice_receive_duration_seconds", "histogram", "Time of each successful request from the beginning of its call to its last byte, by port");
+
+    internal static readonly MetricFamily RespondLatency = new(
+        "sluice_respond_duration_seconds", "histogram", "Time of each successful request from its outputs to the written response, by port");
+
+    internal static readonly MetricFamily BatchRows = new(
+        "sluice_batch_rows", "histogram", "Rows of each execution of the model");
+
+    internal static readonly MetricFamily Cancelled = new(
+        "sluice_cancelled_requests_total", "counter", "Requests that nobody waited for any more, by whether their deadline had passed");
+
     internal static readonly MetricFamily BatchCuts = new(
         "sluice_batch_cut_total", "counter", "Batches closed, by what closed them");
 
@@ -124,6 +139,12 @@ public static class MetricFamilies
     internal static readonly MetricFamily Samples = new(
         "sluice_samples_total", "counter", "Sampled calls of endpoints, by what became of the sample");
 
+    internal static readonly MetricFamily KafkaRecords = new(
+        "sluice_kafka_records_total", "counter", "Records of sampled calls for Kafka, by what became of them");
+
+    internal static readonly MetricFamily KafkaWaiting = new(
+        "sluice_kafka_records_waiting", "gauge", "Records of sampled calls that no broker has confirmed yet");
+
     internal static readonly MetricFamily IgnoredValues = new(
         "sluice_sample_values_ignored_total", "counter", "Sampled values that their variable could not take, by why");
 
@@ -154,9 +175,10 @@ public static class MetricFamilies
     [
         RequestSuccess, RequestFailure, InferenceCount, ExecutionCount, RequestDuration, QueueDuration, InputDuration,
         InferDuration, OutputDuration, PendingCount, LoadDuration, CpuUtilization, MemoryTotal, MemoryUsed,
-        RequestLatency, QueueLatency, InferLatency, BatchCuts, Refused, Sequences, SequencesWaiting, PoolRented, PoolPooled, PoolRefused,
+        RequestLatency, QueueLatency, BatchWaitLatency, InferLatency, BatchRows, BatchCuts, Refused, Cancelled, Sequences, SequencesWaiting,
+        PoolRented, PoolPooled, PoolRefused,
         PinnedTotal, PinnedUsed, QueueDepth, Hanging, ConnectionsOpen, ConnectionsTotal, CallsActive, CallsEnded,
-        TransportEvents, ManagedAllocated, TracesDropped, EndpointCalls, EndpointDuration, CanaryCalls, CanaryDuration, Samples,
-        IgnoredValues,
+        TransportEvents, ReceiveLatency, RespondLatency, ManagedAllocated, TracesDropped, EndpointCalls, EndpointDuration, CanaryCalls, CanaryDuration, Samples,
+        IgnoredValues, KafkaRecords, KafkaWaiting,
     ];
 }

@@ -85,6 +85,7 @@ public sealed class MetricsExposition(MetricsSources sources, MetricsOptions? op
         _endpoints.Write(writer, endpoints);
         EndpointText.Write(writer, sources.Canaries());
         EndpointText.Write(writer, sources.Sampler);
+        EndpointText.Write(writer, sources.Kafka());
         sources.Sampler?.Write(writer, endpoints.Select(endpoint => endpoint.Key));
     }
 
@@ -185,9 +186,19 @@ public sealed class MetricsExposition(MetricsSources sources, MetricsOptions? op
         writer.BeginFamily(MetricFamilies.QueueLatency);
         foreach (var (labels, statistics) in series)
             HistogramText.Write(writer, MetricFamilies.QueueLatency, labels, statistics.QueueLatency);
+        writer.BeginFamily(MetricFamilies.BatchWaitLatency);
+        foreach (var (labels, statistics) in series)
+        {
+            if (statistics.BatchWaitLatency is { } waits)
+                HistogramText.Write(writer, MetricFamilies.BatchWaitLatency, labels, waits);
+        }
+
         writer.BeginFamily(MetricFamilies.InferLatency);
         foreach (var (labels, statistics) in series)
             HistogramText.Write(writer, MetricFamilies.InferLatency, labels, statistics.InferLatency);
+        writer.BeginFamily(MetricFamilies.BatchRows);
+        foreach (var (labels, statistics) in series)
+            BatchRowsText.Write(writer, labels, statistics);
     }
 
     private static void WriteCuts(PrometheusWriter writer, (LabelSet Labels, ModelStatistics Statistics)[] series)
@@ -210,6 +221,16 @@ public sealed class MetricsExposition(MetricsSources sources, MetricsOptions? op
                 writer.BeginSample(MetricFamilies.Refused.Name, "", labels, "reason", text);
                 writer.EndSample(statistics.RefusalCount(reason));
             }
+        }
+
+        writer.BeginFamily(MetricFamilies.Cancelled);
+        foreach (var (labels, statistics) in series)
+        {
+            var late = statistics.LateCount;
+            writer.BeginSample(MetricFamilies.Cancelled.Name, "", labels, "reason", "caller"u8);
+            writer.EndSample(Math.Max(0, statistics.FailureCount(FailureReason.Canceled) - late));
+            writer.BeginSample(MetricFamilies.Cancelled.Name, "", labels, "reason", "deadline"u8);
+            writer.EndSample(late);
         }
     }
 

@@ -95,6 +95,28 @@ public sealed class BatchingTests
     }
 
     [Fact]
+    public async Task BatchWait_IsTheTimeThatAFreeInstanceWaitedFor_AndNoOther()
+    {
+        await using var fixture = new BatcherFixture(TestRequests.Settings(Delay()));
+        var first = fixture.Send(fixture.Rows(1));
+        fixture.Timer.Advance(60);
+        var second = fixture.Send(fixture.Rows(2));
+        fixture.Timer.Advance(40);
+        var run = await fixture.Instance.NextRunAsync();
+        var waits = fixture.Statistics.BatchWaitLatency!;
+        Assert.Equal((2, 140_000), (waits.Count, waits.SumNanoseconds));
+
+        // Waiting for a busy instance is the queue's time, not the batch's.
+        var third = fixture.Send(fixture.Rows(3));
+        fixture.Timer.Advance(500);
+        run.Finish();
+        run = await fixture.Instance.NextRunAsync();
+        run.Finish();
+        await Task.WhenAll(first, second, third);
+        Assert.Equal((3, 140_000), (waits.Count, waits.SumNanoseconds));
+    }
+
+    [Fact]
     public async Task Execute_PreferredSizeReached_DoesNotWaitForTheDelay()
     {
         await using var fixture = new BatcherFixture(TestRequests.Settings(Delay(2, 4)));

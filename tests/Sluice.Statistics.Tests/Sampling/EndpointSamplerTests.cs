@@ -177,7 +177,10 @@ public sealed class EndpointSamplerTests
         {
             var plan = new SamplingPlan
             {
-                Endpoint = "m/1", KafkaServer = "k", Frequency = 0.25, Variables = [Scalar("x", 1), new("t", VariableKind.Value)],
+                Endpoint = "m/1",
+                KafkaServer = "k",
+                Frequency = 0.25,
+                Variables = [Scalar("x", 1), new("t", VariableKind.Value)],
             };
             Take(sampler, plan, 12.345, """{"x": [1, 2], "z": 1}""", """{"y": 1}""", """{"t": 0.5, "own": "text", "_count": 9}""");
         }
@@ -195,7 +198,12 @@ public sealed class EndpointSamplerTests
 
     private static ModelSettings Settings() => new()
     {
-        Name = "m", Version = "1", Backend = "fake", ModelFolder = "", VersionFolder = "", ModelFilename = "",
+        Name = "m",
+        Version = "1",
+        Backend = "fake",
+        ModelFolder = "",
+        VersionFolder = "",
+        ModelFilename = "",
     };
 
     private static void AddInput(InferRequest request, string name, DataType type, byte[] bytes)
