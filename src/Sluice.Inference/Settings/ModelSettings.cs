@@ -84,6 +84,10 @@ public sealed record ModelSettings
     /// <summary>Extra labels of the model's metrics, without their leading underscore.</summary>
     public ImmutableDictionary<string, string> MetricTags { get; init; } = ImmutableDictionary<string, string>.Empty;
 
+    /// <summary>Upper bounds of histograms, ascending, by metric family (<c>model_metrics</c>); other families have their usual ones.</summary>
+    public ImmutableDictionary<string, ImmutableArray<double>> HistogramBounds { get; init; } =
+        ImmutableDictionary<string, ImmutableArray<double>>.Empty;
+
     /// <summary>Engine-wide settings given to the server (<c>--backend-config engine,key=value</c>).</summary>
     public ImmutableDictionary<string, string> BackendConfig { get; init; } = ImmutableDictionary<string, string>.Empty;
 

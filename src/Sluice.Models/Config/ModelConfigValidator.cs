@@ -9,6 +9,9 @@ namespace Sluice.Models;
 /// <summary>Checks a completed configuration by itself; collects every fault.</summary>
 internal static class ModelConfigValidator
 {
+    // As large a time as a histogram can tell from others.
+    private const double MostBound = 1e15;
+
     /// <returns>One sentence per fault; empty when the configuration holds.</returns>
     public static IReadOnlyList<string> Validate(ModelConfig config, ImmutableArray<int> usableGpus)
     {
@@ -24,7 +27,24 @@ internal static class ModelConfigValidator
         ValidateBatching(config, errors);
         ValidateGroups(config, usableGpus, errors);
         SequenceConfigValidator.Validate(config, errors);
+        ValidateMetrics(config, errors);
         return errors;
+    }
+
+    private static void ValidateMetrics(ModelConfig config, List<string> errors)
+    {
+        var controls = config.ModelMetrics?.MetricControl ?? [];
+        foreach (var control in controls)
+        {
+            var place = $"'model_metrics' of model '{config.Name}'";
+            var buckets = control.HistogramOptions?.Buckets ?? [];
+            if (control.MetricIdentifier is not { Family.Length: > 0 } identifier)
+                errors.Add($"{place} names no family");
+            else if (controls.Count(other => other.MetricIdentifier?.Family == identifier.Family) > 1)
+                errors.Add($"{place} names family '{identifier.Family}' more than once");
+            else if (buckets.Any(bound => !(bound > 0 && bound < MostBound)) || !buckets.SequenceEqual(buckets.Distinct().Order()))
+                errors.Add($"{place} needs ascending buckets above 0 for family '{identifier.Family}', not {string.Join(", ", buckets)}");
+        }
     }
 
     private static void ValidateTensors(ModelConfig config, List<string> errors)

@@ -35,6 +35,8 @@ internal static class ModelSettingsFactory
             Optimization = Convert(config.Optimization),
             Parameters = config.Parameters.ToImmutableDictionary(p => p.Key, p => p.Value.StringValue),
             MetricTags = config.MetricTags.ToImmutableDictionary(),
+            HistogramBounds = (config.ModelMetrics?.MetricControl ?? []).Where(control => control.HistogramOptions is not null)
+                .ToImmutableDictionary(control => control.MetricIdentifier.Family, control => control.HistogramOptions.Buckets.ToImmutableArray()),
             BackendConfig = backendConfig,
             Sequence = SequenceSettingsFactory.Create(config),
             BatchInputs = [.. config.BatchInput.Select(SequenceSettingsFactory.Convert)],

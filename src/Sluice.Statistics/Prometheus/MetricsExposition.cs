@@ -63,7 +63,7 @@ public sealed class MetricsExposition(MetricsSources sources, MetricsOptions? op
         WriteCounters(writer, series, _options.HasCounters);
         if (_options.ShowsMachine)
             _machine.Write(writer);
-        WriteHistograms(writer, series);
+        WriteHistograms(writer, served, series);
         if (_options.HasSummaries)
             WriteSummaries(writer, series);
         if (_options.HasHistograms)
@@ -94,8 +94,8 @@ public sealed class MetricsExposition(MetricsSources sources, MetricsOptions? op
         writer.BeginFamily(MetricFamilies.FirstResponse);
         foreach (var model in served.Where(model => model.Settings.IsDecoupled))
         {
-            FirstResponseText.Write(
-                writer, MetricFamilies.FirstResponse, _labels.GetValue(model.Settings, LabelSet.Of), model.Statistics.FirstResponseLatency);
+            HistogramText.WriteFirstResponse(
+                writer, _labels.GetValue(model.Settings, LabelSet.Of), model.Statistics.FirstResponseLatency, model.Settings);
         }
     }
 
@@ -178,27 +178,27 @@ public sealed class MetricsExposition(MetricsSources sources, MetricsOptions? op
         WriteNumbers(writer, MetricFamilies.OutputDuration, series, model => Microseconds(model.ComputeOutput));
     }
 
-    private static void WriteHistograms(PrometheusWriter writer, (LabelSet Labels, ModelStatistics Statistics)[] series)
+    private static void WriteHistograms(PrometheusWriter writer, IServable[] served, (LabelSet Labels, ModelStatistics Statistics)[] series)
     {
-        writer.BeginFamily(MetricFamilies.RequestLatency);
-        foreach (var (labels, statistics) in series)
-            HistogramText.Write(writer, MetricFamilies.RequestLatency, labels, statistics.RequestLatency);
-        writer.BeginFamily(MetricFamilies.QueueLatency);
-        foreach (var (labels, statistics) in series)
-            HistogramText.Write(writer, MetricFamilies.QueueLatency, labels, statistics.QueueLatency);
-        writer.BeginFamily(MetricFamilies.BatchWaitLatency);
-        foreach (var (labels, statistics) in series)
-        {
-            if (statistics.BatchWaitLatency is { } waits)
-                HistogramText.Write(writer, MetricFamilies.BatchWaitLatency, labels, waits);
-        }
-
-        writer.BeginFamily(MetricFamilies.InferLatency);
-        foreach (var (labels, statistics) in series)
-            HistogramText.Write(writer, MetricFamilies.InferLatency, labels, statistics.InferLatency);
+        WriteHistogram(writer, MetricFamilies.RequestLatency, served, series, model => model.RequestLatency);
+        WriteHistogram(writer, MetricFamilies.QueueLatency, served, series, model => model.QueueLatency);
+        WriteHistogram(writer, MetricFamilies.BatchWaitLatency, served, series, model => model.BatchWaitLatency);
+        WriteHistogram(writer, MetricFamilies.InferLatency, served, series, model => model.InferLatency);
         writer.BeginFamily(MetricFamilies.BatchRows);
         foreach (var (labels, statistics) in series)
             BatchRowsText.Write(writer, labels, statistics);
+    }
+
+    private static void WriteHistogram(
+        PrometheusWriter writer, MetricFamily family, IServable[] served, (LabelSet Labels, ModelStatistics Statistics)[] series,
+        Func<ModelStatistics, LatencyHistogram?> read)
+    {
+        writer.BeginFamily(family);
+        for (var i = 0; i < served.Length; i++)
+        {
+            if (read(series[i].Statistics) is { } histogram)
+                HistogramText.Write(writer, family, series[i].Labels, histogram, served[i].Settings);
+        }
     }
 
     private static void WriteCuts(PrometheusWriter writer, (LabelSet Labels, ModelStatistics Statistics)[] series)

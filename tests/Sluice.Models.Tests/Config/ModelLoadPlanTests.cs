@@ -64,6 +64,14 @@ public sealed class ModelLoadPlanTests : IDisposable
     }
 
     [Fact]
+    public void Complete_BucketsOfAFamily_AreTheModels()
+    {
+        var settings = Plan(
+            "model_metrics { metric_control { metric_identifier { family: 'f' } histogram_options { buckets: [0.5, 2] } } }").Complete(FakeLoader.Graph);
+        Assert.Equal([0.5, 2], settings.HistogramBounds["f"].ToArray());
+    }
+
+    [Fact]
     public void Complete_BatchesOnFixedGraph_FailsAsStockServersDo()
     {
         var error = Fails("max_batch_size: 8", Graph("x:3,5", "y:3,3"));
@@ -149,6 +157,10 @@ public sealed class ModelLoadPlanTests : IDisposable
     [InlineData("instance_group { kind: KIND_CPU gpus: 0 }", "has kind KIND_CPU but specifies one or more GPUs")]
     [InlineData("instance_group { gpus: 3 }", "specifies invalid or unsupported gpu id 3")]
     [InlineData("version_policy { latest { } }", "must be at least 1")]
+    [InlineData("model_metrics { metric_control { histogram_options { buckets: [1] } } }", "names no family")]
+    [InlineData("model_metrics { metric_control { metric_identifier { family: 'f' } histogram_options { buckets: [2, 1] } } }", "ascending buckets above 0 for family 'f', not 2, 1")]
+    [InlineData("model_metrics { metric_control { metric_identifier { family: 'f' } histogram_options { buckets: [1, nan] } } }", "ascending buckets above 0")]
+    [InlineData("model_metrics { metric_control { metric_identifier { family: 'f' } } metric_control { metric_identifier { family: 'f' } } }", "family 'f' more than once")]
     public void Complete_ConfigThatDoesNotFit_NamesTheFault(string config, string expected) =>
         Assert.Contains(expected, Fails(config, FakeLoader.Graph), StringComparison.Ordinal);
 
