@@ -23,6 +23,7 @@ public sealed class PythonRuntime : IDisposable
         Time = time;
         Interpreters = new PythonInterpreters(interpreter, Logger);
         Watch = new WorkWatch(time);
+        Packages = new PackageFolders(time);
     }
 
     /// <summary>The server; set once before any model is loaded.</summary>
@@ -41,8 +42,14 @@ public sealed class PythonRuntime : IDisposable
 
     internal WorkWatch Watch { get; }
 
-    /// <inheritdoc/>
-    public void Dispose() => Watch.Dispose();
+    internal PackageFolders Packages { get; }
+
+    /// <summary>After all models and endpoints.</summary>
+    public void Dispose()
+    {
+        Watch.Dispose();
+        Packages.Dispose();
+    }
 
     internal void LogOutput(string owner, int processId, bool isError, string line)
     {

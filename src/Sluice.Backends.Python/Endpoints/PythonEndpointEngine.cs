@@ -13,8 +13,6 @@ public sealed class PythonEndpointEngine(PythonRuntime runtime) : IEndpointEngin
     private const string SettingPrefix = "python.";
     private const int MostWorkers = 64;
 
-    private readonly ExtraPackages _packages = new(runtime);
-
     /// <inheritdoc/>
     public IReadOnlyCollection<string> Engines { get; } = ["sklearn", "xgboost", "lightgbm", "custom", "custom_async", "triton"];
 
@@ -24,8 +22,7 @@ public sealed class PythonEndpointEngine(PythonRuntime runtime) : IEndpointEngin
         ArgumentNullException.ThrowIfNull(plan);
         string? Value(string name) => plan.Auxiliary.GetValueOrDefault(SettingPrefix + name.ToLowerInvariant());
         var process = WorkerPlans.Create(runtime, plan.Key, plan.Key, plan.PreprocessPath ?? "", Value, LoadOf(plan));
-        if (await _packages.InstallAsync(process.Interpreter, cancellationToken).ConfigureAwait(false) is { } folder)
-            process = process with { LoadJson = WithImports(process.LoadJson, folder) };
+        process = await runtime.Packages.AddAsync(process, takesExtra: true, cancellationToken).ConfigureAwait(false);
         var count = Whole(plan.Key, Value("WORKERS"), "workers", 1, MostWorkers);
         var mostCalls = Whole(plan.Key, Value("MAX_CALLS"), "max_calls", 4096, int.MaxValue / 2);
         EndpointWorker[] workers =
@@ -47,11 +44,7 @@ public sealed class PythonEndpointEngine(PythonRuntime runtime) : IEndpointEngin
     }
 
     /// <inheritdoc/>
-    public ValueTask DisposeAsync()
-    {
-        _packages.Dispose();
-        return ValueTask.CompletedTask;
-    }
+    public ValueTask DisposeAsync() => ValueTask.CompletedTask;
 
     private static JsonObject LoadOf(EndpointPlan plan) => new()
     {
@@ -68,13 +61,6 @@ public sealed class PythonEndpointEngine(PythonRuntime runtime) : IEndpointEngin
 
     private static JsonArray Tensors(IReadOnlyList<EndpointTensor> tensors) =>
         [.. tensors.Select(tensor => new JsonObject { ["name"] = tensor.Name, ["type"] = tensor.NumpyType })];
-
-    private static string WithImports(string json, string folder)
-    {
-        var load = JsonNode.Parse(json)!.AsObject();
-        load["import_paths"]!.AsArray().Add(folder);
-        return load.ToJsonString();
-    }
 
     private static int Whole(string key, string? text, string name, int other, int most)
     {

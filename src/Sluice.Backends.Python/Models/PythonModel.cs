@@ -82,16 +82,22 @@ internal sealed class PythonModel : IBackendModel
         return instance;
     }
 
-    private static WorkerPlan PlanOf(PythonRuntime runtime, ModelSettings settings, string name) => WorkerPlans.Create(
-        runtime, settings.Name, name, settings.ModelFolder, WorkerPlans.SettingsOf(settings), new JsonObject
-        {
-            ["kind"] = settings.Backend == "sklearn" ? "sklearn" : "model",
-            ["model_name"] = settings.Name,
-            ["file"] = FindFile(settings),
-            ["version_folder"] = settings.VersionFolder,
-            ["config"] = settings.ConfigJson,
-            ["auto_complete"] = settings.AutoCompletes,
-        });
+    private static WorkerPlan PlanOf(PythonRuntime runtime, ModelSettings settings, string name)
+    {
+        var plan = WorkerPlans.Create(
+            runtime, settings.Name, name, settings.ModelFolder, WorkerPlans.SettingsOf(settings), new JsonObject
+            {
+                ["kind"] = settings.Backend == "sklearn" ? "sklearn" : "model",
+                ["model_name"] = settings.Name,
+                ["file"] = FindFile(settings),
+                ["version_folder"] = settings.VersionFolder,
+                ["config"] = settings.ConfigJson,
+                ["auto_complete"] = settings.AutoCompletes,
+            });
+
+        // Loads have threads that may block.
+        return runtime.Packages.AddAsync(plan, takesExtra: false, CancellationToken.None).GetAwaiter().GetResult();
+    }
 
     /// <summary>The model's file; an only file that pickle wrote needs no usual name.</summary>
     private static string FindFile(ModelSettings settings)

@@ -20,6 +20,9 @@ internal sealed record WorkerPlan
     /// <summary>What the first frame says, JSON.</summary>
     public required string LoadJson { get; init; }
 
+    /// <summary>A file that names packages to be installed for it; null = none.</summary>
+    public string? RequirementsPath { get; init; }
+
     /// <summary>What the second frame says, JSON; set before the process can serve.</summary>
     public string InitializeJson { get; init; } = "{}";
 

@@ -61,6 +61,9 @@ internal static partial class WorkerPlans
             Interpreter = interpreter ?? runtime.Interpreters.Default,
             Environment = [.. environment.Select(pair => $"{pair.Key}={pair.Value}")],
             LoadJson = load.ToJsonString(),
+            RequirementsPath = value("REQUIREMENTS") is { Length: > 0 } requirements
+                ? requirements.Replace(ModelFolderMark, folder, StringComparison.Ordinal)
+                : null,
             Limits = new WorkerLimits
             {
                 Start = Seconds(owner, value, "START_TIMEOUT_SECONDS", 600),

@@ -6,7 +6,8 @@ using Sluice.Server;
 namespace Sluice.Functional.Tests.Python;
 
 /// <summary>What fails at a load says what to do; environments are a model's own.</summary>
-public sealed class PythonLoadTests
+[Collection(PythonGroup.Name)]
+public sealed class PythonLoadTests(PythonFixture fixture)
 {
     private const string Config = """
         backend: "python"
@@ -73,6 +74,63 @@ public sealed class PythonLoadTests
         var (_, body) = await PythonRequests.PostAsync(
             http, "own", """{"inputs":[{"name":"X","datatype":"FP32","shape":[1],"data":[1]}]}""");
         Assert.Contains("of the environment", body.GetRawText(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Requirements_AreInstalledForTheModel_AndAMissingOneIsTold()
+    {
+        await using var server = await StartAsync(
+            Answering, Config + """parameters { key: "REQUIREMENTS" value { string_value: "$$TRITON_MODEL_DIRECTORY/requirements.txt" } }""",
+            (options, folder) =>
+            {
+                var model = Path.Combine(folder, "models", "own");
+                File.WriteAllText(Path.Combine(model, "requirements.txt"), WriteWheel(model, "of the wheel") + "\n");
+                return options;
+            });
+        using var http = server.CreateHttp();
+        var (_, body) = await PythonRequests.PostAsync(
+            http, "own", """{"inputs":[{"name":"X","datatype":"FP32","shape":[1],"data":[1]}]}""");
+        Assert.Contains("of the wheel", body.GetRawText(), StringComparison.Ordinal);
+
+        await using var failing = await StartAsync(
+            Answering, Config + """parameters { key: "REQUIREMENTS" value { string_value: "$$TRITON_MODEL_DIRECTORY/requirements.txt" } }""",
+            (options, folder) =>
+            {
+                File.WriteAllText(Path.Combine(folder, "models", "own", "requirements.txt"), "/nowhere/absent-1.0-py3-none-any.whl\n");
+                return options;
+            });
+        Assert.Contains("REQUIREMENTS of 'own' asks for those of '", failing.Log, StringComparison.Ordinal);
+        Assert.Contains("absent-1.0-py3-none-any.whl", failing.Log, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Endpoint_GetsExtraPackages_RunsAsAnotherUser_InSeveralProcesses()
+    {
+        var folder = Directory.CreateTempSubdirectory("sluice-wheel-").FullName;
+        Environment.SetEnvironmentVariable("CLEARML_EXTRA_PYTHON_PACKAGES", WriteWheel(folder, "extra"));
+        try
+        {
+            await using var endpoint = await EndpointCase.OfCodeAsync(fixture, "custom", """
+                import os, time
+                import packaged
+
+                class Preprocess:
+                    def process(self, data, state, collect_custom_statistics_fn=None):
+                        time.sleep(0.05)
+                        return {"name": packaged.NAME, "user": os.getuid(), "process": os.getpid()}
+                """, null, ("python.workers", "2"), ("python.user", "nobody"));
+            var replies = await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => endpoint.CallAsync("own", "{}")));
+            Assert.All(replies, reply => Assert.True(reply.Outcome == Inference.EndpointOutcome.Ok, reply.Detail));
+            var answers = replies.Select(reply => System.Text.Json.JsonElement.Parse(reply.Content.Span)).ToList();
+            Assert.All(answers, answer => Assert.Equal("extra", answer.GetProperty("name").GetString()));
+            Assert.All(answers, answer => Assert.Equal(NobodysId(), answer.GetProperty("user").GetInt32()));
+            Assert.Equal(2, answers.Select(answer => answer.GetProperty("process").GetInt32()).Distinct().Count());
+        }
+        finally
+        {
+            Environment.SetEnvironmentVariable("CLEARML_EXTRA_PYTHON_PACKAGES", null);
+            Directory.Delete(folder, recursive: true);
+        }
     }
 
     [Fact]
@@ -180,4 +238,28 @@ public sealed class PythonLoadTests
             File.WriteAllText(Path.Combine(version, "..", "config.pbtxt"), config);
             return change is null ? options : change(options, folder);
         });
+
+    /// <summary>Makes a package that holds one module, as pip installs it without an index.</summary>
+    private static string WriteWheel(string folder, string name)
+    {
+        var path = Path.Combine(folder, "packaged-1.0-py3-none-any.whl");
+        using var wheel = ZipFile.Open(path, ZipArchiveMode.Create);
+        foreach (var (file, text) in new[]
+        {
+            ("packaged.py", $"NAME = '{name}'\n"),
+            ("packaged-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: packaged\nVersion: 1.0\n"),
+            ("packaged-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"),
+            ("packaged-1.0.dist-info/RECORD", "packaged.py,,\npackaged-1.0.dist-info/METADATA,,\npackaged-1.0.dist-info/WHEEL,,\npackaged-1.0.dist-info/RECORD,,\n"),
+        })
+        {
+            using var writer = new StreamWriter(wheel.CreateEntry(file).Open());
+            writer.Write(text);
+        }
+
+        return path;
+    }
+
+    private static int NobodysId() => int.Parse(
+        File.ReadLines("/etc/passwd").Single(line => line.StartsWith("nobody:", StringComparison.Ordinal)).Split(':')[2],
+        System.Globalization.CultureInfo.InvariantCulture);
 }
