@@ -354,10 +354,7 @@ public sealed class InferRequest : IValueTaskSource
             _text = new byte[256];
         if (Math.Max(_inputs.Length, _blobs.Length) > KeptItems || Math.Max(_requested.Length, _parameters.Length) > KeptItems)
             DropLargeArrays();
-        _textLength = 0;
-        InputCount = 0;
-        RequestedOutputCount = 0;
-        ParameterCount = 0;
+        _textLength = InputCount = RequestedOutputCount = ParameterCount = 0;
         ModelName = ModelVersion = Id = SequenceName = default;
         Priority = 0;
         TimeoutMicroseconds = 0;
@@ -365,8 +362,8 @@ public sealed class InferRequest : IValueTaskSource
         Sink = null;
         Model = null;
         IsRefused = IsWatched = IsRescheduled = IsCancelled = IsDelayed = IsSequenceStart = IsSequenceEnd = WantsEmptyFinal = PrefersBinaryOutput = false;
-        ReceivedAt = QueuedAt = DeadlineAt = 0;
         Times = default;
+        ReceivedAt = QueuedAt = DeadlineAt = 0;
         Lifetime = null;
         Settings = null;
         Sequence = null;
