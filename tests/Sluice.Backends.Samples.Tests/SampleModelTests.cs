@@ -140,6 +140,30 @@ public sealed class SampleModelTests
     }
 
     [Fact]
+    public async Task DynaSequence_IdsThatAreTexts_MustBeNumbers()
+    {
+        var settings = Models.Of("dyna_sequence", 4) with
+        {
+            Sequence = new SequenceSettings
+            {
+                Controls = [new ControlSettings { Name = "CORRID", Kind = ControlKind.CorrelationId, DataType = DataType.Bytes }],
+            },
+        };
+        using var runner = new BackendRunner(Models.Backend("dyna_sequence"), settings);
+        Assert.Equal([5, 6 + 420], await Step("42", "420"));
+        var error = await Assert.ThrowsAsync<InferenceException>(() => Step("42", "x"));
+        Assert.Equal(InferenceCode.InvalidArgument, error.Code);
+
+        async Task<List<int>> Step(string first, string second) => Values((await runner.RunAsync(
+        [
+            Ints("START", [2, 1], 1, 1), Ints("END", [2, 1], 0, 1), Ints("READY", [2, 1], 1, 1), Ints("INPUT", [2, 1], 5, 6),
+            new TestTensor("CORRID", DataType.Bytes, Shape.Create([2, 1]), [
+                .. BitConverter.GetBytes(first.Length), .. System.Text.Encoding.UTF8.GetBytes(first),
+                .. BitConverter.GetBytes(second.Length), .. System.Text.Encoding.UTF8.GetBytes(second)]),
+        ]))[0]);
+    }
+
+    [Fact]
     public void Load_TensorThatTheModelHasNot_IsRefused()
     {
         var settings = Models.Of("repeat") with

@@ -88,7 +88,7 @@ public sealed class StreamingModelTests
     [Fact]
     public async Task Square_FailAndEmptyCounts_AreTheLastOnes()
     {
-        using var run = new StreamRun("square", null, ("CUSTOM_FAIL_COUNT", "2"), ("CUSTOM_EMPTY_COUNT", "1"));
+        using var run = new StreamRun("square", null, null, ("CUSTOM_FAIL_COUNT", "2"), ("CUSTOM_EMPTY_COUNT", "1"));
         run.Input("IN", DataType.Int32, [1], 5);
         await run.ExecuteAsync();
         Assert.Equal(["5", "5", "Unknown", "Unknown", "skip", "end"], run.Log);
@@ -98,7 +98,7 @@ public sealed class StreamingModelTests
     public async Task Square_Cancelled_EndsAtTheNextStep()
     {
         var time = new ManualTimeProvider();
-        using var run = new StreamRun("square", time, ("CUSTOM_INFER_DELAY_NS", "1000000"));
+        using var run = new StreamRun("square", time, null, ("CUSTOM_INFER_DELAY_NS", "1000000"));
         run.Input("IN", DataType.Int32, [1], 5);
         await run.ExecuteAsync();
         await run.Cancellation.CancelAsync();
@@ -118,6 +118,16 @@ public sealed class StreamingModelTests
         Assert.Equal(expected, string.Join(',', run.Log));
     }
 
+    [Fact]
+    public async Task Iterative_WhereRequestsComeAgain_MakesOneResponsePerExecution()
+    {
+        using var run = new StreamRun("iterative_sequence", sequence: new SequenceSettings { IsIterative = true });
+        run.Input("INPUT", DataType.Int32, [1], 3);
+        for (var i = 0; i < 3; i++)
+            await run.ExecuteAsync();
+        Assert.Equal("2,again,1,again,0 final", string.Join(',', run.Log));
+    }
+
     /// <summary>One request at an instance, with a log of what it answers.</summary>
     private sealed class StreamRun : IResponseChannel, IDisposable
     {
@@ -128,9 +138,10 @@ public sealed class StreamingModelTests
         private readonly IStreamingInstance _instance;
         private readonly ModelSettings _settings;
 
-        public StreamRun(string backend, TimeProvider? time = null, params (string Key, string Value)[] parameters)
+        public StreamRun(
+            string backend, TimeProvider? time = null, SequenceSettings? sequence = null, params (string Key, string Value)[] parameters)
         {
-            var settings = Models.Of(backend, 0, parameters);
+            var settings = Models.Of(backend, 0, parameters) with { Sequence = sequence };
             _model = Models.Backend(backend, time).Load(settings);
             _settings = BackendRunner.Complete(settings, _model.Description);
             _instance = (IStreamingInstance)_model.CreateInstance(_settings, new InstancePlacement("m_0", InstanceKind.Cpu, 0));
@@ -204,6 +215,12 @@ public sealed class StreamingModelTests
         {
             Write(code + (isFinal ? " final" : ""));
             return ValueTask.CompletedTask;
+        }
+
+        public ValueTask RescheduleAsync()
+        {
+            _log.Add("again");
+            return default;
         }
 
         public ValueTask CompleteAsync()
