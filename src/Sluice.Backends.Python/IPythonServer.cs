@@ -17,7 +17,7 @@ public interface IPythonServer
 
     /// <summary>Unloads a model.</summary>
     /// <exception cref="InferenceException">It cannot be unloaded.</exception>
-    Task UnloadModelAsync(string name, CancellationToken cancellationToken);
+    Task UnloadModelAsync(string name, bool withDependents, CancellationToken cancellationToken);
 
     /// <summary>Tells whether a model can be called.</summary>
     /// <param name="name">The model.</param>

@@ -2,6 +2,7 @@ using Microsoft.Extensions.Logging;
 using Sluice.Inference;
 using Sluice.Scheduling.Dynamic;
 using Sluice.Scheduling.Overload;
+using Sluice.Scheduling.RateLimit;
 using Sluice.Scheduling.Timing;
 using Sluice.Tensors;
 
@@ -29,7 +30,7 @@ public abstract class InstanceScheduler : ModelScheduler
     public override bool IsHealthy => Array.TrueForAll(Runners, runner => runner.IsHealthy);
 
     /// <summary>The instances; what they run is read under <see cref="ModelScheduler.Gate"/>.</summary>
-    internal InstanceRunner[] Runners { get; }
+    internal InstanceRunner[] Runners { get; private protected set; }
 
     /// <summary>The model is gone.</summary>
     internal bool IsDisposed => _isDisposed;
@@ -50,16 +51,30 @@ public abstract class InstanceScheduler : ModelScheduler
     internal virtual bool KeepsPlaces => false;
 
     /// <inheritdoc/>
-    public override ValueTask DisposeAsync()
+    public override async ValueTask DisposeAsync()
     {
         _isDisposed = true;
+        await WhenRetiredAsync().ConfigureAwait(false);
         foreach (var runner in Runners)
             runner.Dispose();
         Model.Dispose();
         Batches.Dispose();
         GC.SuppressFinalize(this);
-        return ValueTask.CompletedTask;
     }
+
+    /// <summary>Instances wait for resources; nothing runs on callers' threads then.</summary>
+    internal bool IsLimited { get; private protected set; }
+
+    /// <summary>Says where the instances run; before the first request.</summary>
+    internal void Assign(IReadOnlyList<InstanceSeat> seats)
+    {
+        for (var i = 0; i < Runners.Length; i++)
+            Runners[i].Seat = seats[i];
+        IsLimited = seats.Any(seat => seat.Limit is not null);
+    }
+
+    /// <summary>Ends when instances that were removed are gone.</summary>
+    private protected virtual Task WhenRetiredAsync() => Task.CompletedTask;
 
     /// <summary>Fills a runner with its next batch, or makes it idle.</summary>
     /// <returns>False when it became idle.</returns>

@@ -1,4 +1,6 @@
+using Sluice.Scheduling.Cache;
 using Sluice.Scheduling.Overload;
+using Sluice.Scheduling.RateLimit;
 
 namespace Sluice.Scheduling;
 
@@ -36,6 +38,12 @@ public sealed record SchedulerOptions
     /// <summary>Test hook: hold the first batch of each sequence model until so many requests wait for a slot; 0 = never
     /// (default).</summary>
     public int HoldUntilBacklogged { get; init; }
+
+    /// <summary>Bounds of the response cache; without a size there is none (default).</summary>
+    public CacheOptions Cache { get; init; } = new();
+
+    /// <summary>Whether instances share resources.</summary>
+    public RateLimitOptions RateLimit { get; init; } = new();
 
     /// <summary>An execution that runs longer is told, and its model is not ready meanwhile; zero = never (default).</summary>
     public TimeSpan WatchdogLimit { get; init; }

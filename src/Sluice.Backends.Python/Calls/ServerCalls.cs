@@ -107,7 +107,8 @@ internal sealed class ServerCalls(PythonRuntime runtime, string owner) : IDispos
                         .ConfigureAwait(false);
                     break;
                 case "unload":
-                    await runtime.Server!.UnloadModelAsync(name, _ending.Token).ConfigureAwait(false);
+                    var withDependents = request.TryGetProperty("unload_dependents", out var flag) && flag.ValueKind == JsonValueKind.True;
+                    await runtime.Server!.UnloadModelAsync(name, withDependents, _ending.Token).ConfigureAwait(false);
                     break;
                 default:
                     answer["ready"] = runtime.Server!.IsModelReady(name, request.GetProperty("version").GetString() ?? "");

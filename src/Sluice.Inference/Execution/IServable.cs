@@ -19,6 +19,9 @@ public interface IServable : IAsyncDisposable
     /// <summary>False while requests would fail; the model is not ready then.</summary>
     bool IsHealthy => true;
 
+    /// <summary>Equal requests may be answered from the response cache.</summary>
+    bool HasCache => false;
+
     /// <summary>Schedules a request and completes when its response, or its failure, stands in it.</summary>
     /// <remarks>
     /// <para>The result is read from <see cref="InferRequest.Status"/>; the task itself never fails. A decoupled model gives

@@ -11,7 +11,7 @@ namespace Sluice.Inference;
 /// <para><b>Memory.</b> Names and ids live in one text store, tensors in arrays that are kept, so a reused request
 /// allocates nothing.</para>
 /// </remarks>
-public sealed class InferRequest : IValueTaskSource
+public sealed partial class InferRequest : IValueTaskSource
 {
     /// <summary>Most inputs, requested outputs, raw contents or parameters of one request, each.</summary>
     /// <remarks>Two bytes of message make an entry of a hundred or more, so the count is bounded apart from the message.</remarks>
@@ -256,36 +256,6 @@ public sealed class InferRequest : IValueTaskSource
         ref var parameter = ref _parameters[ParameterCount++];
         parameter = default;
         return ref parameter;
-    }
-
-    /// <summary>Adds an output of the response for the caller to fill in.</summary>
-    public ref OutputTensor AddOutput()
-    {
-        if (OutputCount == _outputs.Length)
-            Array.Resize(ref _outputs, _outputs.Length * 2);
-        ref var output = ref _outputs[OutputCount++];
-        output = default;
-        return ref output;
-    }
-
-    /// <summary>Changes an output of the response.</summary>
-    public ref OutputTensor OutputAt(int position) => ref _outputs.AsSpan(0, OutputCount)[position];
-
-    /// <summary>Drops outputs stored so far, before an execution is tried again.</summary>
-    public void ClearOutputs()
-    {
-        _outputs.AsSpan(0, OutputCount).Clear();
-        OutputCount = 0;
-        if (NeedsPlacement)
-            Placement.ClearOutputs();
-        Interlocked.Exchange(ref _batch, null)?.Release();
-    }
-
-    /// <summary>Takes a counted reference to the batch whose buffers hold the outputs.</summary>
-    public void HoldBatch(ExecutionBatch batch)
-    {
-        batch.AddReference();
-        _batch = batch;
     }
 
     /// <summary>Makes the model known; called by the engine before binding.</summary>

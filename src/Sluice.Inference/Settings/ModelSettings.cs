@@ -72,8 +72,17 @@ public sealed record ModelSettings
     /// <summary>Set when requests may be joined to batches.</summary>
     public DynamicBatchingSettings? DynamicBatching { get; init; }
 
+    /// <summary>The models that this one consists of; null = it has an engine.</summary>
+    public EnsembleSettings? Ensemble { get; init; }
+
     /// <summary>The model may answer one request with any number of responses.</summary>
     public bool IsDecoupled { get; init; }
+
+    /// <summary>Equal requests may be answered from the response cache, where the server has one.</summary>
+    public bool UsesResponseCache { get; init; }
+
+    /// <summary>Requests that every instance runs before the model is ready; empty = the server makes up its own.</summary>
+    public ImmutableArray<WarmUpSettings> WarmUp { get; init; } = [];
 
     /// <summary>Graph level and accelerators.</summary>
     public OptimizationSettings Optimization { get; init; } = new();
@@ -151,6 +160,9 @@ public sealed record InstanceGroupSettings
 
     /// <summary>Device ids for <see cref="InstanceKind.Gpu"/>.</summary>
     public ImmutableArray<int> Gpus { get; init; } = [];
+
+    /// <summary>What a run needs; null = nothing.</summary>
+    public RateLimitSettings? RateLimit { get; init; }
 }
 
 /// <summary>Graph optimisation and accelerators.</summary>

@@ -86,6 +86,10 @@ public sealed class ModelStatistics
     private long _lastInferenceMilliseconds;
     private long _pendingCount;
     private long _lateCount;
+    private long _cacheHitCount;
+    private long _cacheHitTicks;
+    private long _cacheMissCount;
+    private long _cacheMissTicks;
 
     /// <summary>Creates empty statistics.</summary>
     /// <param name="maxBatchSize">Largest execution that can happen; sizes past 4,096 share the last row.</param>
@@ -126,13 +130,19 @@ public sealed class ModelStatistics
     public DurationTotal Queue => Total(ref _successCount, ref _queueTicks);
 
     /// <summary>Gathering of inputs, per request.</summary>
-    public DurationTotal ComputeInput => Total(ref _successCount, ref _inputTicks);
+    public DurationTotal ComputeInput => Computed(ref _inputTicks);
 
     /// <summary>Runs of the engine, per request.</summary>
-    public DurationTotal ComputeInfer => Total(ref _successCount, ref _inferTicks);
+    public DurationTotal ComputeInfer => Computed(ref _inferTicks);
 
     /// <summary>Splitting of outputs, per request.</summary>
-    public DurationTotal ComputeOutput => Total(ref _successCount, ref _outputTicks);
+    public DurationTotal ComputeOutput => Computed(ref _outputTicks);
+
+    /// <summary>Requests that the response cache answered, with the time of finding their answers.</summary>
+    public DurationTotal CacheHit => Total(ref _cacheHitCount, ref _cacheHitTicks);
+
+    /// <summary>Requests whose answer was not in the response cache, with the time of looking for it and of keeping it.</summary>
+    public DurationTotal CacheMiss => Total(ref _cacheMissCount, ref _cacheMissTicks);
 
     /// <summary>Requests that failed, with the time until they did.</summary>
     public DurationTotal Failure => new(_failures.Sum(), ToNanoseconds(Volatile.Read(ref _failTicks)));
@@ -234,6 +244,28 @@ public sealed class ModelStatistics
         Stages?.Record(requests, in timing);
     }
 
+    /// <summary>Counts a request that the response cache answered; it succeeded without a queue and without an execution.</summary>
+    /// <param name="requestTicks">Its whole time.</param>
+    /// <param name="lookupTicks">The part of finding the answer.</param>
+    public void RecordCacheHit(long requestTicks, long lookupTicks)
+    {
+        Interlocked.Increment(ref _cacheHitCount);
+        Interlocked.Add(ref _cacheHitTicks, lookupTicks);
+        Interlocked.Increment(ref _successCount);
+        Interlocked.Add(ref _successTicks, requestTicks);
+        RequestLatency.Record(ToNanoseconds(requestTicks));
+        Stages?.CacheHit.Record(ToNanoseconds(lookupTicks));
+    }
+
+    /// <summary>Counts a request that the response cache could not answer.</summary>
+    /// <param name="ticks">Time of looking for the answer and of keeping it.</param>
+    public void RecordCacheMiss(long ticks)
+    {
+        Interlocked.Increment(ref _cacheMissCount);
+        Interlocked.Add(ref _cacheMissTicks, ticks);
+        Stages?.CacheMiss.Record(ToNanoseconds(ticks));
+    }
+
     /// <summary>Reads the executions of one batch size.</summary>
     public (long Count, long InputNs, long InferNs, long OutputNs) Batch(int rows)
     {
@@ -245,6 +277,10 @@ public sealed class ModelStatistics
     /// <summary>Turns <see cref="Stopwatch"/> ticks into nanoseconds.</summary>
     public static long ToNanoseconds(long ticks) =>
         Stopwatch.Frequency == 1_000_000_000 ? ticks : (long)(ticks * NanosecondsPerTick);
+
+    /// <summary>What the cache answered was not computed.</summary>
+    private DurationTotal Computed(ref long ticks) =>
+        new(Volatile.Read(ref _successCount) - Volatile.Read(ref _cacheHitCount), ToNanoseconds(Volatile.Read(ref ticks)));
 
     private static DurationTotal Total(ref long count, ref long ticks) =>
         new(Volatile.Read(ref count), ToNanoseconds(Volatile.Read(ref ticks)));

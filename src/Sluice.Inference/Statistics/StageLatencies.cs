@@ -12,6 +12,12 @@ public sealed class StageLatencies
     /// <summary>Splitting outputs.</summary>
     public LatencyHistogram Output { get; } = new();
 
+    /// <summary>Finding an answer in the response cache.</summary>
+    public LatencyHistogram CacheHit { get; } = new();
+
+    /// <summary>Looking for an answer in the response cache in vain, and keeping it.</summary>
+    public LatencyHistogram CacheMiss { get; } = new();
+
     internal void Record(int requests, in ExecutionTiming timing)
     {
         Input.Record(ModelStatistics.ToNanoseconds(timing.Input), requests);

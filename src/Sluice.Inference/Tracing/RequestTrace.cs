@@ -33,6 +33,9 @@ public sealed class RequestTrace(long id, ITraceSink sink)
     /// <summary>The trace of the request that caused this one; 0 = none.</summary>
     public long ParentId { get; init; }
 
+    /// <summary>Numbers the traces of requests that this one causes; null = they are not traced.</summary>
+    public Func<long>? NextId { get; init; }
+
     /// <summary>The model asked for.</summary>
     public required string ModelName { get; init; }
 
@@ -71,6 +74,21 @@ public sealed class RequestTrace(long id, ITraceSink sink)
 
     /// <summary>The tensors.</summary>
     public IReadOnlyList<TraceTensor> Tensors => _tensors;
+
+    /// <summary>Begins the trace of a request that this one causes, such as an ensemble's step.</summary>
+    /// <returns>For the request, which hands it over at its end; null when such requests are not traced.</returns>
+    public RequestTrace? BeginChild(ModelSettings model) => NextId is null ? null : new RequestTrace(NextId(), sink)
+    {
+        ParentId = id,
+        ModelName = model.Name,
+        ModelVersion = model.Version,
+        RequestId = RequestId,
+        TraceParent = TraceParent,
+        TraceState = TraceState,
+        Setting = Setting,
+        HasTimestamps = HasTimestamps,
+        NextId = NextId,
+    };
 
     /// <summary>Notes a moment.</summary>
     public void Mark(string name, long ticks)

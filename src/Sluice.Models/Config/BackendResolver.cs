@@ -38,6 +38,12 @@ internal static class BackendResolver
     {
         if (config.Platform == "ensemble" || config.EnsembleScheduling is not null)
         {
+            if (config.EnsembleScheduling is null)
+                throw InferenceException.Invalid($"model '{config.Name}' has platform 'ensemble' but no 'ensemble_scheduling'");
+            if (config.Backend.Length > 0 || config.Platform is not ("" or "ensemble"))
+                throw InferenceException.Invalid(
+                    $"model '{config.Name}' has 'ensemble_scheduling', so its platform must be 'ensemble' and not " +
+                    $"'{(config.Platform is "" or "ensemble" ? config.Backend : config.Platform)}'");
             config.Platform = "ensemble";
             return;
         }

@@ -9,6 +9,7 @@ internal static class ConfigPaths
     /// <returns>One sentence per path that leads elsewhere.</returns>
     public static IEnumerable<string> FindFaults(ModelConfig config) =>
         config.Output.Select(o => ("label_filename", o.LabelFilename))
+            .Concat(config.ModelWarmup.SelectMany(sample => sample.Inputs.Values).Select(input => ("input_data_file", input.InputDataFile)))
             .Append(("default_model_filename", config.DefaultModelFilename))
             .Concat((config.SequenceBatching?.State ?? []).SelectMany(s => s.InitialState).Select(i => ("data_file", i.DataFile)))
             .Where(p => IsOutside(p.Item2))

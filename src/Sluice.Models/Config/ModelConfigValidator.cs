@@ -28,6 +28,12 @@ internal static class ModelConfigValidator
         ValidateGroups(config, usableGpus, errors);
         SequenceConfigValidator.Validate(config, errors);
         ValidateMetrics(config, errors);
+        ValidateEnsemble(config, errors);
+        ValidateWarmUp(config, errors);
+        if (config.ResponseCache is { Enable: true } && config.ModelTransactionPolicy is { Decoupled: true })
+            errors.Add($"model '{config.Name}' is decoupled, so it cannot have 'response_cache'");
+        if (config.ResponseCache is { Enable: true } && config.SequenceBatching is not null)
+            errors.Add($"model '{config.Name}' has 'sequence_batching', so it cannot have 'response_cache'");
         return errors;
     }
 
@@ -109,6 +115,45 @@ internal static class ModelConfigValidator
             errors.Add($"default priority level must be in range [1, {levels}] for {config.Name}");
         if (batching.PriorityQueuePolicy.Keys.Any(k => k == 0 || k > levels))
             errors.Add($"priority queue policy must have priority level in range [1, {levels}] for {config.Name}");
+    }
+
+    private static void ValidateWarmUp(ModelConfig config, List<string> errors)
+    {
+        foreach (var sample in config.ModelWarmup)
+        {
+            var place = $"warm-up sample '{sample.Name}' of model '{config.Name}'";
+            if (sample.Inputs.Count == 0)
+                errors.Add($"{place} has no inputs");
+            if (sample.BatchSize > Math.Max(1, config.MaxBatchSize))
+                errors.Add($"{place} has batch_size {sample.BatchSize}, more than the model's max_batch_size {config.MaxBatchSize}");
+            errors.AddRange(sample.Inputs.Where(input => input.Value.DataType == DataType.TypeInvalid)
+                .Select(input => $"input '{input.Key}' of {place} must have 'data_type'"));
+            errors.AddRange(sample.Inputs.Where(input => input.Value.Dims.Any(dimension => dimension < 0))
+                .Select(input => $"input '{input.Key}' of {place} has a dimension below 0"));
+            errors.AddRange(sample.Inputs.Where(input => input.Value.InputDataTypeCase == ModelWarmup.Types.Input.InputDataTypeOneofCase.None)
+                .Select(input => $"input '{input.Key}' of {place} must have one of zero_data, random_data and input_data_file"));
+        }
+    }
+
+    private static void ValidateEnsemble(ModelConfig config, List<string> errors)
+    {
+        if (config.EnsembleScheduling is not { } ensemble)
+            return;
+
+        if (config.InstanceGroup.Count > 0)
+            errors.Add($"ensemble '{config.Name}' has no instances of its own, so it cannot have 'instance_group'");
+        if (config.Output.Count == 0)
+            errors.Add($"ensemble '{config.Name}' must list its outputs");
+        for (var i = 0; i < ensemble.Step.Count; i++)
+        {
+            var step = ensemble.Step[i];
+            if (step.ModelName.Length == 0)
+                errors.Add($"step {i} of ensemble '{config.Name}' must have 'model_name'");
+            if (step.ModelVersion < -1)
+                errors.Add($"step {i} of ensemble '{config.Name}' has model_version {step.ModelVersion}; it must be a version or -1");
+            if (step.InputMap.Concat(step.OutputMap).Any(pair => pair.Key.Length == 0 || pair.Value.Length == 0))
+                errors.Add($"step {i} of ensemble '{config.Name}' maps an empty name");
+        }
     }
 
     private static void ValidateGroups(ModelConfig config, ImmutableArray<int> usableGpus, List<string> errors)

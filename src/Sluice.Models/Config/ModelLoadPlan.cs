@@ -45,6 +45,9 @@ public sealed class ModelLoadPlan
     /// <summary>What is known before the file is read; inputs, outputs and batch size may be empty.</summary>
     public ModelSettings Draft { get; }
 
+    /// <summary>The other models, for those that consist of some; null where there are none.</summary>
+    public ModelTable? Models { get; init; }
+
     /// <summary>Completes, normalises and checks the configuration against the file.</summary>
     /// <param name="graph">What the engine read.</param>
     /// <returns>The settings in force.</returns>

@@ -31,7 +31,10 @@ internal static class ModelSettingsFactory
             Outputs = [.. config.Output.Select(Convert)],
             InstanceGroups = [.. config.InstanceGroup.Where(g => !g.Passive).Select(Convert)],
             DynamicBatching = config.DynamicBatching is { } batching ? Convert(batching) : null,
+            Ensemble = config.EnsembleScheduling is { } ensemble ? Convert(ensemble) : null,
             IsDecoupled = config.ModelTransactionPolicy is { Decoupled: true },
+            UsesResponseCache = config.ResponseCache is { Enable: true },
+            WarmUp = [.. config.ModelWarmup.Select(Convert)],
             Optimization = Convert(config.Optimization),
             Parameters = config.Parameters.ToImmutableDictionary(p => p.Key, p => p.Value.StringValue),
             MetricTags = config.MetricTags.ToImmutableDictionary(),
@@ -82,6 +85,38 @@ internal static class ModelSettingsFactory
         },
         Count = Math.Max(1, group.Count),
         Gpus = [.. group.Gpus],
+        RateLimit = group.RateLimiter is { Resources.Count: > 0 } limiter ? Convert(limiter) : null,
+    };
+
+    private static RateLimitSettings Convert(ModelRateLimiter limiter) => new()
+    {
+        Needs = [.. limiter.Resources.Select(resource => new RateLimitNeed(resource.Name, resource.Global, resource.Count))],
+        Priority = (int)Math.Clamp(limiter.Priority, 1, 1 << 20),
+    };
+
+    private static WarmUpSettings Convert(ModelWarmup sample) => new()
+    {
+        Name = sample.Name,
+        RowCount = (int)Math.Clamp(sample.BatchSize, 1, int.MaxValue),
+        RunCount = (int)Math.Clamp(sample.Count, 1, int.MaxValue),
+        Inputs = [.. sample.Inputs.OrderBy(pair => pair.Key, StringComparer.Ordinal).Select(pair => new WarmUpInput(
+            pair.Key, (DataType)pair.Value.DataType, [.. pair.Value.Dims],
+            pair.Value.InputDataTypeCase switch
+            {
+                ModelWarmup.Types.Input.InputDataTypeOneofCase.InputDataFile => WarmUpSource.File,
+                ModelWarmup.Types.Input.InputDataTypeOneofCase.RandomData => WarmUpSource.Random,
+                _ => WarmUpSource.Zeros,
+            },
+            pair.Value.InputDataFile))],
+    };
+
+    private static EnsembleSettings Convert(ModelEnsembling ensemble) => new()
+    {
+        Steps = [.. ensemble.Step.Select(step => new EnsembleStepSettings(
+            step.ModelName, step.ModelVersion,
+            step.InputMap.ToImmutableSortedDictionary(StringComparer.Ordinal),
+            step.OutputMap.ToImmutableSortedDictionary(StringComparer.Ordinal)))],
+        MaxInflightRequests = (int)Math.Min(ensemble.MaxInflightRequests, int.MaxValue),
     };
 
     private static DynamicBatchingSettings Convert(ModelDynamicBatching batching) => new()

@@ -3,7 +3,6 @@ using Sluice.Protocol.Inference;
 namespace Sluice.Models;
 
 /// <summary>Names settings that would change results and that nothing here carries out yet.</summary>
-/// <remarks>Settings that only change speed (caches, rate limits, warm-up) are accepted and have no effect.</remarks>
 internal static class UnsupportedFeatures
 {
     /// <returns>One sentence per setting.</returns>
@@ -11,7 +10,6 @@ internal static class UnsupportedFeatures
     {
         var fields = new (string Field, bool IsUsed)[]
         {
-            ("ensemble_scheduling", config.EnsembleScheduling is not null || config.Platform == "ensemble"),
             ("model_operations", config.ModelOperations is { OpLibraryFilename.Count: > 0 }),
             ("model_repository_agents", config.ModelRepositoryAgents is { Agents.Count: > 0 }),
         };

@@ -12,6 +12,7 @@ internal sealed class LoadedModel : IModelReference
 
     private readonly TaskCompletionSource _drained = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private int _references = 1;
+    private volatile ModelConfig _config;
 
     /// <param name="servable">Owned from now on.</param>
     /// <param name="config">Completed configuration.</param>
@@ -19,18 +20,23 @@ internal sealed class LoadedModel : IModelReference
     public LoadedModel(IServable servable, ModelConfig config, VersionKey key)
     {
         Servable = servable;
-        Config = config;
+        _config = config;
         Key = key;
     }
 
     public IServable Servable { get; }
 
-    public ModelConfig Config { get; }
+    /// <summary>The completed configuration; another object after a change that needed no reload.</summary>
+    public ModelConfig Config => _config;
 
-    public VersionKey Key { get; }
+    /// <summary>What it was loaded from; behind the gate of its slot.</summary>
+    public VersionKey Key { get; private set; }
 
     /// <summary>A reference to the files that it was loaded from, when they came with a request; released at the end.</summary>
     public OverrideFolder? Overrides { get; init; }
+
+    /// <summary>Notes a configuration that the model follows without having been loaded anew.</summary>
+    public void Follow(ModelConfig config, VersionKey key) => (_config, Key) = (config, key);
 
     /// <inheritdoc/>
     public bool TryAddReference()
@@ -70,4 +76,15 @@ internal sealed class LoadedModel : IModelReference
 /// <summary>What a version was loaded from; equal keys need no reload.</summary>
 /// <param name="Config">The configuration as written, without its version policy.</param>
 /// <param name="Stamp">State of the version's files.</param>
-internal sealed record VersionKey(ModelConfig Config, string Stamp);
+internal sealed record VersionKey(ModelConfig Config, string Stamp)
+{
+    /// <summary>Nothing differs but where and how often the model runs.</summary>
+    public bool IsSameButForInstances(VersionKey other) => Stamp == other.Stamp && WithoutInstances(Config).Equals(WithoutInstances(other.Config));
+
+    private static ModelConfig WithoutInstances(ModelConfig config)
+    {
+        var copy = config.Clone();
+        copy.InstanceGroup.Clear();
+        return copy;
+    }
+}

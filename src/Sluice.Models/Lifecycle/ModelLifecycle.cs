@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Collections.Immutable;
 using Microsoft.Extensions.Logging;
 using Sluice.Inference;
 using Sluice.Protocol.Inference;
@@ -19,6 +20,8 @@ public sealed class ModelLifecycle : IAsyncDisposable
     private readonly VersionLoader _versions;
     private readonly ModelUpdater _updater;
     private readonly RepositoryFollower _follower;
+    private readonly EnsembleGraph _ensembles;
+    private readonly EnsembleFollower _followed;
     private readonly ConcurrentDictionary<string, bool> _managed = new(StringComparer.Ordinal);
     private readonly CancellationTokenSource _stopping = new();
     private readonly CancellationToken _stopToken;
@@ -46,10 +49,12 @@ public sealed class ModelLifecycle : IAsyncDisposable
         _options = options;
         _time = time;
         _stopToken = _stopping.Token;
-        _versions = new VersionLoader(loader, options, configOptions, logger, time);
+        _versions = new VersionLoader(loader, Table, options, configOptions, logger, time);
         _updater = new ModelUpdater(_versions, logger);
+        _ensembles = new EnsembleGraph(Table);
+        _followed = new EnsembleFollower(Table, _ensembles, _updater);
         _follower = new RepositoryFollower(
-            repository, f => ApplyAsync(f.Name, () => f, replacement: null), UnloadModelAsync, logger);
+            repository, f => ApplyAsync(f.Name, () => f, replacement: null), UnloadModelAsync, f => EnsembleGraph.StepsOf(f, replacement: null), logger);
     }
 
     /// <summary>What requests look models up in.</summary>
@@ -110,6 +115,7 @@ public sealed class ModelLifecycle : IAsyncDisposable
         if (files.Count == 0 && _repository.Find(name) is null)
             throw new InferenceException(InferenceCode.Internal, NotInRepository(name));
 
+        _ensembles.MarkLoaded(name, asStep: false);
         var loading = files.Count == 0
             ? ApplyUnlessStoppingAsync(name, () => _repository.Find(name), replacement)
             : ApplyFilesAsync(name, files, replacement!);
@@ -120,16 +126,19 @@ public sealed class ModelLifecycle : IAsyncDisposable
 
     /// <summary>Stops serving a model; returns when it takes no new requests. An unknown model is no error.</summary>
     /// <param name="name">Any name.</param>
+    /// <param name="withDependents">Unload the ensembles that have it as a step, too, and the models that were loaded only because an
+    /// ensemble among these needs them. Else such ensembles are not available until the model is back.</param>
     /// <param name="cancellationToken">Ends the waiting, not the unload.</param>
     /// <exception cref="InferenceException">
     /// <see cref="InferenceCode.Unavailable"/> when the mode is not explicit or the server starts;
     /// <see cref="InferenceCode.InvalidArgument"/> for an empty name.
     /// </exception>
-    public Task UnloadAsync(string name, CancellationToken cancellationToken)
+    public Task UnloadAsync(string name, bool withDependents, CancellationToken cancellationToken)
     {
         CheckExplicit();
         ModelNames.Check(name);
-        return UnloadModelAsync(name).WaitAsync(cancellationToken);
+        string[] others = withDependents ? [.. _ensembles.GoingWith(name)] : [];
+        return UnloadAllAsync([name, .. others]).WaitAsync(cancellationToken);
     }
 
     /// <summary>Loads a model of the control plane, whatever the mode, beside one of that name that may be serving.</summary>
@@ -211,6 +220,8 @@ public sealed class ModelLifecycle : IAsyncDisposable
         {
             slot.Gate.Release();
         }
+
+        await _followed.FollowAsync(name, _stopToken).ConfigureAwait(false);
     }
 
     private static string NotInRepository(string name) =>
@@ -253,7 +264,7 @@ public sealed class ModelLifecycle : IAsyncDisposable
         }
 
         return _repository.Find(name) is not null
-            ? await ApplyAsync(name, () => _repository.Find(name), replacement: null).ConfigureAwait(false)
+            ? await ApplyWithStepsAsync(name, () => _repository.Find(name), replacement: null, []).ConfigureAwait(false)
             : new ModelLoadFailure(name, NotInRepository(name));
     }
 
@@ -277,7 +288,7 @@ public sealed class ModelLifecycle : IAsyncDisposable
     {
         try
         {
-            return await ApplyAsync(name, look, replacement).ConfigureAwait(false);
+            return await ApplyWithStepsAsync(name, look, replacement, []).ConfigureAwait(false);
         }
         catch (OperationCanceledException e) when (_stopToken.IsCancellationRequested)
         {
@@ -285,22 +296,45 @@ public sealed class ModelLifecycle : IAsyncDisposable
         }
     }
 
+    /// <summary>Loads an ensemble after the models that it consists of; those that no repository has are left to others.</summary>
+    private async Task<ModelLoadFailure?> ApplyWithStepsAsync(
+        string name, Func<ModelFolder?> look, ModelConfig? replacement, ImmutableHashSet<string> above)
+    {
+        var within = above.Add(name);
+        var steps = look() is { } folder ? EnsembleGraph.StepsOf(folder, replacement) : [];
+        await Task.WhenAll(steps.Where(step => !within.Contains(step) && _repository.Find(step) is not null).Select(step =>
+        {
+            _ensembles.MarkLoaded(step, asStep: true);
+            return ApplyWithStepsAsync(step, () => _repository.Find(step), replacement: null, within);
+        })).ConfigureAwait(false);
+        return await ApplyAsync(name, look, replacement).ConfigureAwait(false);
+    }
+
     private async Task<ModelLoadFailure?> ApplyAsync(string name, Func<ModelFolder?> look, ModelConfig? replacement)
     {
         var slot = Table.GetOrAddSlot(name);
         await slot.Gate.WaitAsync(_stopToken).ConfigureAwait(false);
+        string? reason;
         try
         {
             // Looked at behind the gate: what an earlier caller saw may be older than what is loaded.
-            var reason = look() is { } folder
-                ? await _updater.ApplyAsync(slot, folder, replacement, _stopToken).ConfigureAwait(false)
+            reason = look() is { } folder
+                ? await _followed.ApplyAsync(slot, folder, replacement, _stopToken).ConfigureAwait(false)
                 : NotInRepository(name);
-            return reason is null ? null : new ModelLoadFailure(name, reason);
         }
         finally
         {
             slot.Gate.Release();
         }
+
+        await _followed.FollowAsync(name, _stopToken).ConfigureAwait(false);
+        return reason is null ? null : new ModelLoadFailure(name, reason);
+    }
+
+    private async Task UnloadAllAsync(string[] names)
+    {
+        foreach (var name in names)
+            await UnloadModelAsync(name).ConfigureAwait(false);
     }
 
     private async Task UnloadModelAsync(string name)
@@ -311,12 +345,17 @@ public sealed class ModelLifecycle : IAsyncDisposable
         await slot.Gate.WaitAsync().ConfigureAwait(false);
         try
         {
+            _ensembles.Forget(name);
+            _ensembles.MarkLoaded(name, asStep: false);
             _updater.Unload(slot);
         }
         finally
         {
             slot.Gate.Release();
         }
+
+        if (!_stopToken.IsCancellationRequested)
+            await _followed.FollowAsync(name, _stopToken).ConfigureAwait(false);
     }
 
     private void CheckExplicit()

@@ -20,27 +20,13 @@ internal sealed class ModelUpdater(VersionLoader loader, ILogger logger)
     /// <summary>Loads what is new or changed, then retires what is no longer wanted.</summary>
     /// <param name="slot">The model.</param>
     /// <param name="folder">What is on disk.</param>
-    /// <param name="replacement">Configuration that replaces the one on disk; null for none.</param>
+    /// <param name="config">The configuration that holds.</param>
+    /// <param name="dependencies">What the model depends on outside its folder; another text makes it load anew.</param>
     /// <param name="cancellationToken">The server is stopping.</param>
     /// <returns>Why something failed; null when all is as wanted.</returns>
     public async Task<string?> ApplyAsync(
-        ModelSlot slot, ModelFolder folder, ModelConfig? replacement, CancellationToken cancellationToken)
+        ModelSlot slot, ModelFolder folder, ModelConfig config, string dependencies, CancellationToken cancellationToken)
     {
-        if (folder.Fault.Length > 0)
-            return Refuse(slot, folder.Fault);
-
-        ModelConfig config;
-        try
-        {
-            config = replacement ?? (folder.ConfigPath is { } path
-                ? ModelConfigFile.Read(path, $"{folder.Name}/{Path.GetRelativePath(folder.Path, path)}")
-                : new ModelConfig());
-        }
-        catch (InferenceException e)
-        {
-            return Refuse(slot, e.Message);
-        }
-
         var wanted = VersionSelection.Select(config.VersionPolicy, folder.Versions);
         if (wanted.Length == 0)
             return Refuse(
@@ -49,12 +35,12 @@ internal sealed class ModelUpdater(VersionLoader loader, ILogger logger)
         slot.Update(s => s.WithFault(""));
         var failures = await Task.WhenAll(wanted.Select(v =>
             LoadVersionAsync(
-                slot, v, config, KeyOf(config, folder.VersionStamps[v.Number]), folder.Overrides, cancellationToken)))
+                slot, v, config, KeyOf(config, folder.VersionStamps[v.Number] + dependencies), folder.Overrides, cancellationToken)))
             .ConfigureAwait(false);
         if (failures.Any(f => f is not null))
             return string.Join(' ', failures.OfType<string>());
 
-        Retire(slot, v => wanted.All(w => w.Number != v.Number));
+        Retire(slot, v => wanted.All(w => w.Number != v.Number), Unloaded);
         return null;
     }
 
@@ -88,15 +74,55 @@ internal sealed class ModelUpdater(VersionLoader loader, ILogger logger)
             new VersionSnapshot { Number = number, State = ModelState.Ready, Loaded = loaded }));
         if (old is not null)
             StartRetirement(slot, old, announced: null);
-        Retire(slot, v => v.Number != number);
+        Retire(slot, v => v.Number != number, Unloaded);
     }
 
     /// <summary>Takes every version out of service; what it has accepted is finished in the background.</summary>
     public void Unload(ModelSlot slot)
     {
         slot.Update(s => s.WithFault(""));
-        Retire(slot, _ => true);
+        Retire(slot, _ => true, Unloaded);
     }
+
+    /// <summary>Takes the versions that serve out of service, because something that the model depends on is gone.</summary>
+    public void Suspend(ModelSlot slot, string reason)
+    {
+        if (slot.Snapshot.Latest is not null)
+            logger.EnsembleSuspended(slot.Snapshot.Name, reason);
+        Retire(slot, version => version.Reason != Unloaded, reason);
+    }
+
+    /// <summary>Reads the configuration that holds.</summary>
+    /// <param name="slot">The model.</param>
+    /// <param name="folder">What is on disk.</param>
+    /// <param name="replacement">Takes the place of the one on disk; null for none.</param>
+    /// <param name="fault">Why the model cannot be served whatever it holds; null when nothing speaks against it.</param>
+    /// <returns>Null with a fault.</returns>
+    public ModelConfig? ReadConfig(ModelSlot slot, ModelFolder folder, ModelConfig? replacement, out string? fault)
+    {
+        fault = null;
+        if (folder.Fault.Length > 0)
+        {
+            fault = Refuse(slot, folder.Fault);
+            return null;
+        }
+
+        try
+        {
+            return ReadConfig(folder, replacement);
+        }
+        catch (InferenceException e)
+        {
+            fault = Refuse(slot, e.Message);
+            return null;
+        }
+    }
+
+    /// <summary>Reads the configuration that holds.</summary>
+    /// <exception cref="InferenceException">It does not parse.</exception>
+    public static ModelConfig ReadConfig(ModelFolder folder, ModelConfig? replacement) => replacement ?? (folder.ConfigPath is { } path
+        ? ModelConfigFile.Read(path, $"{folder.Name}/{Path.GetRelativePath(folder.Path, path)}")
+        : new ModelConfig());
 
     /// <summary>Waits until everything retired so far is gone.</summary>
     public Task DrainAsync()
@@ -105,7 +131,8 @@ internal sealed class ModelUpdater(VersionLoader loader, ILogger logger)
             return Task.WhenAll(_retirements);
     }
 
-    private string Refuse(ModelSlot slot, string fault)
+    /// <summary>Notes why nothing was tried.</summary>
+    public string Refuse(ModelSlot slot, string fault)
     {
         logger.ModelRefused(slot.Snapshot.Name, fault);
         slot.Update(s => s.WithFault(fault));
@@ -130,7 +157,24 @@ internal sealed class ModelUpdater(VersionLoader loader, ILogger logger)
     {
         var current = slot.Snapshot.Find(version.Number);
         if (current?.Loaded is { } same && same.Key == key)
+        {
+            FollowVersionPolicy(same, config);
             return null;
+        }
+
+        if (current?.Loaded is { } resized && resized.Key.IsSameButForInstances(key))
+        {
+            try
+            {
+                if (await loader.TryResizeAsync(resized, version, config, key, cancellationToken).ConfigureAwait(false))
+                    return null;
+            }
+            // The instances that there were serve on.
+            catch (Exception e)
+            {
+                return KeepAfterFailure(slot, version, current, e.Message);
+            }
+        }
 
         if (current?.Loaded is null)
             slot.Update(s => s.With(new VersionSnapshot { Number = version.Number, State = ModelState.Loading }));
@@ -153,6 +197,14 @@ internal sealed class ModelUpdater(VersionLoader loader, ILogger logger)
         return null;
     }
 
+    private static void FollowVersionPolicy(LoadedModel loaded, ModelConfig written)
+    {
+        var config = loaded.Config.Clone();
+        config.VersionPolicy = written.VersionPolicy?.Clone();
+        ModelConfigDefaults.ApplyVersionPolicy(config);
+        loaded.Follow(config, loaded.Key);
+    }
+
     private string KeepAfterFailure(ModelSlot slot, ModelVersionFolder version, VersionSnapshot? current, string reason)
     {
         if (current?.Loaded is not null)
@@ -170,11 +222,11 @@ internal sealed class ModelUpdater(VersionLoader loader, ILogger logger)
         return $"version {version.Text} is at UNAVAILABLE state: {reason};";
     }
 
-    private void Retire(ModelSlot slot, Func<VersionSnapshot, bool> which)
+    private void Retire(ModelSlot slot, Func<VersionSnapshot, bool> which, string reason)
     {
         foreach (var version in slot.Snapshot.Versions.Where(which))
         {
-            var next = version with { State = ModelState.Unavailable, Reason = Unloaded, Loaded = null };
+            var next = version with { State = ModelState.Unavailable, Reason = reason, Loaded = null };
             if (version.State == ModelState.Unloading)
                 continue;
 
@@ -187,14 +239,14 @@ internal sealed class ModelUpdater(VersionLoader loader, ILogger logger)
             // New requests must miss before the owner's reference goes, or a look-up could find a dead model for ever.
             next = next with { State = ModelState.Unloading, Reason = "" };
             slot.Update(s => s.With(next));
-            StartRetirement(slot, loaded, next);
+            StartRetirement(slot, loaded, next, reason);
         }
     }
 
     // What is announced is the state to end when all is gone; null when a successor has taken the place.
-    private void StartRetirement(ModelSlot slot, LoadedModel loaded, VersionSnapshot? announced)
+    private void StartRetirement(ModelSlot slot, LoadedModel loaded, VersionSnapshot? announced, string reason = Unloaded)
     {
-        var retirement = RetireAsync(slot, loaded, announced);
+        var retirement = RetireAsync(slot, loaded, announced, reason);
         lock (_retirements)
             _retirements.Add(retirement);
         retirement.ContinueWith(
@@ -208,7 +260,7 @@ internal sealed class ModelUpdater(VersionLoader loader, ILogger logger)
             TaskScheduler.Default);
     }
 
-    private async Task RetireAsync(ModelSlot slot, LoadedModel loaded, VersionSnapshot? announced)
+    private async Task RetireAsync(ModelSlot slot, LoadedModel loaded, VersionSnapshot? announced, string reason)
     {
         var settings = loaded.Servable.Settings;
         try
@@ -224,7 +276,7 @@ internal sealed class ModelUpdater(VersionLoader loader, ILogger logger)
 
         if (announced is not null)
             slot.Update(s => ReferenceEquals(s.Find(announced.Number), announced)
-                ? s.With(announced with { State = ModelState.Unavailable, Reason = Unloaded })
+                ? s.With(announced with { State = ModelState.Unavailable, Reason = reason })
                 : s);
     }
 }

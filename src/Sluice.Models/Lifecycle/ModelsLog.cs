@@ -35,4 +35,12 @@ internal static partial class ModelsLog
     [LoggerMessage(1207, LogLevel.Error, "Failed to load model {Model}: {Reason}",
         EventName = "ModelRefused")]
     public static partial void ModelRefused(this ILogger logger, string model, string reason);
+
+    [LoggerMessage(1209, LogLevel.Information, "Model {Model} version {Version} goes on with instance groups of {Count} in all",
+        EventName = "InstancesChanged")]
+    public static partial void InstancesChanged(this ILogger logger, string model, string version, int count);
+
+    [LoggerMessage(1208, LogLevel.Warning, "Ensemble {Model} waits for a model that it consists of: {Reason}",
+        EventName = "EnsembleSuspended")]
+    public static partial void EnsembleSuspended(this ILogger logger, string model, string reason);
 }

@@ -9,6 +9,7 @@ internal sealed class RepositoryFollower(
     ModelRepository repository,
     Func<ModelFolder, Task<ModelLoadFailure?>> apply,
     Func<string, Task> unload,
+    Func<ModelFolder, IEnumerable<string>> stepsOf,
     ILogger logger)
 {
     private IReadOnlyDictionary<string, ModelFolder> _seen = new Dictionary<string, ModelFolder>();
@@ -26,7 +27,8 @@ internal sealed class RepositoryFollower(
         _seen = found;
         announce(changed.Select(f => f.Name));
         await Task.WhenAll(removed.Select(unload)).ConfigureAwait(false);
-        var failures = await Task.WhenAll(changed.Select(apply)).ConfigureAwait(false);
+        var order = new LoadOrder(changed, apply, stepsOf);
+        var failures = await Task.WhenAll(changed.Select(order.Load)).ConfigureAwait(false);
         return [.. failures.OfType<ModelLoadFailure>()];
     }
 
@@ -59,4 +61,32 @@ internal sealed class RepositoryFollower(
 
     private bool IsChanged(ModelFolder folder) =>
         !_seen.TryGetValue(folder.Name, out var old) || old.Stamp != folder.Stamp || old.Fault != folder.Fault;
+
+    /// <summary>Loads everything at once, but ensembles after the models that they consist of.</summary>
+    private sealed class LoadOrder(
+        ModelFolder[] folders, Func<ModelFolder, Task<ModelLoadFailure?>> apply, Func<ModelFolder, IEnumerable<string>> stepsOf)
+    {
+        private readonly Dictionary<string, ModelFolder> _folders = folders.ToDictionary(folder => folder.Name, StringComparer.Ordinal);
+        private readonly Dictionary<string, Task<ModelLoadFailure?>> _loading = new(StringComparer.Ordinal);
+        private readonly HashSet<string> _above = new(StringComparer.Ordinal);
+
+        public Task<ModelLoadFailure?> Load(ModelFolder folder)
+        {
+            if (_loading.TryGetValue(folder.Name, out var loading))
+                return loading;
+
+            // Those that wait for each other in a circle do not wait; each fails with what it misses.
+            _above.Add(folder.Name);
+            var steps = stepsOf(folder).Where(step => _folders.ContainsKey(step) && !_above.Contains(step))
+                .Select(step => (Task)Load(_folders[step])).ToArray();
+            _above.Remove(folder.Name);
+            return _loading[folder.Name] = steps.Length == 0 ? apply(folder) : LoadAfterAsync(steps, folder);
+        }
+
+        private async Task<ModelLoadFailure?> LoadAfterAsync(Task[] steps, ModelFolder folder)
+        {
+            await Task.WhenAll(steps).ConfigureAwait(false);
+            return await apply(folder).ConfigureAwait(false);
+        }
+    }
 }

@@ -5,7 +5,8 @@ namespace Sluice.Models;
 
 /// <summary>Loads versions, a bounded number at a time, on threads of their own.</summary>
 internal sealed class VersionLoader(
-    IModelLoader loader, LifecycleOptions options, ModelConfigOptions configOptions, ILogger logger, TimeProvider time)
+    IModelLoader loader, ModelTable models, LifecycleOptions options, ModelConfigOptions configOptions, ILogger logger,
+    TimeProvider time)
     : IDisposable
 {
     private readonly SemaphoreSlim _slots = new(options.LoadThreadCount, options.LoadThreadCount);
@@ -36,6 +37,30 @@ internal sealed class VersionLoader(
         }
     }
 
+    /// <summary>Gives a loaded version other instances without loading it anew.</summary>
+    /// <returns>False when it has to be loaded.</returns>
+    public async Task<bool> TryResizeAsync(
+        LoadedModel loaded, ModelVersionFolder version, ModelConfig config, VersionKey key, CancellationToken cancellationToken)
+    {
+        await _slots.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            var plan = new ModelLoadPlan(config, version, configOptions) { Models = models };
+            var isDone = await Task.Factory.StartNew(
+                () => loader.TryResizeAsync(loaded.Servable, plan, cancellationToken), cancellationToken,
+                TaskCreationOptions.LongRunning | TaskCreationOptions.DenyChildAttach, TaskScheduler.Default).Unwrap().ConfigureAwait(false);
+            if (!isDone)
+                return false;
+            loaded.Follow(plan.Config, key);
+            logger.InstancesChanged(version.ModelName, version.Text, plan.Config.InstanceGroup.Sum(group => group.Count));
+            return true;
+        }
+        finally
+        {
+            _slots.Release();
+        }
+    }
+
     public void Dispose() => _slots.Dispose();
 
     private async Task<LoadedModel> LoadOnceAsync(
@@ -43,7 +68,7 @@ internal sealed class VersionLoader(
         CancellationToken cancellationToken)
     {
         var start = time.GetTimestamp();
-        var plan = new ModelLoadPlan(config, version, configOptions);
+        var plan = new ModelLoadPlan(config, version, configOptions) { Models = models };
         // Engines block while they read a file; the pool's threads are for requests.
         var servable = await Task.Factory.StartNew(
             () => loader.LoadAsync(plan, cancellationToken),

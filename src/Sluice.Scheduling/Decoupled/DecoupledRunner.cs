@@ -1,4 +1,5 @@
 using Sluice.Inference;
+using Sluice.Scheduling.RateLimit;
 
 namespace Sluice.Scheduling.Decoupled;
 
@@ -10,12 +11,32 @@ internal sealed class DecoupledRunner(DecoupledScheduler owner, IStreamingInstan
 
     public bool IsHealthy => instance.IsHealthy;
 
-    public void Dispose() => instance.Dispose();
+    /// <summary>Where the instance runs; null in schedulers that have not been told.</summary>
+    public InstanceSeat? Seat { get; set; }
+
+    public void Dispose()
+    {
+        instance.Dispose();
+        Seat?.Dispose();
+    }
 
     async void IThreadPoolWorkItem.Execute()
     {
-        while (owner.TakeNext(this) is { } request)
+        var limit = Seat?.Limit;
+        limit?.Ask();
+        while (true)
+        {
+            if (limit is not null)
+                await limit.WaitAsync().ConfigureAwait(false);
+            if (owner.TakeNext(this) is not { } request)
+            {
+                limit?.Release(isUnused: true);
+                return;
+            }
+
             await RunAsync(request).ConfigureAwait(false);
+            limit?.AskAgain();
+        }
     }
 
     private async ValueTask RunAsync(InferRequest request)

@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Logging;
 using Sluice.Inference;
 using Sluice.Scheduling.Dynamic;
+using Sluice.Scheduling.RateLimit;
 using Sluice.Scheduling.Timing;
 using Sluice.Tensors;
 
@@ -121,6 +122,13 @@ public sealed class DecoupledScheduler : ModelScheduler, IChannelOwner
         lock (Gate)
             _runningCount--;
         request.Complete();
+    }
+
+    /// <summary>Says where the instances run; before the first request.</summary>
+    internal void Assign(IReadOnlyList<InstanceSeat> seats)
+    {
+        for (var i = 0; i < _runners.Length; i++)
+            _runners[i].Seat = seats[i];
     }
 
     internal ResponseChannel RentChannel() => _channels.Rent();

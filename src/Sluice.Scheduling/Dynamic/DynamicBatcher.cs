@@ -12,7 +12,7 @@ namespace Sluice.Scheduling.Dynamic;
 /// taken.</para>
 /// <para>A model without dynamic batching goes the same way with batches of one request.</para>
 /// </remarks>
-public sealed class DynamicBatcher : InstanceScheduler
+public sealed partial class DynamicBatcher : InstanceScheduler
 {
     private readonly Stack<InstanceRunner> _idle;
     private readonly RequestQueue _queue;
@@ -91,8 +91,12 @@ public sealed class DynamicBatcher : InstanceScheduler
             expired = SweepTimeouts(_queue, now);
             if (Overload.Sheds && (shed = Overload.Shed(_queue, now)) is not null)
                 Statistics.AddPending(-shed.Count);
-            decision = Decide(now);
-            if (decision.Take == 0)
+            decision = runner.IsRetiring ? default : Decide(now);
+            if (runner.IsRetiring)
+            {
+                helper = TakeToStart(now);
+            }
+            else if (decision.Take == 0)
             {
                 if (_idle.Count == 0 && !isStarting)
                     _idleSince = now;
@@ -110,6 +114,8 @@ public sealed class DynamicBatcher : InstanceScheduler
         RejectExpired(expired);
         EndShed(shed);
         helper?.Start();
+        if (runner.IsRetiring && decision.Take == 0)
+            runner.Retire();
         if (decision.Take > 0 && CanBatch)
             Statistics.RecordCut(decision.Reason);
         if (decision.Take > 0 && _policy.HasDelay)
@@ -126,10 +132,13 @@ public sealed class DynamicBatcher : InstanceScheduler
             runner.Clear();
             if (_policy.HasDelay && _idle.Count == 0)
                 _idleSince = Now;
-            _idle.Push(runner);
+            if (!runner.IsRetiring)
+                _idle.Push(runner);
             next = _queue.Count == 0 ? null : TakeToStart(Now);
         }
 
+        if (runner.IsRetiring)
+            runner.Retire();
         next?.Start();
     }
 
@@ -168,7 +177,7 @@ public sealed class DynamicBatcher : InstanceScheduler
 
     private InstanceRunner? TryTakeInline(InferRequest request, long now)
     {
-        if (!Estimate.PrefersInline(now) || _neverInline ||
+        if (!Estimate.PrefersInline(now) || _neverInline || IsLimited ||
             (_policy.HasDelay && request.RowCount < _policy.SmallestPreferred))
             return null;
         lock (Gate)
@@ -237,7 +246,7 @@ public sealed class DynamicBatcher : InstanceScheduler
         var batches = CanBatch
             ? Math.Max(1, (_queue.RowCount + Settings.MaxBatchSize - 1) / Settings.MaxBatchSize)
             : _queue.Count;
-        if (_startingCount >= batches)
+        if (_startingCount >= batches && !IsLimited)
             return null;
         if (_policy.HasDelay && _queue.RowCount < _policy.SmallestPreferred && Decide(now) is { Take: 0 } wait)
         {

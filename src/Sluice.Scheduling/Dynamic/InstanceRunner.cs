@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Runtime.CompilerServices;
 using Sluice.Inference;
+using Sluice.Scheduling.RateLimit;
 using Sluice.Scheduling.Sequences;
 
 namespace Sluice.Scheduling.Dynamic;
@@ -21,6 +22,7 @@ internal sealed class InstanceRunner : IThreadPoolWorkItem, IDisposable
     private long _ticket;
     private Thread? _thread;
     private SemaphoreSlim? _wake;
+    private readonly TaskCompletionSource _retired = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private volatile bool _isDisposed;
 
     public InstanceRunner(InstanceScheduler owner, IModelInstance instance, string name, int number)
@@ -39,6 +41,15 @@ internal sealed class InstanceRunner : IThreadPoolWorkItem, IDisposable
 
     /// <summary>Its place among the model's instances.</summary>
     public int Number { get; }
+
+    /// <summary>Where the instance runs; null in schedulers that have not been told.</summary>
+    public InstanceSeat? Seat { get; set; }
+
+    /// <summary>It ends with what it has taken; guarded by the owner's lock.</summary>
+    public bool IsRetiring { get; set; }
+
+    /// <summary>Ends when the instance is gone.</summary>
+    public Task Retired => _retired.Task;
 
     /// <summary>For logs.</summary>
     public string Name => _name;
@@ -153,7 +164,12 @@ internal sealed class InstanceRunner : IThreadPoolWorkItem, IDisposable
         _wake?.Dispose();
         _streams?.Dispose();
         _instance.Dispose();
+        Seat?.Dispose();
+        _retired.TrySetResult();
     }
+
+    /// <summary>Disposes the instance on the pool: its own thread cannot wait for itself.</summary>
+    public void Retire() => ThreadPool.UnsafeQueueUserWorkItem(static runner => runner.Dispose(), this, preferLocal: false);
 
     private void RunThread()
     {
@@ -170,13 +186,24 @@ internal sealed class InstanceRunner : IThreadPoolWorkItem, IDisposable
     private async void Drain()
     {
         var isStarting = true;
-        for (var turn = 0; _owner.TryCut(this, isStarting); turn++)
+        var limit = Seat?.Limit;
+        limit?.Ask();
+        for (var turn = 0; ; turn++)
         {
+            if (limit is not null)
+                await limit.WaitAsync().ConfigureAwait(false);
+            if (!_owner.TryCut(this, isStarting))
+            {
+                limit?.Release(isUnused: true);
+                return;
+            }
+
             isStarting = false;
             await RunAsync(0, Count).ConfigureAwait(false);
+            limit?.AskAgain();
             _owner.EndExecution(this);
             CompleteAll();
-            if (turn == BatchesPerTurn && _owner.Estimate.IsCheap)
+            if (turn >= BatchesPerTurn && _owner.Estimate.IsCheap && limit is null)
             {
                 _owner.FinishTurn(this);
                 return;

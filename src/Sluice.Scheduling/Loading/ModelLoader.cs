@@ -2,8 +2,11 @@ using System.Collections.Immutable;
 using Microsoft.Extensions.Logging;
 using Sluice.Inference;
 using Sluice.Models;
+using Sluice.Scheduling.Cache;
 using Sluice.Scheduling.Decoupled;
 using Sluice.Scheduling.Dynamic;
+using Sluice.Scheduling.Ensemble;
+using Sluice.Scheduling.RateLimit;
 using Sluice.Scheduling.Sequences;
 using Sluice.Scheduling.Timing;
 using Sluice.Tensors;
@@ -20,6 +23,8 @@ public sealed class ModelLoader : IModelLoader, IDisposable
     private readonly IDelayTimer _timer;
     private readonly StallWatch _stalls;
     private readonly ExecutionWatchdog? _watchdog;
+    private readonly ResponseCache? _cache;
+    private readonly RateLimiter? _limiter;
     private readonly ILogger _logger;
 
     /// <summary>Creates a loader.</summary>
@@ -38,6 +43,10 @@ public sealed class ModelLoader : IModelLoader, IDisposable
         _timer = timer;
         _stalls = new StallWatch(TimeProvider.System, timer);
         _logger = logger;
+        if (options.Cache.SizeBytes > 0)
+            _cache = new ResponseCache(options.Cache, pool, timer);
+        if (options.RateLimit.IsOn)
+            _limiter = new RateLimiter(options.RateLimit);
         if (options.WatchdogLimit > TimeSpan.Zero)
             _watchdog = new ExecutionWatchdog(options.WatchdogLimit, TimeProvider.System, timer, logger);
     }
@@ -47,63 +56,106 @@ public sealed class ModelLoader : IModelLoader, IDisposable
     {
         _stalls.Dispose();
         _watchdog?.Dispose();
+        _cache?.Dispose();
     }
 
     /// <inheritdoc/>
     public async Task<IServable> LoadAsync(ModelLoadPlan plan, CancellationToken cancellationToken)
     {
         var draft = plan.Draft;
+        if (draft.Ensemble is not null)
+            return await LoadEnsembleAsync(plan, cancellationToken).ConfigureAwait(false);
         if (!_backends.TryGetValue(draft.Backend, out var backend))
             throw InferenceException.Invalid(
                 $"unable to find backend '{draft.Backend}' for model '{draft.Name}'; this server has: " +
                 string.Join(", ", _backends.Keys.Order(StringComparer.Ordinal)));
         var model = backend.Load(draft);
-        var instances = new List<IModelInstance>();
+        var instances = new InstanceMaker(_limiter);
         try
         {
             var settings = plan.Complete(model.Description);
-            var engineSettings = settings.ForEngine();
-            foreach (var placement in Placements(settings))
+            instances.Create(model, settings.ForEngine(), InstanceMaker.Placements(settings), cancellationToken);
+            await WarmUpAsync(settings, model, instances.Instances, cancellationToken).ConfigureAwait(false);
+            if (settings.Sequence is null && (settings.IsDecoupled || instances.Instances.Any(instance => instance is IStreamingInstance)))
             {
-                cancellationToken.ThrowIfCancellationRequested();
-                instances.Add(model.CreateInstance(engineSettings, placement));
+                var decoupled = new DecoupledScheduler(settings, model, instances.Instances, _pool, _options, _timer, _logger);
+                decoupled.Assign(instances.Seats);
+                return decoupled;
             }
 
             if (settings.Sequence is not null)
-                return Watch(new SequenceBatcher(settings, model, instances, _pool, _options, _timer, _logger));
-            if (settings.IsDecoupled || instances.Any(instance => instance is IStreamingInstance))
-                return new DecoupledScheduler(settings, model, instances, _pool, _options, _timer, _logger);
-            var scheduler = new DynamicBatcher(settings, model, instances, _pool, _options, _timer, _logger);
-            if (!instances.Exists(instance => instance is IRequestInstance))
+                return Watch(new SequenceBatcher(settings, model, instances.Instances, _pool, _options, _timer, _logger), instances.Seats);
+            var scheduler = new DynamicBatcher(settings, model, instances.Instances, _pool, _options, _timer, _logger);
+            if (settings.WarmUp.IsEmpty && !instances.Instances.Exists(instance => instance is IRequestInstance))
                 await new ModelWarmUp(scheduler, _logger).RunAsync(cancellationToken).ConfigureAwait(false);
-            return Watch(scheduler);
+            return Cached(Watch(scheduler, instances.Seats));
         }
         catch
         {
-            instances.ForEach(instance => instance.Dispose());
+            instances.Dispose();
             model.Dispose();
             throw;
         }
     }
 
-    private InstanceScheduler Watch(InstanceScheduler scheduler)
+    private InstanceScheduler Watch(InstanceScheduler scheduler, IReadOnlyList<InstanceSeat> seats)
     {
+        scheduler.Assign(seats);
         _stalls.Add(scheduler);
         _watchdog?.Add(scheduler);
         return scheduler;
     }
 
-    private static IEnumerable<InstancePlacement> Placements(ModelSettings settings)
+    /// <inheritdoc/>
+    public async Task<bool> TryResizeAsync(IServable servable, ModelLoadPlan plan, CancellationToken cancellationToken)
     {
-        foreach (var group in settings.InstanceGroups)
+        if ((servable is CachedModel cached ? cached.Inner : servable) is not DynamicBatcher { CanResize: true } scheduler)
+            return false;
+        var settings = plan.Complete(scheduler.OpenedModel.Description);
+        var surplus = scheduler.Seats.ToList();
+        var missing = new List<(InstancePlacement Placement, RateLimitSettings? Needs)>();
+        foreach (var wanted in InstanceMaker.Placements(settings))
         {
-            var devices = group.Kind == InstanceKind.Gpu ? group.Gpus : [0];
-            var index = 0;
-            foreach (var device in devices)
-            {
-                for (var i = 0; i < group.Count; i++)
-                    yield return new InstancePlacement($"{group.Name}_{index++}", group.Kind, device);
-            }
+            var found = surplus.FindIndex(seat => seat.Kind == InstanceSeat.KindOf(wanted.Placement, wanted.Needs));
+            if (found < 0)
+                missing.Add(wanted);
+            else
+                surplus.RemoveAt(found);
         }
+
+        var added = new InstanceMaker(_limiter);
+        try
+        {
+            added.Create(scheduler.OpenedModel, scheduler.EngineSettings, missing, cancellationToken);
+            await WarmUpAsync(settings, scheduler.OpenedModel, added.Instances, cancellationToken).ConfigureAwait(false);
+        }
+        catch
+        {
+            added.Dispose();
+            throw;
+        }
+
+        foreach (var (instance, seat) in added.Instances.Zip(added.Seats))
+            scheduler.Add(instance, seat);
+        foreach (var seat in surplus)
+            scheduler.Remove(seat);
+        return true;
     }
+
+    private async Task<IServable> LoadEnsembleAsync(ModelLoadPlan plan, CancellationToken cancellationToken)
+    {
+        var settings = plan.Complete(new ModelDescription([], []) { IsOpen = true });
+        var scheduler = new EnsembleScheduler(settings, plan.Models!, _pool, _options, _timer, _logger);
+        await new WarmUpSamples(settings, _pool, _options, _timer, _logger).RunAsync(scheduler, cancellationToken).ConfigureAwait(false);
+        return Cached(scheduler);
+    }
+
+    private Task WarmUpAsync(
+        ModelSettings settings, IBackendModel model, IEnumerable<IModelInstance> instances, CancellationToken cancellationToken) =>
+        settings.WarmUp.IsEmpty
+            ? Task.CompletedTask
+            : new WarmUpSamples(settings, _pool, _options, _timer, _logger).RunAsync(model, instances, cancellationToken);
+
+    private IServable Cached(IServable scheduler) =>
+        _cache is not null && scheduler.Settings.UsesResponseCache ? new CachedModel(scheduler, _cache) : scheduler;
 }

@@ -39,7 +39,8 @@ internal sealed class SampleRows(ModelSettings settings)
         RequestBinder.Bind(request, settings);
     }
 
-    private static void WriteElement(ArrayBufferWriter<byte> data, DataType type, float value)
+    /// <summary>Writes one element made of a number from 0 to 1.</summary>
+    public static void WriteElement(ArrayBufferWriter<byte> data, DataType type, float value)
     {
         var span = data.GetSpan(8);
         var bit = value < 0.5f ? 0 : 1;

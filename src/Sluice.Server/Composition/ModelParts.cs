@@ -48,6 +48,8 @@ internal static class ModelParts
         MaxSequences = options.MaxSequences,
         HoldUntilQueued = TestHook("TRITONSERVER_DELAY_SCHEDULER"),
         HoldUntilBacklogged = TestHook("TRITONSERVER_BACKLOG_DELAY_SCHEDULER"),
+        Cache = options.Cache,
+        RateLimit = options.RateLimit,
     };
 
     /// <summary>Draws the start-up table of models.</summary>

@@ -43,8 +43,8 @@ internal sealed class PythonParts : IPythonServer, IAsyncDisposable
         CancellationToken cancellationToken) => _lifecycle!.LoadAsync(name, configJson, files, cancellationToken);
 
     /// <inheritdoc/>
-    public Task UnloadModelAsync(string name, CancellationToken cancellationToken) =>
-        _lifecycle!.UnloadAsync(name, cancellationToken);
+    public Task UnloadModelAsync(string name, bool withDependents, CancellationToken cancellationToken) =>
+        _lifecycle!.UnloadAsync(name, withDependents, cancellationToken);
 
     /// <inheritdoc/>
     public bool IsModelReady(string name, string version) =>

@@ -6,7 +6,6 @@ internal static class InertOptions
 {
     private const string OwnThreads = "threads follow the work here";
     private const string NoGpu = "there are no GPU instances";
-    private const string NoCache = "there is no response cache";
     private const string OtherPort = "this front end is not served";
 
     /// <summary>One row per setting.</summary>
@@ -19,11 +18,7 @@ internal static class InertOptions
         Row("grpc-infer-allocation-pool-size", "requests are pooled per connection"),
         Row("grpc-max-response-pool-size", "responses are pooled per connection"),
         Row("allow-gpu-metrics", NoGpu),
-        Row("cache-config", NoCache),
-        Row("cache-directory", NoCache),
-        Row("response-cache-byte-size", NoCache),
-        Row("rate-limit", "there is no rate limiter"),
-        Row("rate-limit-resource", "there is no rate limiter"),
+        Row("cache-directory", "the response cache is part of the server"),
         Row("pinned-memory-pool-byte-size", "tensor memory has one pool: --tensor-memory-byte-size"),
         Row("cuda-memory-pool-byte-size", NoGpu),
         Row("cuda-virtual-address-size", NoGpu),

@@ -13,6 +13,8 @@ internal static class OptionRules
         var trace = options.Trace;
         if (trace.Level != TraceLevel.Off && trace.Mode == TraceMode.Triton && trace.File.Length == 0)
             errors.Add($"--trace-config: level={trace.Level.ToString().ToUpperInvariant()} names no file; add --trace-config triton,file=NAME");
+        if (options.Cache.Lifetime > TimeSpan.Zero && options.Cache.SizeBytes == 0)
+            errors.Add("--cache-config: local,ttl-seconds=N needs local,size=BYTES beside it");
         CheckPort("grpc", options.GrpcPort, errors);
         CheckPort("http", options.HttpPort, errors);
         if (options.ControlPlane is { } control)

@@ -87,6 +87,7 @@ public static class OptionTable
         .. MetricsOptionTable.All,
         .. StatisticsOptionTable.All,
         .. TraceOptionTable.All,
+        .. SchedulingOptionTable.All,
         .. InertOptions.All,
     ];
 

@@ -3,7 +3,9 @@ using System.IO.Compression;
 using System.Net;
 using Sluice.Inference;
 using Sluice.Models;
+using Sluice.Scheduling.Cache;
 using Sluice.Scheduling.Overload;
+using Sluice.Scheduling.RateLimit;
 using Sluice.Server.Access;
 using Sluice.Server.Logging;
 using Sluice.Server.Tracing;
@@ -137,6 +139,12 @@ public sealed record ServerOptions
 
     /// <summary>Most sequences that one model may have under way. Default 65,536.</summary>
     public int MaxSequences { get; init; } = 65_536;
+
+    /// <summary>Bounds of the response cache; without a size there is none.</summary>
+    public CacheOptions Cache { get; init; } = new();
+
+    /// <summary>Whether executions share resources, and how many there are.</summary>
+    public RateLimitOptions RateLimit { get; init; } = new();
 
     /// <summary>What is logged, how lines look and where they go; the levels and the format can change later.</summary>
     public LogSnapshot Log { get; init; } = new();

@@ -53,7 +53,7 @@ public sealed class InferenceEngine(ModelTable models, TensorPlacement placement
         {
             // Only what the original's core refuses carries the request's id, not what its front ends do (spec §1.3).
             request.IsRefused = true;
-            request.Fail(error.Code, isBinding ? Prefix(request) + error.Message : error.Message);
+            request.Fail(error.Code, isBinding ? request.IdPrefix + error.Message : error.Message);
             if (request.NeedsPlacement)
                 request.Placement.ReleaseRegions();
             servable.Statistics.RecordFailure(FailureReason.Other, 0);
@@ -108,13 +108,10 @@ public sealed class InferenceEngine(ModelTable models, TensorPlacement placement
     /// <summary>Refusals of the queue carry the request's id, as all errors of the original's core do (spec §1.3).</summary>
     private static void ExplainRefusal(InferRequest request)
     {
-        if (request.Status != InferenceCode.Unavailable)
+        if (request.Status != InferenceCode.Unavailable || request.Settings?.Ensemble is not null)
             return;
-        var message = Prefix(request) + request.StatusMessage;
+        var message = request.IdPrefix + request.StatusMessage;
         request.ClearFailure();
         request.Fail(InferenceCode.Unavailable, message);
     }
-
-    private static string Prefix(InferRequest request) =>
-        $"[request id: {(request.Id.IsEmpty ? "<id_unknown>" : request.TextString(request.Id))}] ";
 }

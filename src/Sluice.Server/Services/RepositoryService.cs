@@ -70,11 +70,10 @@ public sealed class RepositoryService(ModelLifecycle lifecycle)
         RepositoryModelUnloadRequest request, CancellationToken cancellationToken)
     {
         var name = NameOf(request.RepositoryName, request.ModelName);
-        // No model depends on another one yet, so the value changes nothing; its type is checked all the same.
         if (request.Parameters.TryGetValue("unload_dependents", out var value) &&
             value.ParameterChoiceCase != ParameterType.BoolParam)
             throw InferenceException.Invalid("invalid value type for 'unload_dependents' parameter, expected bool_param.");
-        await lifecycle.UnloadAsync(name, cancellationToken).ConfigureAwait(false);
+        await lifecycle.UnloadAsync(name, value?.BoolParam == true, cancellationToken).ConfigureAwait(false);
         return new RepositoryModelUnloadResponse();
     }
 

@@ -25,8 +25,8 @@ internal static class StatisticsMessage
                 ComputeInput = Duration(statistics.ComputeInput),
                 ComputeInfer = Duration(statistics.ComputeInfer),
                 ComputeOutput = Duration(statistics.ComputeOutput),
-                CacheHit = new StatisticDuration(),
-                CacheMiss = new StatisticDuration(),
+                CacheHit = Duration(statistics.CacheHit),
+                CacheMiss = Duration(statistics.CacheMiss),
             },
         };
         for (var rows = 1; rows <= statistics.LargestBatch; rows++)

@@ -41,8 +41,9 @@ public sealed class TracingEngine(IInferenceEngine inner, TraceState state, ITra
     }
 
     private RequestTrace Begin(InferRequest request, TraceSetting setting, string model, string? parent, string? parentState) =>
-        new(Interlocked.Increment(ref _lastId), sink)
+        new(NextId(), sink)
         {
+            NextId = NextId,
             ModelName = model,
             RequestId = request.TextString(request.Id),
             TraceParent = parent,
@@ -51,6 +52,8 @@ public sealed class TracingEngine(IInferenceEngine inner, TraceState state, ITra
             HasTimestamps = (setting.Options.Level & TraceLevel.Timestamps) != 0,
             HasTensors = (setting.Options.Level & TraceLevel.Tensors) != 0,
         };
+
+    private long NextId() => Interlocked.Increment(ref _lastId);
 
     private async ValueTask InferTracedAsync(InferRequest request, RequestTrace trace, ICallOrigin? origin)
     {

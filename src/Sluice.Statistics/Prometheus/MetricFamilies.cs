@@ -163,12 +163,33 @@ public static class MetricFamilies
     internal static readonly MetricFamily OutputSummary = new(
         "nv_inference_compute_output_summary_us", "summary", "Time of handing out outputs per request, microseconds");
 
+    internal static readonly MetricFamily CacheHits = new(
+        "nv_cache_num_hits_per_model", "counter", "Requests that the response cache answered");
+
+    internal static readonly MetricFamily CacheMisses = new(
+        "nv_cache_num_misses_per_model", "counter", "Requests whose answer was not in the response cache");
+
+    internal static readonly MetricFamily CacheHitDuration = new(
+        "nv_cache_hit_duration_per_model", "counter", "Time of finding answers in the response cache, microseconds added up");
+
+    internal static readonly MetricFamily CacheMissDuration = new(
+        "nv_cache_miss_duration_per_model", "counter", "Time of looking for answers in vain and of keeping them, microseconds added up");
+
+    internal static readonly MetricFamily CacheHitSummary = new(
+        "nv_cache_hit_summary_per_model", "summary", "Time of finding an answer in the response cache, microseconds");
+
+    internal static readonly MetricFamily CacheMissSummary = new(
+        "nv_cache_miss_summary_per_model", "summary", "Time of looking for an answer in vain and of keeping it, microseconds");
+
     internal static readonly MetricFamily FirstResponse = new(
         "nv_inference_first_response_histogram_ms", "histogram", "Time of requests to decoupled models until their first response, milliseconds");
 
-    /// <summary>Families that are written only when asked for.</summary>
+    /// <summary>Families that are written only when asked for, those of the cache when a model uses it.</summary>
     public static IReadOnlyList<MetricFamily> Optional { get; } =
-        [RequestSummary, QueueSummary, InputSummary, InferSummary, OutputSummary, FirstResponse];
+    [
+        RequestSummary, QueueSummary, InputSummary, InferSummary, OutputSummary, FirstResponse,
+        CacheHits, CacheMisses, CacheHitDuration, CacheMissDuration, CacheHitSummary, CacheMissSummary,
+    ];
 
     /// <summary>All others, in the order in which they are written.</summary>
     public static IReadOnlyList<MetricFamily> All { get; } =

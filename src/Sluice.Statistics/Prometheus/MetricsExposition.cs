@@ -61,11 +61,13 @@ public sealed class MetricsExposition(MetricsSources sources, MetricsOptions? op
         var pool = sources.Pool;
         var series = served.Select(model => (Labels: _labels.GetValue(model.Settings, LabelSet.Of), model.Statistics)).ToArray();
         WriteCounters(writer, series, _options.HasCounters);
+        var cached = series.Where((_, i) => served[i].HasCache).ToArray();
+        CacheText.Write(writer, cached, _options.HasSummaries ? _summaries : null, _options.HasCounters);
         if (_options.ShowsMachine)
             _machine.Write(writer);
         WriteHistograms(writer, served, series);
         if (_options.HasSummaries)
-            WriteSummaries(writer, series);
+            WriteSummaries(writer, series, [.. series.Where((_, i) => !served[i].HasCache)]);
         if (_options.HasHistograms)
             WriteFirstResponses(writer, served);
         WriteCuts(writer, series);
@@ -121,9 +123,12 @@ public sealed class MetricsExposition(MetricsSources sources, MetricsOptions? op
         }
     }
 
-    private void WriteSummaries(PrometheusWriter writer, (LabelSet Labels, ModelStatistics Statistics)[] series)
+    /// <summary>As in the original, a model whose answers may come from the cache has no summary of whole requests.</summary>
+    private void WriteSummaries(
+        PrometheusWriter writer, (LabelSet Labels, ModelStatistics Statistics)[] series,
+        (LabelSet Labels, ModelStatistics Statistics)[] uncached)
     {
-        WriteSummary(writer, MetricFamilies.RequestSummary, series, model => model.RequestLatency);
+        WriteSummary(writer, MetricFamilies.RequestSummary, uncached, model => model.RequestLatency);
         WriteSummary(writer, MetricFamilies.QueueSummary, series, model => model.QueueLatency);
         WriteSummary(writer, MetricFamilies.InputSummary, series, model => model.Stages?.Input);
         WriteSummary(writer, MetricFamilies.InferSummary, series, model => model.Stages?.Infer);

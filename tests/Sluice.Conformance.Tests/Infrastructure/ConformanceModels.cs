@@ -6,7 +6,7 @@ namespace Sluice.Conformance.Tests.Infrastructure;
 internal static class ConformanceModels
 {
     /// <summary>Every model that can be loaded.</summary>
-    public static IEnumerable<string> Loadable => Configs.Keys.Where(name => name is not ("broken" or "spare")).Append("auto").Append("simple");
+    public static IEnumerable<string> Loadable => Configs.Keys.Where(name => name is not ("broken" or "spare" or "cold" or "dangling" or "streamed")).Append("auto").Append("simple");
 
     /// <summary>Every type of the protocol, as configurations spell it.</summary>
     public static string[] Types { get; } =
@@ -43,10 +43,36 @@ internal static class ConformanceModels
             "sequence_batching { iterative_sequence: true }",
         ["sequence_rescheduling"] = "backend: \"iterative_sequence\" max_batch_size: 1 model_transaction_policy { decoupled: true }\n" +
             "sequence_batching { oldest { } }",
+        ["cached"] = Identity("TYPE_FP32", "-1", "response_cache { enable: true }"),
+        ["streamed"] = Identity("TYPE_FP32", "-1", "response_cache { enable: true } model_transaction_policy { decoupled: true }"),
+        ["warm"] = Identity("TYPE_FP32", "-1", "model_warmup { name: \"w\" count: 2 inputs { key: \"INPUT0\" value { data_type: TYPE_FP32 dims: 4 random_data: true } } }"),
+        ["cold"] = Identity("TYPE_FP32", "-1", "model_warmup { name: \"sample\" inputs { key: \"INPUT0\" value { data_type: TYPE_FP32 dims: 4 input_data_file: \"none\" } } }"),
+        ["dangling"] = Pipeline.Replace("\"simple\"", "\"nobody\"", StringComparison.Ordinal),
+        ["pipeline"] = Pipeline,
+        ["squares"] = """
+            platform: "ensemble" model_transaction_policy { decoupled: true }
+            input { name: "IN" data_type: TYPE_INT32 dims: 1 } output { name: "OUT" data_type: TYPE_INT32 dims: 1 }
+            ensemble_scheduling { step { model_name: "square_faulty" model_version: -1 input_map { key: "IN" value: "IN" } output_map { key: "OUT" value: "OUT" } } }
+            """,
         ["parsed"] = TextFormat,
         ["spare"] = Identity("TYPE_FP32", "-1", ""),
         ["broken"] = "backend: \"identity\"\nmax_batch: 3\n",
     };
+
+    /// <summary>The sample repository's kind of ensemble: one addition after the other.</summary>
+    private const string Pipeline =
+        """
+        platform: "ensemble" max_batch_size: 8
+        input [ { name: "INPUT0" data_type: TYPE_INT32 dims: 16 }, { name: "INPUT1" data_type: TYPE_INT32 dims: 16 } ]
+        output [ { name: "OUTPUT0" data_type: TYPE_INT32 dims: 16 }, { name: "OUTPUT1" data_type: TYPE_INT32 dims: 16 } ]
+        ensemble_scheduling { step [
+          { model_name: "simple" model_version: -1
+            input_map [ { key: "INPUT0" value: "INPUT0" }, { key: "INPUT1" value: "INPUT1" } ]
+            output_map [ { key: "OUTPUT0" value: "sum" }, { key: "OUTPUT1" value: "difference" } ] },
+          { model_name: "simple" model_version: 1
+            input_map [ { key: "INPUT0" value: "sum" }, { key: "INPUT1" value: "difference" } ]
+            output_map [ { key: "OUTPUT0" value: "OUTPUT0" }, { key: "OUTPUT1" value: "OUTPUT1" } ] } ] }
+        """;
 
     /// <summary>Uses every liberty of protobuf's text format (spec §3.1).</summary>
     private const string TextFormat =

@@ -5,6 +5,7 @@ using Sluice.Client;
 using Sluice.Inference;
 using Sluice.Models;
 using Sluice.Protocol.Inference;
+using Sluice.Scheduling.Cache;
 using Sluice.Server;
 using Sluice.Server.Composition;
 
@@ -13,7 +14,7 @@ namespace Sluice.Conformance.Tests.Infrastructure;
 /// <summary>The server that is asked: one of our own, or the one at the addresses in <c>SLUICE_CONFORMANCE_GRPC</c> and its like.</summary>
 /// <remarks>
 /// A foreign server must serve the models that <see cref="RepositoryWriterTests"/> writes, in explicit mode, with clients' shared
-/// memory allowed and without strict readiness.
+/// memory allowed, without strict readiness and with a response cache of 1 MiB.
 /// </remarks>
 public sealed class ConformanceTarget : IAsyncLifetime
 {
@@ -47,6 +48,7 @@ public sealed class ConformanceTarget : IAsyncLifetime
                 ModelRepositories = [_repository.FullName],
                 ModelControlMode = ModelControlMode.Explicit,
                 AllowClientShm = true,
+                Cache = new CacheOptions { SizeBytes = 1 << 20 },
             });
             Assert.True(await _host.StartAsync(CancellationToken.None));
             Connect(_host.GrpcAddress!, _host.HttpAddress!, _host.MetricsAddress!);

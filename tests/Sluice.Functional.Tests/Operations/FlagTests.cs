@@ -1,4 +1,5 @@
 using Sluice.Functional.Tests.Infrastructure;
+using Sluice.Scheduling.RateLimit;
 using Sluice.Server;
 using Sluice.Server.Tracing;
 
@@ -70,6 +71,29 @@ public sealed class FlagTests
 
         Assert.Equal((1u, false, true, false), (log.VerboseLevel, log.LogsInfo, log.LogsWarning, log.LogsError));
     }
+
+    [Fact]
+    public void CacheAndRateLimit_EveryForm_IsRead()
+    {
+        var options = Read(
+            ("cache-config", "local,size=1048576"), ("cache-config", "local,ttl-seconds=0.5"), ("rate-limit", "execution_count"),
+            ("rate-limit-resource", "R1:4"), ("rate-limit-resource", "R1:2:1"));
+        Assert.Equal((1048576L, TimeSpan.FromSeconds(0.5)), (options.Cache.SizeBytes, options.Cache.Lifetime));
+        Assert.True(options.RateLimit.IsOn);
+        Assert.Equal([new RateLimitResource("R1", 4, null), new RateLimitResource("R1", 2, 1)], options.RateLimit.Resources.ToArray());
+        Assert.Equal(4096, Read(("response-cache-byte-size", "4096")).Cache.SizeBytes);
+    }
+
+    [Theory]
+    [InlineData("cache-config", "redis,host=h", "must name the cache 'local', the only one that this server has, and not 'redis'")]
+    [InlineData("cache-config", "local", "must look like local,size=BYTES or local,ttl-seconds=N")]
+    [InlineData("cache-config", "local,size=0", "must be a whole number of at least 1")]
+    [InlineData("cache-config", "local,ttl-seconds=-1", "must look like local,size=BYTES or local,ttl-seconds=N")]
+    [InlineData("rate-limit", "on", "must be execution_count or off")]
+    [InlineData("rate-limit-resource", "R", "must look like NAME:COUNT or NAME:COUNT:DEVICE")]
+    [InlineData("rate-limit-resource", "R:x", "must be a whole number of at least 0")]
+    public void CacheAndRateLimit_Wrong_AreRefused(string name, string value, string expected) => Assert.Equal(
+        expected, Assert.Throws<FormatException>(() => OptionTable.All.Single(option => option.Name == name).Apply(new ServerOptions(), value)).Message);
 
     [Fact]
     public void TraceConfig_EveryForm_IsRead()

@@ -102,7 +102,7 @@ internal sealed class EndpointCase : IEndpointCalls, IPythonServer, IAsyncDispos
         string name, string? configJson, IReadOnlyDictionary<string, ReadOnlyMemory<byte>> files,
         CancellationToken cancellationToken) => Task.CompletedTask;
 
-    public Task UnloadModelAsync(string name, CancellationToken cancellationToken) => Task.CompletedTask;
+    public Task UnloadModelAsync(string name, bool withDependents, CancellationToken cancellationToken) => Task.CompletedTask;
 
     public bool IsModelReady(string name, string version) => false;
 

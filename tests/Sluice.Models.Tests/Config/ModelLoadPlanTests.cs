@@ -249,7 +249,7 @@ public sealed class ModelLoadPlanTests : IDisposable
     [InlineData("platform: 'tensorflow_savedmodel'", "unexpected platform type 'tensorflow_savedmodel' for m")]
     [InlineData("platform: 'onnxruntime_onnx' backend: 'python'", "do not belong together")]
     [InlineData("name: 'other' backend: 'python'", "unexpected directory name 'm' for model 'other'")]
-    [InlineData("platform: 'ensemble'", "uses 'ensemble_scheduling', which this server does not support yet")]
+    [InlineData("platform: 'ensemble'", "has platform 'ensemble' but no 'ensemble_scheduling'")]
     [InlineData("backend: 'python' sequence_batching { state { initial_state { data_file: '../x' } } }", "must stay inside the model's folder")]
     [InlineData("backend: 'python' default_model_filename: '../../etc/passwd'", "must stay inside the model's folder")]
     [InlineData("backend: 'python' default_model_filename: '/etc/passwd'", "must stay inside the model's folder")]

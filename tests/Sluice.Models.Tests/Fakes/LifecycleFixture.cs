@@ -37,7 +37,7 @@ internal sealed class LifecycleFixture : IAsyncDisposable
         name, json, files.ToDictionary(f => f.Path, f => (ReadOnlyMemory<byte>)Encoding.UTF8.GetBytes(f.Content)),
         CancellationToken.None);
 
-    public Task UnloadAsync(string name) => Lifecycle.UnloadAsync(name, CancellationToken.None);
+    public Task UnloadAsync(string name) => Lifecycle.UnloadAsync(name, withDependents: false, CancellationToken.None);
 
     public ModelLease Acquire(string name, string version = "") => Table.Acquire(name, version);
 

@@ -7,6 +7,7 @@ namespace Sluice.Models.Tests;
 public sealed class RepositoryPollTests : IDisposable
 {
     private readonly TempFolder _folder = new();
+    private readonly Dictionary<string, string[]> _steps = [];
     private readonly List<string> _calls = [];
 
     public void Dispose() => _folder.Dispose();
@@ -81,6 +82,22 @@ public sealed class RepositoryPollTests : IDisposable
         await second.Task;
     }
 
+    [Fact]
+    public async Task Follow_Ensembles_ComeAfterTheirSteps_AndCirclesEnd()
+    {
+        foreach (var name in new[] { "a", "b", "c", "d", "e" })
+            _folder.Write($"{name}/1/model.onnx");
+        _steps["a"] = ["d", "b", "none"];
+        _steps["b"] = ["c"];
+        _steps["d"] = ["e"];
+        _steps["e"] = ["d"];
+        await Follower().FollowAsync(_ => { });
+        var calls = _calls.ToArray();
+        Assert.Equal(["+a", "+b", "+c", "+d", "+e"], calls.Order(StringComparer.Ordinal));
+        foreach (var (ensemble, step) in new[] { ("a", "b"), ("a", "d"), ("b", "c"), ("d", "e") })
+            Assert.True(Array.IndexOf(calls, "+" + step) < Array.IndexOf(calls, "+" + ensemble), $"{ensemble} before {step}");
+    }
+
     private RepositoryFollower Follower(Func<string, string>? fault = null, string? folder = null) => new(
         new ModelRepository(new RepositoryOptions { Folders = [folder ?? _folder.Path] }),
         f =>
@@ -93,6 +110,7 @@ public sealed class RepositoryPollTests : IDisposable
             _calls.Add("-" + name);
             return Task.CompletedTask;
         },
+        f => _steps.GetValueOrDefault(f.Name, []),
         NullLogger.Instance);
 
     private async Task<string[]> FollowAsync(RepositoryFollower follower)

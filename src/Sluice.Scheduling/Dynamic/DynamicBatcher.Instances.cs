@@ -1,0 +1,76 @@
+using Sluice.Inference;
+using Sluice.Scheduling.RateLimit;
+
+namespace Sluice.Scheduling.Dynamic;
+
+/// <content>Instances that come and go while the model serves.</content>
+public sealed partial class DynamicBatcher
+{
+    private readonly List<Task> _retirements = [];
+    private int _addedCount;
+
+    /// <summary>The opened model, for further instances.</summary>
+    internal IBackendModel OpenedModel => Model;
+
+    /// <summary>Instances may be added and removed; those of a model that preserves its order may not, since that is arranged once.</summary>
+    internal bool CanResize => Settings.DynamicBatching?.PreserveOrdering != true;
+
+    /// <summary>The instances' seats; empty unless they have been assigned.</summary>
+    internal IReadOnlyList<InstanceSeat> Seats
+    {
+        get
+        {
+            lock (Gate)
+                return [.. Runners.Select(runner => runner.Seat).OfType<InstanceSeat>()];
+        }
+    }
+
+    /// <summary>Adds an instance, which takes part at once.</summary>
+    internal void Add(IModelInstance instance, InstanceSeat seat)
+    {
+        InstanceRunner? next;
+        lock (Gate)
+        {
+            var runner = new InstanceRunner(this, instance, $"{Settings.Name}_added{_addedCount++}", Runners.Length) { Seat = seat };
+            Runners = [.. Runners, runner];
+            IsLimited |= seat.Limit is not null;
+            _idle.Push(runner);
+            next = TakeToStart(Now);
+        }
+
+        next?.Start();
+    }
+
+    /// <summary>Removes an instance as soon as it has finished what it has taken.</summary>
+    internal void Remove(InstanceSeat seat)
+    {
+        InstanceRunner runner;
+        bool isIdle;
+        lock (Gate)
+        {
+            runner = Array.Find(Runners, other => other.Seat == seat)!;
+            Runners = [.. Runners.Where(other => other != runner)];
+            runner.IsRetiring = true;
+            isIdle = _idle.Contains(runner);
+            if (isIdle)
+            {
+                var others = _idle.Where(other => other != runner).Reverse().ToArray();
+                _idle.Clear();
+                foreach (var other in others)
+                    _idle.Push(other);
+            }
+
+            _retirements.RemoveAll(retirement => retirement.IsCompleted);
+            _retirements.Add(runner.Retired);
+        }
+
+        if (isIdle)
+            runner.Retire();
+    }
+
+    private protected override Task WhenRetiredAsync()
+    {
+        lock (Gate)
+            return Task.WhenAll(_retirements);
+    }
+}

@@ -1,0 +1,159 @@
+using System.Buffers;
+using Microsoft.Extensions.Logging;
+using Sluice.Inference;
+using Sluice.Scheduling.Decoupled;
+using Sluice.Scheduling.Dynamic;
+using Sluice.Scheduling.Sequences;
+using Sluice.Scheduling.Timing;
+using Sluice.Tensors;
+
+namespace Sluice.Scheduling.Loading;
+
+/// <summary>Runs the samples of a configuration's <c>model_warmup</c> on every instance before the model is ready (spec §3.1).</summary>
+/// <remarks>Each instance is lent to a scheduler of its own for the time, so that none is left out and nothing is counted.</remarks>
+internal sealed class WarmUpSamples(
+    ModelSettings settings, TensorBufferPool pool, SchedulerOptions options, IDelayTimer timer, ILogger logger)
+{
+    private const string Folder = "warmup";
+
+    // The test hooks hold clients' requests, not these.
+    private readonly SchedulerOptions _options = options with { HoldUntilQueued = 0, HoldUntilBacklogged = 0 };
+
+    /// <summary>Runs all samples on all instances.</summary>
+    /// <param name="model">The opened model.</param>
+    /// <param name="instances">Its instances; neither is disposed.</param>
+    /// <param name="cancellationToken">The server is stopping.</param>
+    /// <exception cref="InferenceException">A sample fails; the message names it.</exception>
+    public async Task RunAsync(IBackendModel model, IEnumerable<IModelInstance> instances, CancellationToken cancellationToken)
+    {
+        if (settings.WarmUp.IsEmpty)
+            return;
+        foreach (var instance in instances)
+        {
+            var lent = LentInstance.Of(instance);
+            IServable scheduler = settings.Sequence is not null
+                ? new SequenceBatcher(settings, new LentModel(model), [lent], pool, _options, timer, logger)
+                : settings.IsDecoupled || lent is IStreamingInstance
+                    ? new DecoupledScheduler(settings, new LentModel(model), [lent], pool, _options, timer, logger)
+                    : new DynamicBatcher(settings, new LentModel(model), [lent], pool, _options, timer, logger);
+            await using (scheduler.ConfigureAwait(false))
+                await RunAsync(scheduler, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Runs all samples on a scheduler.</summary>
+    public async Task RunAsync(IServable scheduler, CancellationToken cancellationToken)
+    {
+        foreach (var sample in settings.WarmUp)
+        {
+            for (var run = 0; run < sample.RunCount; run++)
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                await RunAsync(scheduler, sample).ConfigureAwait(false);
+            }
+        }
+    }
+
+    private async Task RunAsync(IServable scheduler, WarmUpSettings sample)
+    {
+        var request = new InferRequest();
+        var responses = new DroppedResponses();
+        try
+        {
+            foreach (var input in sample.Inputs)
+                Add(request, input, sample.RowCount);
+            if (settings.Sequence is not null)
+                (request.SequenceId, request.IsSequenceStart, request.IsSequenceEnd) = (1, true, true);
+            request.Sink = settings.IsDecoupled ? responses : null;
+            RequestBinder.Bind(request, settings);
+            await scheduler.ExecuteAsync(request).ConfigureAwait(false);
+            if (!request.IsOk || responses.Failure.Length > 0)
+                throw new InferenceException(
+                    request.IsOk ? InferenceCode.Internal : request.Status, request.IsOk ? responses.Failure : request.StatusMessage);
+        }
+        catch (InferenceException error)
+        {
+            throw new InferenceException(
+                error.Code, $"warm-up sample '{sample.Name}' of model '{settings.Name}' failed: {error.Message}", error);
+        }
+        finally
+        {
+            request.Reset();
+        }
+    }
+
+    private void Add(InferRequest request, WarmUpInput sample, int rowCount)
+    {
+        var isBatched = settings.MaxBatchSize > 0 &&
+            settings.Inputs.FirstOrDefault(input => input.Name == sample.Name) is not { IsShapeTensor: true };
+        var row = Shape.Create(sample.Dims);
+        var bytes = Read(sample, row);
+        var data = new ArrayBufferWriter<byte>();
+        for (var i = 0; i < (isBatched ? rowCount : 1); i++)
+            data.Write(bytes);
+        ref var input = ref request.AddInput();
+        input.Name = request.AddText(System.Text.Encoding.UTF8.GetBytes(sample.Name));
+        input.DataType = sample.DataType;
+        input.Shape = isBatched ? row.Prepend(rowCount) : row;
+        input.Data = new ReadOnlySequence<byte>(data.WrittenMemory);
+        input.HasData = true;
+    }
+
+    private byte[] Read(WarmUpInput sample, in Shape row)
+    {
+        if (sample.Source == WarmUpSource.File)
+            return ReadFile(sample.Filename);
+        if (!row.TryGetElementCount(out var count) || count > 1 << 26)
+            throw InferenceException.Invalid($"input '{sample.Name}' has shape {row}, which is no shape of a sample");
+        if (sample.Source == WarmUpSource.Zeros)
+            return new byte[count * (sample.DataType == DataType.Bytes ? sizeof(int) : sample.DataType.ElementSize())];
+        var data = new ArrayBufferWriter<byte>();
+        var random = new Random(sample.Name.Length);
+        for (long i = 0; i < count; i++)
+            SampleRows.WriteElement(data, sample.DataType, random.NextSingle());
+        return data.WrittenSpan.ToArray();
+    }
+
+    private byte[] ReadFile(string name)
+    {
+        try
+        {
+            return File.ReadAllBytes(Path.Combine(settings.ModelFolder, Folder, name));
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            throw new InferenceException(
+                InferenceCode.InvalidArgument, $"file '{Folder}/{name}' cannot be read: {error.GetType().Name}", error);
+        }
+    }
+
+    /// <summary>A model that somebody else disposes.</summary>
+    private sealed class LentModel(IBackendModel inner) : IBackendModel
+    {
+        public ModelDescription Description => inner.Description;
+
+        public IModelInstance CreateInstance(ModelSettings settings, InstancePlacement placement) =>
+            inner.CreateInstance(settings, placement);
+
+        public void Dispose()
+        {
+        }
+    }
+
+    /// <summary>Takes a decoupled model's responses and keeps the first failure.</summary>
+    private sealed class DroppedResponses : IResponseSink
+    {
+        public string Failure { get; private set; } = "";
+
+        public void Begin(InferRequest request)
+        {
+        }
+
+        public ValueTask WriteAsync(InferRequest request, ResponseKind kind)
+        {
+            if (!request.IsOk && Failure.Length == 0)
+                Failure = request.StatusMessage;
+            return ValueTask.CompletedTask;
+        }
+    }
+}

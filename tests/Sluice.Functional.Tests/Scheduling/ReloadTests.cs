@@ -1,0 +1,166 @@
+using System.Globalization;
+using Sluice.Client;
+using Sluice.Functional.Tests.Infrastructure;
+using Sluice.Models;
+using Sluice.Protocol.Codec;
+using Sluice.Protocol.Inference;
+
+namespace Sluice.Functional.Tests.Scheduling;
+
+/// <summary>Models change under load without a failed request (spec §3.4).</summary>
+/// <remarks><c>SLUICE_TEST_RELOADS</c>, <c>SLUICE_TEST_CONFIG_CHANGES</c> and <c>SLUICE_TEST_LOAD_CYCLES</c> set how often.</remarks>
+public sealed class ReloadTests(Xunit.Abstractions.ITestOutputHelper output) : IAsyncLifetime
+{
+    private const string Model = "add_sub_int32";
+
+    private OwnServer _server = null!;
+
+    public async Task InitializeAsync()
+    {
+        _server = await OwnServer.StartAsync(options => options with { ModelControlMode = ModelControlMode.Explicit }, Model);
+        await _server.Grpc.LoadModelAsync(Model);
+    }
+
+    public async Task DisposeAsync() => await _server.DisposeAsync();
+
+    [Fact]
+    public async Task Reloads_UnderLoad_DropNothing()
+    {
+        // A parameter that no engine knows makes it another model to load, and changes nothing else.
+        var served = await UnderLoadAsync("SLUICE_TEST_RELOADS", 60, (config, i) => config.Parameters["round"] = new ModelParameter { StringValue = $"{i}" });
+        Assert.All(served, count => Assert.True(count > 0));
+    }
+
+    [Fact]
+    public async Task InstanceChanges_UnderLoad_DropNothing_AndLoadNothingAnew()
+    {
+        // The configuration as the server completed it is another text than the file's, so it is loaded once.
+        await ApplyAsync(await _server.Grpc.GetModelConfigAsync(Model));
+        var before = await RequestsAsync();
+        var served = await UnderLoadAsync("SLUICE_TEST_CONFIG_CHANGES", 60, (config, i) =>
+        {
+            config.InstanceGroup.Clear();
+            config.InstanceGroup.Add(new ModelInstanceGroup { Kind = ModelInstanceGroup.Types.Kind.Cpu, Count = 1 + (i % 4) });
+        });
+        Assert.All(served, count => Assert.True(count > 0));
+
+        // Statistics begin anew with a model that was loaded; these go on.
+        Assert.Equal(before + (ulong)served.Sum(), await RequestsAsync());
+    }
+
+    [Fact]
+    public async Task InstanceChange_ShowsInTheConfiguration()
+    {
+        var config = (await _server.Grpc.GetModelConfigAsync(Model)).Clone();
+        config.InstanceGroup[0].Count = 5;
+        await ApplyAsync(config);
+        Assert.Equal(5, Assert.Single((await _server.Grpc.GetModelConfigAsync(Model)).InstanceGroup).Count);
+        config.InstanceGroup[0].Kind = ModelInstanceGroup.Types.Kind.Gpu;
+        await Assert.ThrowsAsync<SluiceException>(() => ApplyAsync(config));
+        await InferAsync(_server.Grpc);
+        Assert.Equal(5, Assert.Single((await _server.Grpc.GetModelConfigAsync(Model)).InstanceGroup).Count);
+    }
+
+    [Fact]
+    public async Task VersionPolicyChange_OnlyAddsAndRemovesVersions()
+    {
+        Directory.CreateDirectory(Path.Combine(_server.Repository, Model, "2"));
+        File.Copy(Path.Combine(_server.Repository, Model, "1", "model.onnx"), Path.Combine(_server.Repository, Model, "2", "model.onnx"));
+        var config = await _server.Grpc.GetModelConfigAsync(Model);
+        await ApplyAsync(config);
+        await InferAsync(_server.Grpc);
+        foreach (var (versions, expected) in new (long[], string[])[] { ([1, 2], ["1", "2"]), ([2], ["2"]), ([1, 2], ["1", "2"]) })
+        {
+            config = config.Clone();
+            config.VersionPolicy = new ModelVersionPolicy { Specific = new ModelVersionPolicy.Types.Specific { Versions = { versions } } };
+            await ApplyAsync(config);
+            Assert.Equal(expected, (await _server.Grpc.GetModelMetadataAsync(Model)).Versions.Order(StringComparer.Ordinal));
+            Assert.Equal(versions, (await _server.Grpc.GetModelConfigAsync(Model)).VersionPolicy.Specific.Versions);
+
+            // What stays is the same model as before.
+            Assert.Equal(1ul, (await _server.Grpc.GetModelStatisticsAsync(Model, "2"))[0].InferenceStats.Success.Count);
+        }
+    }
+
+    [Fact]
+    public async Task LoadAndUnload_GiveTheMemoryBack()
+    {
+        var cycles = Number("SLUICE_TEST_LOAD_CYCLES", 30);
+        async Task CycleAsync()
+        {
+            await _server.Grpc.UnloadModelAsync(Model);
+            await _server.Grpc.LoadModelAsync(Model);
+            await InferAsync(_server.Grpc);
+        }
+
+        for (var i = 0; i < 10; i++)
+            await CycleAsync();
+        var before = ResidentBytes();
+        for (var i = 0; i < cycles; i++)
+            await CycleAsync();
+        var after = ResidentBytes();
+        output.WriteLine($"{cycles} cycles: {before >> 20} MiB before, {after >> 20} MiB after");
+        Assert.True(after < before * 1.1, $"{before} bytes before, {after} bytes after {cycles} cycles");
+    }
+
+    private static int Number(string variable, int usual) =>
+        Environment.GetEnvironmentVariable(variable) is { } text ? int.Parse(text, CultureInfo.InvariantCulture) : usual;
+
+    private static long ResidentBytes()
+    {
+        GC.Collect();
+        GC.WaitForPendingFinalizers();
+        GC.Collect();
+        var pages = File.ReadAllText("/proc/self/statm").Split(' ')[1];
+        return long.Parse(pages, CultureInfo.InvariantCulture) * Environment.SystemPageSize;
+    }
+
+    private static async Task InferAsync(SluiceClient client)
+    {
+        using var answer = await client.InferAsync(
+            new InferRequestMessage
+            {
+                ModelName = Model,
+                Inputs = [InferInput.Create<int>("INPUT0", [.. Enumerable.Range(0, 16)], 1, 16), InferInput.Create<int>("INPUT1", [.. Enumerable.Repeat(1, 16)], 1, 16)],
+            },
+            new CallOptions { Retry = RetryPolicy.None });
+        if (answer.GetSpan<int>("OUTPUT0")[15] != 16)
+            throw new InvalidOperationException("a wrong answer");
+    }
+
+    /// <summary>Changes the model's configuration again and again while eight callers ask; any failure of theirs fails the test.</summary>
+    private async Task<long[]> UnderLoadAsync(string variable, int usual, Action<ModelConfig, int> change)
+    {
+        var config = await _server.Grpc.GetModelConfigAsync(Model);
+        using var stop = new CancellationTokenSource();
+        var callers = Enumerable.Range(0, 8).Select(_ => Task.Run(async () =>
+        {
+            using var client = new SluiceClient(_server.Host.GrpcAddress!);
+            long served = 0;
+            for (; !stop.IsCancellationRequested; served++)
+                await InferAsync(client);
+            return served;
+        })).ToArray();
+        var count = Number(variable, usual);
+        for (var i = 0; i < count && !callers.Any(caller => caller.IsCompleted); i++)
+        {
+            var changed = config.Clone();
+            change(changed, i);
+            await ApplyAsync(changed);
+        }
+
+        await stop.CancelAsync();
+        var served = await Task.WhenAll(callers);
+        output.WriteLine($"{count} changes while {served.Sum()} requests were served, none failed");
+        return served;
+    }
+
+    private Task<RepositoryModelLoadResponse> ApplyAsync(ModelConfig config)
+    {
+        var request = new RepositoryModelLoadRequest { ModelName = Model };
+        request.Parameters["config"] = new ModelRepositoryParameter { StringParam = Google.Protobuf.JsonFormatter.Default.Format(config) };
+        return _server.CallAsync<RepositoryModelLoadResponse>("RepositoryModelLoad", request);
+    }
+
+    private async Task<ulong> RequestsAsync() => Assert.Single(await _server.Grpc.GetModelStatisticsAsync(Model)).InferenceStats.Success.Count;
+}
