@@ -63,11 +63,7 @@ public sealed class SequenceBatcher : InstanceScheduler
 
     internal override bool HasWaiting => _book.QueuedCount > 0;
 
-    private protected override SequenceFigures? CountSequences()
-    {
-        lock (Gate)
-            return new SequenceFigures(_book.Count, _book.WaitingCount);
-    }
+    internal override bool AllowsReschedule => _isIterative;
 
     /// <inheritdoc/>
     public override ValueTask ExecuteAsync(InferRequest request)
@@ -83,13 +79,15 @@ public sealed class SequenceBatcher : InstanceScheduler
         Watch(request);
         request.PrepareWait();
         InstanceRunner? runner = null;
-        var (admission, isConflict, isReleased) = (Admission.Cancelled, false, false);
+        var admission = Admission.Cancelled;
+        var (isConflict, isReleased) = (false, false);
         lock (Gate)
         {
+            var instance = -1;
             if (!request.IsCancelled)
-                admission = _book.Admit(request, now, out var instance, out isConflict) is var taken && taken != Admission.Taken
-                    ? taken
-                    : Take(instance, now, out runner, out isReleased);
+                admission = _book.Admit(request, now, out instance, out isConflict);
+            if (admission == Admission.Taken)
+                runner = NoteTaken(instance, now, out isReleased);
         }
 
         if (isConflict && Logger.IsEnabled(LogLevel.Debug))
@@ -118,8 +116,6 @@ public sealed class SequenceBatcher : InstanceScheduler
         lock (Gate)
             _book.Clear();
     }
-
-    internal override bool AllowsReschedule => _isIterative;
 
     internal override bool IsCounted(InferRequest request) => request.Sequence is not null;
 
@@ -219,6 +215,12 @@ public sealed class SequenceBatcher : InstanceScheduler
         EndAll(ended);
     }
 
+    private protected override SequenceFigures? CountSequences()
+    {
+        lock (Gate)
+            return new SequenceFigures(_book.Count, _book.WaitingCount);
+    }
+
     private protected override void OnTimer()
     {
         List<InferRequest>? expired = null;
@@ -292,14 +294,13 @@ public sealed class SequenceBatcher : InstanceScheduler
     }
 
     /// <summary>Counts a request that was let in, and finds out who works on it.</summary>
-    private Admission Take(int instance, long now, out InstanceRunner? runner, out bool isReleased)
+    private InstanceRunner? NoteTaken(int instance, long now, out bool isReleased)
     {
         Statistics.AddPending(1);
         isReleased = _isHeld && _book.QueuedCount - _book.BackloggedCount >= _held.Queued && _book.BackloggedCount >= _held.Backlogged;
         _isHeld &= !isReleased;
-        runner = TakeToStart(instance, now);
         ScheduleFor(_book.NextDue);
-        return Admission.Taken;
+        return TakeToStart(instance, now);
     }
 
     private void Refuse(InferRequest request, Admission admission)

@@ -250,6 +250,33 @@ public sealed class BatchingTests
     }
 
     [Fact]
+    public async Task Hold_UntilRequestsWait_BeginsWithAllOfThem()
+    {
+        var options = new SchedulerOptions { HoldUntilQueued = 3 };
+        await using var fixture = new BatcherFixture(TestRequests.Settings(new DynamicBatchingSettings()), options: options);
+        var requests = new[] { fixture.Send(fixture.Rows(1)), fixture.Send(fixture.Rows(2)) };
+        Assert.Empty(fixture.Instance.RowCounts);
+        var last = fixture.Send(fixture.Rows(3));
+        var run = await fixture.Instance.NextRunAsync();
+        Assert.Equal(3, run.Batch.RowCount);
+        run.Finish();
+        await Task.WhenAll([.. requests, last]);
+    }
+
+    [Fact]
+    public async Task Execute_PreserveOrderingOfAModelThatBecameCheap_GoesOnAfterItsTurn()
+    {
+        var options = new SchedulerOptions { InlineLimit = TimeSpan.FromSeconds(10) };
+        await using var fixture = new BatcherFixture(
+            TestRequests.Settings(new DynamicBatchingSettings { PreserveOrdering = true }, maxBatchSize: 1), instanceCount: 2, options);
+        foreach (var instance in fixture.Instances)
+            instance.Automatic = run => run.Finish();
+        var requests = Enumerable.Range(0, 500).Select(i => fixture.Rows(i)).ToArray();
+        await Task.WhenAll(requests.Select(fixture.Send));
+        Assert.All(requests, request => Assert.True(request.IsOk));
+    }
+
+    [Fact]
     public async Task Execute_Strings_AreSplitByRows()
     {
         var settings = TestRequests.Settings(NoDelay) with

@@ -20,11 +20,11 @@ internal sealed class SequenceFixture : IAsyncDisposable
     private bool _isDisposed;
 
     public SequenceFixture(ModelSettings settings, int instanceCount = 1, SchedulerOptions? options = null, IModelInstance? instance = null,
-        bool keepsRowState = false)
+        bool keepsRowState = false, bool notesRenters = true)
     {
         _model = new FakeModel(new ModelDescription([], []) { KeepsRowState = keepsRowState }, _ => throw new NotSupportedException());
         Settings = settings;
-        Pool = new TensorBufferPool(new TensorBufferPoolOptions { Debug = true, OnLeak = _leaks.Add });
+        Pool = new TensorBufferPool(new TensorBufferPoolOptions { Debug = notesRenters, OnLeak = _leaks.Add });
         Instances = [.. Enumerable.Range(0, instanceCount).Select(_ => new ManualInstance())];
         Batcher = new SequenceBatcher(
             settings, _model, instance is null ? Instances : [instance], Pool, options ?? BatcherFixture.Queued, Timer, Logger);

@@ -140,6 +140,51 @@ public sealed class SequenceStateTests
         };
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Execute_StepOfACheapModel_AllocatesNothing(bool isOldest)
+    {
+        var sequence = new SequenceSettings
+        {
+            States = [State("", 1)],
+            Controls = [Controls(DataType.Bytes).Controls[0], Controls(DataType.Bytes).Controls[3]],
+            Oldest = isOldest ? new OldestSettings() : null,
+        };
+        var options = new SchedulerOptions { InlineLimit = TimeSpan.FromSeconds(10) };
+
+        // Inputs are IN, START, CORRID and the state; outputs, equal to the inputs of their index, OUT and the state.
+        await using var fixture = new SequenceFixture(Model(sequence), options: options, instance: new EchoInstance(), notesRenters: false);
+        var least = long.MaxValue;
+        var thread = new Thread(() =>
+        {
+            ThreadTurn.Enter();
+            var request = new InferRequest();
+            for (var i = 0; i < 2000; i++)
+            {
+                request.SequenceName = request.AddText("steady"u8);
+                request.IsSequenceStart = i == 0;
+                TestRequests.AddAndBind(request, fixture.Settings, ("IN", DataType.Int32, [1, 1], TestRequests.Bytes(i)));
+                var before = GC.GetAllocatedBytesForCurrentThread();
+                var done = fixture.Batcher.ExecuteAsync(request);
+                while (ThreadTurn.RunDeferred())
+                {
+                }
+
+                var after = GC.GetAllocatedBytesForCurrentThread() - before;
+                SpinWait.SpinUntil(() => done.IsCompleted);
+                done.GetAwaiter().GetResult();
+                Assert.Equal(i, ValueOf(request));
+                if (i > 1000)
+                    least = Math.Min(least, after);
+                request.Reset();
+            }
+        });
+        thread.Start();
+        thread.Join();
+        Assert.Equal(0, least);
+    }
+
     [Fact]
     public async Task Dispose_WithStatesKept_GivesTheirMemoryBack()
     {
