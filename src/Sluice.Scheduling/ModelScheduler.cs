@@ -177,7 +177,8 @@ public abstract class ModelScheduler : IServable, ITimerTarget
         }
     }
 
-    /// <summary>The same on the pool: waiters may do anything, and the timer's thread is for waking only.</summary>
+    /// <summary>The same on the pool: waiters may do anything, and neither the timer's thread nor an instance's may be kept by
+    /// it.</summary>
     private protected void RejectExpiredLater(List<InferRequest>? expired, string message = RequestEndings.Expired)
     {
         if (expired is { Count: > 0 })

@@ -111,8 +111,9 @@ public sealed partial class DynamicBatcher : InstanceScheduler
             }
         }
 
-        RejectExpired(expired);
-        EndShed(shed);
+        RejectExpiredLater(expired);
+        if (shed is not null)
+            ThreadPool.UnsafeQueueUserWorkItem(static work => work.Owner.EndShed(work.Shed), (Owner: this, Shed: shed), preferLocal: false);
         helper?.Start();
         if (runner.IsRetiring && decision.Take == 0)
             runner.Retire();
@@ -227,9 +228,9 @@ public sealed partial class DynamicBatcher : InstanceScheduler
     }
 
     /// <summary>Ends requests that the overloaded model shed; they have failed already.</summary>
-    private void EndShed(List<InferRequest>? shed)
+    private void EndShed(List<InferRequest> shed)
     {
-        foreach (var request in shed ?? [])
+        foreach (var request in shed)
         {
             request.QueueCancellation.Dispose();
             Statistics.RecordRefusal(RefusalReason.Overload, Now - request.ReceivedAt);

@@ -17,8 +17,6 @@ namespace Sluice.Scheduling.Sequences;
 /// </remarks>
 public sealed class SequenceBatcher : InstanceScheduler
 {
-    private const int SlotsWithoutRows = 1024;
-
     private readonly SequenceBook _book;
     private readonly IStepCutter _cutter;
     private readonly TensorBufferPool _pool;
@@ -45,7 +43,7 @@ public sealed class SequenceBatcher : InstanceScheduler
     {
         var sequence = settings.Sequence;
         var inputs = new SequenceInputs(settings.Inputs.Length, EngineSettings);
-        var slots = new SequenceSlots(instances.Count, CountSlots(settings, model, options));
+        var slots = new SequenceSlots(instances.Count, SequenceSlots.CountOf(settings, model.Description, options));
         var shapes = new ShapeGroup(EngineSettings);
         _pool = pool;
         _isIterative = sequence.IsIterative;
@@ -168,7 +166,7 @@ public sealed class SequenceBatcher : InstanceScheduler
             Statistics.AddPending(-(ended?.Count ?? 0));
         }
 
-        EndAll(ended);
+        EndAllLater(ended);
         if (decision.Take > 0 && CanBatch)
             Statistics.RecordCut(decision.Reason);
         return decision.Take > 0;
@@ -212,7 +210,7 @@ public sealed class SequenceBatcher : InstanceScheduler
             ScheduleFor(_book.NextDue);
         }
 
-        EndAll(ended);
+        EndAllLater(ended);
     }
 
     private protected override SequenceFigures? CountSequences()
@@ -271,18 +269,6 @@ public sealed class SequenceBatcher : InstanceScheduler
 
     private static IModelInstance Adapt(ModelSettings settings, IModelInstance instance) =>
         settings.IsDecoupled && instance is not IStreamingInstance ? new SingleResponseInstance(instance) : instance;
-
-    /// <summary>Slots of each instance.</summary>
-    /// <remarks>Without batches there are no rows: the original gives such an instance one sequence at a time, which makes clients
-    /// wait that hold several sequences open. Here only models that need it, and test suites that count on it, get that.</remarks>
-    private static int CountSlots(ModelSettings settings, IBackendModel model, SchedulerOptions options)
-    {
-        if (settings.Sequence!.Oldest is { } oldest)
-            return oldest.MaxCandidateSequences;
-        if (settings.MaxBatchSize > 0)
-            return settings.MaxBatchSize;
-        return model.Description.KeepsRowState || options.HoldUntilQueued + options.HoldUntilBacklogged > 0 ? 1 : SlotsWithoutRows;
-    }
 
     private string? FindFault(InferRequest request)
     {
@@ -376,6 +362,13 @@ public sealed class SequenceBatcher : InstanceScheduler
         }
 
         return request;
+    }
+
+    /// <summary>The same on the pool, where a waiter may dispose the model without meeting its instances' threads.</summary>
+    private void EndAllLater(List<InferRequest>? ended)
+    {
+        if (ended is not null)
+            ThreadPool.UnsafeQueueUserWorkItem(static work => work.Owner.EndAll(work.Ended), (Owner: this, Ended: ended), preferLocal: false);
     }
 
     /// <summary>Ends requests whose sequence was given up.</summary>

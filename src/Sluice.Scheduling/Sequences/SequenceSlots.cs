@@ -1,14 +1,30 @@
+using Sluice.Inference;
+
 namespace Sluice.Scheduling.Sequences;
 
 /// <summary>Who has which slot of which instance.</summary>
 /// <remarks><b>Threads.</b> None of its own: the scheduler holds its lock around every call.</remarks>
 internal sealed class SequenceSlots(int instanceCount, int slotsEach)
 {
+    private const int WithoutRows = 1024;
+
     private readonly bool[] _isTaken = new bool[instanceCount * slotsEach];
     private readonly Sequence?[] _sequences = new Sequence?[instanceCount * slotsEach];
 
     /// <summary>Slots of one instance.</summary>
     public int SlotsEach => slotsEach;
+
+    /// <summary>Tells how many slots each instance of a model has.</summary>
+    /// <remarks>Without batches there are no rows: the original gives such an instance one sequence at a time, which makes clients
+    /// wait that hold several sequences open. Here only models that need it, and test suites that count on it, get that.</remarks>
+    public static int CountOf(ModelSettings settings, ModelDescription model, SchedulerOptions options)
+    {
+        if (settings.Sequence!.Oldest is { } oldest)
+            return oldest.MaxCandidateSequences;
+        if (settings.MaxBatchSize > 0)
+            return settings.MaxBatchSize;
+        return model.KeepsRowState || options.HoldUntilQueued + options.HoldUntilBacklogged > 0 ? 1 : WithoutRows;
+    }
 
     /// <summary>Gives a free slot to a sequence.</summary>
     /// <returns>False when there is none.</returns>

@@ -215,6 +215,32 @@ public sealed class SequenceEndingTests
     }
 
     [Fact]
+    public async Task Deadline_PassedAndItsWaiterDisposesTheModel_DoesNotMeetTheInstancesThread()
+    {
+        await using var fixture = new SequenceFixture(Model(Controls()));
+        using var gate = new SemaphoreSlim(0);
+        fixture.Instance.Automatic = run =>
+        {
+            gate.Wait();
+            fixture.Timer.AdvanceSilently(20);
+            run.Finish();
+        };
+        var first = fixture.Send("1", 1, Start);
+        var late = fixture.Step("1", 2);
+        late.DeadlineAt = fixture.Timer.Now + ManualDelayTimer.Ticks(10);
+        var disposed = DisposeAfterAsync();
+        gate.Release();
+        await Task.WhenAll(first.Done, disposed).WaitAsync(TimeSpan.FromSeconds(20));
+        Assert.Equal(InferenceCode.DeadlineExceeded, late.Status);
+
+        async Task DisposeAfterAsync()
+        {
+            await fixture.Batcher.ExecuteAsync(late);
+            await fixture.DisposeModelAsync();
+        }
+    }
+
+    [Fact]
     public async Task Execute_TooManySequencesOrRequests_AreRefusedWithTheBound()
     {
         var options = BatcherFixture.Queued with { MaxSequences = 2, MaxQueuedRequests = 3 };
