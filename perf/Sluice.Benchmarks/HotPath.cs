@@ -9,6 +9,7 @@ using Sluice.Protocol.Inference;
 using Sluice.Scheduling;
 using Sluice.Scheduling.Dynamic;
 using Sluice.Scheduling.Timing;
+using Sluice.Statistics.Sampling;
 using Sluice.Tensors;
 using BatchInput = Sluice.Inference.BatchInput;
 using DataType = Sluice.Tensors.DataType;
@@ -31,6 +32,14 @@ internal sealed class HotPath : IDisposable
         Outputs = [Tensor("OUTPUT0"), Tensor("OUTPUT1")],
     };
 
+    // What an endpoint's call pays for being sampled with two variables, the adding up included.
+    private static readonly SamplingPlan Sampling = new()
+    {
+        Endpoint = "add_sub",
+        Variables = [Bounded("INPUT0"), Bounded("OUTPUT0")],
+    };
+
+    private readonly EndpointSampler _sampler = new(TimeProvider.System, ringCount: 1);
     private readonly TensorBufferPool _pool = new(new TensorBufferPoolOptions());
     private readonly PrecisionTimer _timer = new();
     private readonly ReadOnlySequence<byte> _message = new(Message());
@@ -44,6 +53,7 @@ internal sealed class HotPath : IDisposable
     private readonly IModelInstance _instance;
     private readonly ExecutionBatch _batch;
     private readonly DynamicBatcher _batcher;
+    private int _sampleCount;
 
     public HotPath()
     {
@@ -72,6 +82,7 @@ internal sealed class HotPath : IDisposable
             ["InferResponseWriter.Write"] = Write,
             ["ModelTable.TryAcquire"] = Acquire,
             ["TensorBufferPool.RentReturn"] = () => _pool.Rent(128).Dispose(),
+            ["EndpointSampler.Take"] = Sample,
             ["DynamicBatcher.Inline"] = RunInline,
             ["OnnxModelInstance.Execute"] = Execute,
         };
@@ -90,6 +101,7 @@ internal sealed class HotPath : IDisposable
 
     public void Dispose()
     {
+        _sampler.DisposeAsync().AsTask().GetAwaiter().GetResult();
         _bound.Reset();
         _answered.Reset();
         _batcher.DisposeAsync().AsTask().GetAwaiter().GetResult();
@@ -136,6 +148,15 @@ internal sealed class HotPath : IDisposable
     }
 
     /// <summary>Reading and binding included: an answered request is not run twice.</summary>
+    private static SampledVariable Bounded(string name) => new(name, VariableKind.Scalar) { Bounds = [3, 7, 11] };
+
+    private void Sample()
+    {
+        _sampler.Take(Sampling, 1000, _answered);
+        if (++_sampleCount % 1024 == 0)
+            _sampler.Drain();
+    }
+
     private void RunInline()
     {
         InferRequestReader.Read(in _message, _request, _pool);

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Sluice.Inference;
 using Sluice.Statistics.Prometheus;
 
@@ -113,6 +114,7 @@ public sealed class EndpointSampler : IEndpointSampler, IAsyncDisposable
     {
         await _stopping.CancelAsync().ConfigureAwait(false);
         await _running.ConfigureAwait(false);
+        _batches?.Dispose();
         _stopping.Dispose();
     }
 
@@ -127,7 +129,7 @@ public sealed class EndpointSampler : IEndpointSampler, IAsyncDisposable
             {
                 while (ring.Peek() is { } record)
                 {
-                    Add(record);
+                    AddGuarded(record);
                     record.Clear();
                     ring.Release();
                     count++;
@@ -174,6 +176,19 @@ public sealed class EndpointSampler : IEndpointSampler, IAsyncDisposable
         ring.Publish(ticket);
         if (_isAsleep)
             Volatile.Read(ref _signal).TrySetResult();
+    }
+
+    /// <summary>What a client sends must not end the consumer.</summary>
+    private void AddGuarded(SampleRecord record)
+    {
+        try
+        {
+            Add(record);
+        }
+        catch (Exception error) when (error is JsonException or InvalidOperationException)
+        {
+            _ignored.UnreadableCount++;
+        }
     }
 
     private void Add(SampleRecord record)

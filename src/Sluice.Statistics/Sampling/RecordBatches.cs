@@ -10,12 +10,21 @@ namespace Sluice.Statistics.Sampling;
 
 /// <summary>Writes sampled calls as the records of the original's producer, an array of them per message (spec clearml §4.1).</summary>
 /// <remarks><b>Threads.</b> One.</remarks>
-internal sealed class RecordBatches(IRecordPublisher publisher)
+internal sealed class RecordBatches : IDisposable
 {
     // Well below a broker's usual limit of a million bytes.
     private const int MostBytes = 128 * 1024;
 
     private readonly Dictionary<(string Server, string Endpoint), Batch> _batches = [];
+    private readonly ArrayBufferWriter<byte> _record = new();
+    private readonly Utf8JsonWriter _json;
+    private readonly IRecordPublisher _publisher;
+
+    public RecordBatches(IRecordPublisher publisher)
+    {
+        _publisher = publisher;
+        _json = new Utf8JsonWriter(_record, new JsonWriterOptions { SkipValidation = true });
+    }
 
     /// <summary>Adds a record.</summary>
     /// <param name="plan">What was sampled.</param>
@@ -27,11 +36,14 @@ internal sealed class RecordBatches(IRecordPublisher publisher)
         var key = (plan.KafkaServer, plan.Endpoint);
         if (!_batches.TryGetValue(key, out var batch))
             _batches[key] = batch = new Batch();
-        if (batch.Count == 0)
-            batch.Json.WriteStartArray();
-        Write(batch.Json, plan, seconds, record, last);
-        batch.Count++;
-        batch.Json.Flush();
+
+        // Written apart first: one that turns out to be unreadable leaves no trace in the message.
+        _record.ResetWrittenCount();
+        _json.Reset();
+        Write(_json, plan, seconds, record, last);
+        _json.Flush();
+        batch.Bytes.Write(batch.Count++ == 0 ? "["u8 : ","u8);
+        batch.Bytes.Write(_record.WrittenSpan);
         if (batch.Bytes.WrittenCount >= MostBytes)
             Send(key, batch);
     }
@@ -53,13 +65,14 @@ internal sealed class RecordBatches(IRecordPublisher publisher)
             _batches.Remove(key);
     }
 
+    /// <inheritdoc/>
+    public void Dispose() => _json.Dispose();
+
     private void Send((string Server, string Endpoint) key, Batch batch)
     {
-        batch.Json.WriteEndArray();
-        batch.Json.Flush();
-        publisher.Publish(key.Server, key.Endpoint, batch.Bytes.WrittenSpan, batch.Count);
+        batch.Bytes.Write("]"u8);
+        _publisher.Publish(key.Server, key.Endpoint, batch.Bytes.WrittenSpan, batch.Count);
         batch.Bytes.ResetWrittenCount();
-        batch.Json.Reset();
         batch.Count = 0;
     }
 
@@ -142,11 +155,7 @@ internal sealed class RecordBatches(IRecordPublisher publisher)
 
     private sealed class Batch
     {
-        public Batch() => Json = new Utf8JsonWriter(Bytes, new JsonWriterOptions { SkipValidation = true });
-
         public ArrayBufferWriter<byte> Bytes { get; } = new();
-
-        public Utf8JsonWriter Json { get; }
 
         public int Count { get; set; }
     }

@@ -48,6 +48,9 @@ internal static class ValueReader
                 case JsonTokenType.Number:
                     Count(series, series.Add(reader.GetDouble()), ignored);
                     break;
+                case JsonTokenType.String when series is not EnumSeries:
+                    ignored.TypeCount++;
+                    break;
                 case JsonTokenType.String:
                     Count(series, AddText(series, ref reader), ignored);
                     break;

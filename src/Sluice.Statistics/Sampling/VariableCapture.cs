@@ -26,9 +26,9 @@ internal static class VariableCapture
                     record.AddJson(variable, json[start..(int)reader.BytesConsumed]);
             }
         }
-        catch (JsonException)
+        catch (Exception error) when (error is JsonException or InvalidOperationException)
         {
-            // What only Python takes for JSON was good enough for the code; here it is counted.
+            // What only Python takes for JSON, and halves of letters, were good enough for the code; here they are counted.
             record.UnreadableCount++;
         }
     }

@@ -61,6 +61,23 @@ public sealed class EndpointSamplerTests
         Assert.Equal((1, 1), (sampler.Ignored.UnreadableCount, sampler.Ignored.TooLargeCount));
     }
 
+    [Theory]
+    [InlineData("""{"\ud800": 1, "e": "cat"}""", "{}", "")]
+    [InlineData("""{"e": "\ud800"}""", """{"e": "cat", "x": 1}""", """{"\ud800": 1}""")]
+    [InlineData("""{"e": "\ud800"}""", "{}", "")]
+    public async Task HalvesOfLetters_EndNeitherTheCallNorTheConsumer(string request, string reply, string custom)
+    {
+        using var publisher = new HeldPublisher();
+        publisher.Release.Set();
+        await using var sampler = new EndpointSampler(TimeProvider.System, null, publisher);
+        var plan = new SamplingPlan { Endpoint = "m", KafkaServer = "k", Variables = [Enum("e", "cat"), Scalar("x", 1)] };
+        Take(sampler, plan, 1, request, reply, custom);
+        Take(sampler, plan, 1, """{"e": "cat"}""", "{}");
+        Assert.Contains("m:_count_total 2", Page(sampler, "m"));
+        Assert.InRange(sampler.Ignored.UnreadableCount, 1, 2);
+        Assert.Contains("\"e\":\"cat\"", publisher.Messages[^1].Json, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task OneName_InSeveralPlaces_CountsOnce_TheCodesOwnFirst()
     {
@@ -148,6 +165,34 @@ public sealed class EndpointSamplerTests
         Assert.Contains("m:s_bucket{enum=\"dog\"} 1", lines);
         Assert.Contains("m:f_bucket{le=\"0.1\"} 1", lines);
         Assert.Equal(1, sampler.Ignored.UnlistedCount);
+    }
+
+    [Fact]
+    public async Task Take_InSteadyState_AllocatesNothing()
+    {
+        const int count = 2000;
+        await using var sampler = new EndpointSampler(TimeProvider.System, ringCount: 1, ringCapacity: 64);
+        var plan = Plan("m", Scalar("x", 1), Scalar("y", 1));
+        var request = new InferRequest();
+        AddInput(request, "x", DataType.Fp32, new byte[64]);
+        request.SetModel(Settings());
+        var call = new EndpointCall(EndpointBody.JsonObject, "{\"x\": 1}"u8.ToArray(), true, CancellationToken.None);
+        var reply = EndpointReply.Json("{\"y\": [1, 2]}"u8.ToArray());
+        TakeAll();
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        TakeAll();
+        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+
+        Assert.Contains(Page(sampler, "m"), line => line.StartsWith("m:y_sum", StringComparison.Ordinal) && !line.EndsWith(" 0", StringComparison.Ordinal));
+
+        void TakeAll()
+        {
+            for (var i = 0; i < count; i++)
+            {
+                sampler.Take(plan, Millisecond, request);
+                sampler.Take(plan, Millisecond, call, reply);
+            }
+        }
     }
 
     [Fact]
