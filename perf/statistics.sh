@@ -84,17 +84,20 @@ model=$(control model upload --name add_sub --project perf --path "$root/tests/a
 control model add --engine triton --endpoint m --model-id "$model" >/dev/null
 control endpoint status --wait 60 >/dev/null
 results=$work/results.tsv
+modes=(off on variables)
 for ((round = 0; round < rounds; round++)); do
-  for mode in off on variables; do
-    case $mode in
-      off) control config --metric-log-freq 0 >/dev/null ;;
-      on) control config --metric-log-freq 1 >/dev/null ;;
-      variables) control metrics add --endpoint m --variable-scalar INPUT0=3,7,11 OUTPUT0=3,7,11 >/dev/null ;;
-    esac
+  # Each goes first in turn: what was measured before leaves its traces.
+  for ((i = 0; i < 3; i++)); do
+    mode=${modes[(round + i) % 3]}
+    control config --metric-log-freq "$([[ $mode == off ]] && echo 0 || echo 1)" >/dev/null
+    if [[ $mode == variables ]]; then
+      control metrics add --endpoint m --variable-scalar INPUT0=3,7,11 OUTPUT0=3,7,11 >/dev/null
+    else
+      control metrics add --endpoint m --replace >/dev/null
+    fi
     printf 'gRPC\t%s\t%s\n' "$mode" "$(run_grpc)" | tee -a "$results"
     printf '/serve\t%s\t%s\n' "$mode" "$(run_serve)" | tee -a "$results"
   done
-  control metrics remove --endpoint m >/dev/null
 done
 "$debian_python" - "$results" <<'END'
 import collections, statistics, sys
