@@ -24,7 +24,7 @@ internal sealed class CacheEntry(UInt128 hash, long model, TensorBuffer request,
 
     public long ExpiresAt => expiresAt;
 
-    /// <summary>The entry used just before this one, of all in the cache; guarded by the cache.</summary>
+    /// <summary>Its place among all entries by their last use; guarded by the cache.</summary>
     public LinkedListNode<CacheEntry>? Node { get; set; }
 
     /// <summary>Lets go of the memory; who still writes the answer keeps that part.</summary>
