@@ -38,7 +38,11 @@ internal static class ModelSettingsFactory
             Optimization = Convert(config.Optimization),
             Parameters = config.Parameters.ToImmutableDictionary(p => p.Key, p => p.Value.StringValue),
             MetricTags = config.MetricTags.ToImmutableDictionary(),
-            HistogramBounds = (config.ModelMetrics?.MetricControl ?? []).Where(control => control.HistogramOptions is not null)
+
+            // A draft is made before the configuration is checked.
+            HistogramBounds = (config.ModelMetrics?.MetricControl ?? [])
+                .Where(control => control is { HistogramOptions: not null, MetricIdentifier: not null })
+                .DistinctBy(control => control.MetricIdentifier.Family)
                 .ToImmutableDictionary(control => control.MetricIdentifier.Family, control => control.HistogramOptions.Buckets.ToImmutableArray()),
             BackendConfig = backendConfig,
             Sequence = SequenceSettingsFactory.Create(config),

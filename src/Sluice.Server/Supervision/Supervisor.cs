@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Globalization;
 using System.Runtime.InteropServices;
 using Microsoft.Extensions.Logging;
 
@@ -19,7 +18,12 @@ public static partial class Supervisor
     // A signal ends a process with 128 and its number: abort, bus error, illegal instruction, arithmetic, memory, and the kernel's kill.
     private static readonly Dictionary<int, string> Crashes = new()
     {
-        [132] = "SIGILL", [134] = "SIGABRT", [135] = "SIGBUS", [136] = "SIGFPE", [137] = "SIGKILL", [139] = "SIGSEGV",
+        [132] = "SIGILL",
+        [134] = "SIGABRT",
+        [135] = "SIGBUS",
+        [136] = "SIGFPE",
+        [137] = "SIGKILL",
+        [139] = "SIGSEGV",
     };
 
     /// <summary>Runs servers until one ends in order.</summary>

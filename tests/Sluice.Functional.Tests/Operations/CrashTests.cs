@@ -86,7 +86,12 @@ public sealed partial class CrashTests : IDisposable
         File.WriteAllText(file, "");
         var settings = new ModelSettings
         {
-            Name = "b", Version = "1", Backend = "onnxruntime", ModelFolder = _repository, VersionFolder = _repository, ModelFilename = "model.onnx",
+            Name = "b",
+            Version = "1",
+            Backend = "onnxruntime",
+            ModelFolder = _repository,
+            VersionFolder = _repository,
+            ModelFilename = "model.onnx",
         };
         File.SetLastWriteTimeUtc(file, Start.UtcDateTime);
         Assert.Throws<InferenceException>(() => quarantine.Check(settings));

@@ -1,5 +1,4 @@
 using System.Text;
-using Sluice.Client;
 using Sluice.Functional.Tests.Infrastructure;
 using Sluice.Protocol.Inference;
 using Sluice.Server.Tracing;
