@@ -2,12 +2,14 @@
 # Measures the server's CPU time per request beside a bare C++ gRPC echo server, in one run on one machine, and prints
 # one table. Server on one core, client on another; the two servers take turns, round by round; figures are medians.
 #
-#   perf/compare.sh [--rounds 3] [--seconds 3] [--settle 8] [--only TEXT] [--servers "echo sluice bare"]
+#   perf/compare.sh [--rounds 3] [--seconds 3] [--settle 8] [--only TEXT] [--servers "echo sluice bare"] [--before FOLDER]
 #
 # Of the models that take time, the bare ONNX Runtime call is measured in the same turns ("bare"): CPU time per row on the
 # server's core, for a batch as large as the case can make.
 #
 # --settle is how long a fresh server is driven before it is measured: on one core the runtime compiles for some seconds.
+#
+# --before FOLDER, a checkout of an earlier commit in which scripts/build.sh has run, takes turns too: what a change costs.
 #
 # --only TEXT keeps the cases whose name holds TEXT. SERVER_CPU and CLIENT_CPU choose the cores (0 and 1).
 set -euo pipefail
@@ -43,7 +45,7 @@ bare_rows='mlp 64
 cnn 1
 resnet50 1'
 
-rounds=3 seconds=3 settle=8 only='' servers='echo sluice bare'
+rounds=3 seconds=3 settle=8 only='' servers='echo sluice bare' before=''
 while (($# > 0)); do
   (($# > 1)) || die "$1 needs a value"
   case $1 in
@@ -52,6 +54,7 @@ while (($# > 0)); do
     --settle) settle=$2 ;;
     --only) only=$2 ;;
     --servers) servers=$2 ;;
+    --before) before=$2 ;;
     *) die "unknown argument '$1'" "The top of ${BASH_SOURCE[0]} lists them." ;;
   esac
   shift 2
@@ -59,6 +62,11 @@ done
 
 [[ $rounds =~ ^[1-9][0-9]*$ && $seconds =~ ^[1-9][0-9]*$ && $settle =~ ^[0-9]+$ ]] ||
   die "--rounds, --seconds and --settle take whole numbers."
+
+if [[ -n $before ]]; then
+  [[ -x $before/sluice ]] || die "--before takes a checkout that is built; '$before/sluice' is no program."
+  servers="$servers before"
+fi
 
 server_cpu=${SERVER_CPU:-0}
 client_cpu=${CLIENT_CPU:-1}
@@ -114,12 +122,14 @@ start_server() {
       server=$!
       until_true 'the echo server listens' read_echo_port
       ;;
-    sluice)
+    sluice | before)
+      local program=$root/sluice
+      [[ $server_name == sluice ]] || program=$before/sluice
       read -r http_port grpc_port metrics_port < <("$debian_python" -c 'import socket
 sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(3)]
 print(*(s.getsockname()[1] for s in sockets))')
-      taskset -c "$server_cpu" "$root/sluice" serve --model-repository "$models" --http-port "$http_port" \
-        --grpc-port "$grpc_port" --metrics-port "$metrics_port" --control-plane false >"$work/sluice.log" 2>&1 &
+      taskset -c "$server_cpu" "$program" serve --model-repository "$models" --http-port "$http_port" \
+        --grpc-port "$grpc_port" --metrics-port "$metrics_port" --control-plane false >"$work/$server_name.log" 2>&1 &
       server=$!
       until_true 'Sluice is ready' http_ok "$http_port" /v2/health/ready
       ;;
@@ -237,7 +247,7 @@ run_case() {
     grpc_load) figures=$(run_grpc_load) ;;
     h2load) figures=$(run_grpc_h2load) ;;
     http_*)
-      [[ $server_name == sluice ]] || return 0
+      [[ $server_name != echo ]] || return 0
       figures=$(run_http)
       ;;
     *) die "unknown client '$client'" ;;

@@ -25,12 +25,18 @@ def main():
 
     rows = [["case", "C++ echo CPU µs", "Sluice CPU µs", "ratio", "model alone µs", "Sluice req/s", "bytes/request", "C++ p50/p99 µs",
              "Sluice p50/p99 µs"]]
+    has_before = any("before" in servers for servers in runs.values())
+    if has_before:
+        rows[0][4:4] = ["before CPU µs", "now / before"]
     for case in runs:
         echo, sluice = median(case, "echo", 0), median(case, "sluice", 0)
         latencies = [f"{text(median(case, s, 2), 0)} / {text(median(case, s, 3), 0)}" for s in ("echo", "sluice")]
         rows.append([case, text(echo), text(sluice), text(sluice / echo if echo and sluice else None, 2),
                      text(median(case, "bare", 0)), text(median(case, "sluice", 1), 0),
                      text(median(case, "sluice", 4), 0), *latencies])
+        if has_before:
+            before = median(case, "before", 0)
+            rows[-1][4:4] = [text(before), text(sluice / before if sluice and before else None, 2)]
 
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     rows.insert(1, ["-" * widths[0]] + ["-" * (width - 1) + ":" for width in widths[1:]])
