@@ -57,7 +57,15 @@ internal static class ServeCommand
     {
         using var provider = new LineLoggerProvider(new LogState(options.Log), TimeProvider.System);
         using var loggers = new LoggerFactory([provider], new LoggerFilterOptions { MinLevel = LogLevel.Trace });
-        return await Supervisor.RunAsync(loggers.CreateLogger(nameof(Supervisor)), TimeProvider.System).ConfigureAwait(false);
+        try
+        {
+            return await Supervisor.RunAsync(loggers.CreateLogger(nameof(Supervisor)), TimeProvider.System).ConfigureAwait(false);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            await Console.Error.WriteLineAsync($"sluice serve: --restart-on-crash has no place for its notes: {error.Message}").ConfigureAwait(false);
+            return 1;
+        }
     }
 
     /// <param name="options">The settings.</param>
@@ -74,8 +82,14 @@ internal static class ServeCommand
             var log = new LogState(options.Log);
             using var provider = new LineLoggerProvider(log, TimeProvider.System);
             using var loggers = new LoggerFactory([provider], new LoggerFilterOptions { MinLevel = LogLevel.Trace });
-            using var watched = notes is null ? null : CrashNotes.Open(notes);
-            var quarantine = Quarantine.Parse(Environment.GetEnvironmentVariable(Quarantine.Variable));
+            // Never closed: engines may still be at work when the process ends.
+            var watched = notes is null ? null : CrashNotes.Open(notes);
+            var quarantined = Environment.GetEnvironmentVariable(Quarantine.Variable);
+            var quarantine = Quarantine.Parse(quarantined);
+
+            // After a crash models are loaded one by one, so that one that crashes in its load is not taken for another.
+            if (watched is not null && quarantined is not null)
+                options = options with { ModelLoadThreadCount = 1 };
             await using var host = new ServerHost(
                 options, loggers, TimeProvider.System, log, watched is null ? null : engine => new NotingBackend(engine, watched, quarantine));
             if (notes is not null)

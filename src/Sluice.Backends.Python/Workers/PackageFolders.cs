@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using System.ComponentModel;
 using System.Diagnostics;
 using System.Security.Cryptography;
 using System.Text.Json.Nodes;
@@ -18,6 +17,7 @@ internal sealed class PackageFolders(TimeProvider time) : IDisposable
     private const string Requirements = "REQUIREMENTS";
     private static readonly TimeSpan Limit = TimeSpan.FromMinutes(20);
 
+    private readonly CancellationTokenSource _stopping = new();
     private readonly ConcurrentDictionary<string, Lazy<Task<string>>> _installed = new(StringComparer.Ordinal);
 
     /// <summary>Adds the folders of what a worker asks for to its import paths.</summary>
@@ -44,9 +44,11 @@ internal sealed class PackageFolders(TimeProvider time) : IDisposable
     /// <summary>Removes the folders; after all workers.</summary>
     public void Dispose()
     {
+        _stopping.Cancel();
         foreach (var folder in _installed.Values.Where(one => one is { IsValueCreated: true, Value.IsCompletedSuccessfully: true }))
             Directory.Delete(folder.Value.Result, recursive: true);
         _installed.Clear();
+        _stopping.Dispose();
     }
 
     private static WorkerPlan With(WorkerPlan plan, string folder)
@@ -64,41 +66,60 @@ internal sealed class PackageFolders(TimeProvider time) : IDisposable
         {
             return await installing.Value.WaitAsync(cancellationToken).ConfigureAwait(false);
         }
-        catch (InferenceException)
+        catch when (installing.Value.IsFaulted)
         {
             // The next load tries again: the index may be reachable then.
-            _installed.TryRemove(key, out _);
+            _installed.TryRemove(KeyValuePair.Create(key, installing));
             throw;
         }
     }
 
     private async Task<string> RunAsync(string interpreter, string who, string[] arguments)
     {
-        var folder = Directory.CreateTempSubdirectory("sluice-packages-").FullName;
+        var folder = "";
+        try
+        {
+            folder = Directory.CreateTempSubdirectory("sluice-packages-").FullName;
 
-        // Workers may run as another user.
-        if (!OperatingSystem.IsWindows())
-            File.SetUnixFileMode(folder, (UnixFileMode)0b111_101_101);
-        var start = new ProcessStartInfo(interpreter, ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--target", folder, .. arguments])
+            // Workers may run as another user.
+            if (!OperatingSystem.IsWindows())
+                File.SetUnixFileMode(folder, (UnixFileMode)0b111_101_101);
+            await RunPipAsync(interpreter, who, ["--target", folder, .. arguments]).ConfigureAwait(false);
+            return folder;
+        }
+        catch (Exception error)
+        {
+            if (folder.Length > 0)
+                Directory.Delete(folder, recursive: true);
+            throw error as InferenceException ?? Failed(interpreter, who, error.Message);
+        }
+    }
+
+    private async Task RunPipAsync(string interpreter, string who, string[] arguments)
+    {
+        var start = new ProcessStartInfo(interpreter, ["-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check", .. arguments])
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,
         };
+        using var process = Process.Start(start)!;
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(_stopping.Token);
+        using var timer = new CancellationTokenSource(Limit, time);
+        using var ending = timer.Token.UnsafeRegister(static source => ((CancellationTokenSource)source!).Cancel(), limit);
         try
         {
-            using var process = Process.Start(start)!;
-            using var limit = new CancellationTokenSource(Limit, time);
             var output = process.StandardOutput.ReadToEndAsync(limit.Token);
             var errors = process.StandardError.ReadToEndAsync(limit.Token);
             await process.WaitForExitAsync(limit.Token).ConfigureAwait(false);
             await output.ConfigureAwait(false);
-            if (process.ExitCode == 0)
-                return folder;
-            throw Failed(interpreter, who, (await errors.ConfigureAwait(false)).Trim());
+            if (process.ExitCode != 0)
+                throw Failed(interpreter, who, (await errors.ConfigureAwait(false)).Trim());
         }
-        catch (Exception error) when (error is OperationCanceledException or Win32Exception)
+        catch (OperationCanceledException)
         {
-            throw Failed(interpreter, who, error.Message);
+            process.Kill(entireProcessTree: true);
+            await process.WaitForExitAsync(CancellationToken.None).ConfigureAwait(false);
+            throw;
         }
     }
 

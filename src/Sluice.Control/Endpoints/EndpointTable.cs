@@ -45,6 +45,10 @@ public sealed class EndpointTable
         lock (_writers)
         {
             _statistics.Remove(key);
+
+            // Versions come and go for ever; what they counted as arms goes with them.
+            foreach (var arm in _counters.Keys.Where(arm => arm.Endpoint == key))
+                _counters.TryRemove(arm, out _);
             if (_endpoints.Remove(key))
                 Publish();
         }

@@ -65,7 +65,7 @@ public sealed class ServerHost : IAsyncDisposable
     /// <param name="loggers">Where log records go.</param>
     /// <param name="time">The clock.</param>
     /// <param name="log">The log settings that clients may read and change; those of the options unless given.</param>
-    /// <param name="watch">Put around each engine; null = nothing is.</param>
+    /// <param name="watch">Put around engines whose native code runs in this process; null = nothing is.</param>
     public ServerHost(
         ServerOptions options, ILoggerFactory loggers, TimeProvider time, LogState? log = null, Func<IBackend, IBackend>? watch = null)
     {
@@ -78,9 +78,9 @@ public sealed class ServerHost : IAsyncDisposable
         _sharedMemory = new SharedMemoryParts(options, _pool);
         _onnx = new OnnxRuntimeBackend(loggers);
         _python = new PythonParts(options, _pool, loggers, time);
-        IBackend[] engines = [_onnx, _remote, .. _python.Backends, .. ForestBackend.Create(loggers), .. SampleBackends.Create(time)];
+        IBackend[] engines = [watch?.Invoke(_onnx) ?? _onnx, _remote, .. _python.Backends, .. ForestBackend.Create(loggers), .. SampleBackends.Create(time)];
         _loader = new ModelLoader(
-            watch is null ? engines : engines.Select(watch), _pool,
+            engines, _pool,
             ModelParts.CreateScheduler(options), _timer,
             loggers.CreateLogger<ModelLoader>());
         _lifecycle = ModelParts.CreateLifecycle(options, _loader, loggers, time);

@@ -1,3 +1,4 @@
+using System.Net;
 using Microsoft.Extensions.Logging;
 using Sluice.Control.Endpoints;
 using Sluice.Inference;
@@ -49,7 +50,10 @@ internal sealed class StatisticsParts : IAsyncDisposable
     {
         sources = sources with { Endpoints = ListEndpoints, Canaries = ListCanaries, Sampler = Sampler, Kafka = () => _kafka?.Figures ?? default };
         Main = HttpParts.CreateMetrics(_options, _options.Metrics, sources, modelMetrics, loggers);
-        Exporter = HttpParts.CreateMetrics(_options, _options.Statistics.EndPoint, sources, modelMetrics, loggers);
+        var exporter = _options.Statistics.Port is { } port
+            ? new IPEndPoint((_options.Metrics as IPEndPoint)?.Address ?? IPAddress.Any, port)
+            : null;
+        Exporter = HttpParts.CreateMetrics(_options, exporter, sources, modelMetrics, loggers);
         _servers.AddRange(new[] { Main, Exporter }.OfType<RestServer>());
     }
 

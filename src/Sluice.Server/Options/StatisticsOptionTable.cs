@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Net;
 
 namespace Sluice.Server;
 
@@ -12,7 +11,7 @@ internal static class StatisticsOptionTable
         new("metric-log-freq", "Share of endpoints' calls that are sampled where neither endpoint nor service says so, 0 to 1. Default 1.", (o, v) => With(o, s => s with { LogFrequency = Share(v) })) { OtherVariable = "CLEARML_DEFAULT_METRIC_LOG_FREQ" },
         new("kafka-service-server", "Kafka's address for samples where a service names none, HOST:PORT[,HOST:PORT]. Default none.", (o, v) => With(o, s => s with { KafkaServer = v })) { OtherVariable = "CLEARML_DEFAULT_KAFKA_SERVE_URL" },
         new("kafka-config", "KEY=VALUE: a setting of librdkafka by its name there, such as security.protocol=SSL; repeat for several.", (o, v) => With(o, s => s with { Kafka = s.Kafka with { Settings = s.Kafka.Settings.Add(Setting(v)) } })),
-        new("statistics-port", "One more port for the metrics page; the original's exporter has 9999. Default none; 0 picks a free one.", (o, v) => With(o, s => s with { EndPoint = new IPEndPoint((o.Metrics as IPEndPoint)?.Address ?? IPAddress.Any, OptionTable.Port(v)) })),
+        new("statistics-port", "One more port for the metrics page; the original's exporter has 9999. Default none; 0 picks a free one.", (o, v) => With(o, s => s with { Port = OptionTable.Port(v) })),
     ];
 
     private static ServerOptions With(ServerOptions options, Func<StatisticsOptions, StatisticsOptions> change) =>

@@ -1,4 +1,3 @@
-using System.Net;
 using Sluice.Statistics.Kafka;
 
 namespace Sluice.Server;
@@ -15,6 +14,6 @@ public sealed record StatisticsOptions
     /// <summary>How records reach Kafka.</summary>
     public KafkaOptions Kafka { get; init; } = new();
 
-    /// <summary>One more port for the metrics page, as the original's exporter has; null (default) = none.</summary>
-    public EndPoint? EndPoint { get; init; }
+    /// <summary>One more port for the metrics page, at its address, as the original's exporter has; null (default) = none.</summary>
+    public int? Port { get; init; }
 }

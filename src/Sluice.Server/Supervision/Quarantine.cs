@@ -33,7 +33,7 @@ public sealed class Quarantine
     /// <exception cref="InferenceException">It is.</exception>
     public void Check(ModelSettings settings)
     {
-        if (!_models.TryGetValue(settings.Name, out var crashedAt) || File.GetLastWriteTimeUtc(settings.ModelPath) > crashedAt)
+        if (!_models.TryGetValue(settings.Name, out var crashedAt) || WrittenAt(settings.ModelPath) > crashedAt)
             return;
         throw new InferenceException(
             InferenceCode.Unavailable,
@@ -43,4 +43,11 @@ public sealed class Quarantine
     /// <summary>What <see cref="Parse"/> reads.</summary>
     public override string ToString() =>
         string.Join('\n', _models.Select(pair => string.Create(CultureInfo.InvariantCulture, $"{pair.Value.ToUnixTimeSeconds()} {pair.Key}")));
+
+    /// <summary>Endpoints' models are links, made anew at each load, to files that are not.</summary>
+    private static DateTimeOffset WrittenAt(string path)
+    {
+        FileSystemInfo file = new FileInfo(path);
+        return (file.ResolveLinkTarget(returnFinalTarget: true) ?? file).LastWriteTimeUtc;
+    }
 }

@@ -19,6 +19,7 @@ public static partial class Supervisor
     private static readonly Dictionary<int, string> Crashes = new()
     {
         [132] = "SIGILL",
+        [133] = "SIGTRAP",
         [134] = "SIGABRT",
         [135] = "SIGBUS",
         [136] = "SIGFPE",
@@ -28,21 +29,26 @@ public static partial class Supervisor
 
     /// <summary>Runs servers until one ends in order.</summary>
     /// <returns>Its exit code.</returns>
+    /// <exception cref="IOException">There is no place for the notes.</exception>
     public static async Task<int> RunAsync(ILogger logger, TimeProvider time)
     {
-        var path = Path.Combine(Path.GetTempPath(), $"sluice-notes-{Environment.ProcessId}");
+        var folder = Directory.CreateTempSubdirectory("sluice-notes-");
+        var path = Path.Combine(folder.FullName, "notes");
         Process? server = null;
         using var stopping = new CancellationTokenSource();
         using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, HandOn);
         using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, HandOn);
         var policy = new CrashPolicy();
+        var isAgain = false;
         try
         {
             while (true)
             {
                 using var notes = CrashNotes.Create(path);
-                using var started = Start(path, policy.Quarantine);
+                using var started = Start(path, policy.Quarantine, isAgain);
                 Volatile.Write(ref server, started);
+                if (stopping.IsCancellationRequested)
+                    _ = Kill(started.Id, SigTerm); // The signal came while there was no process to hand it to.
                 ServerLog.Supervised(logger, started.Id);
                 await started.WaitForExitAsync().ConfigureAwait(false);
                 Volatile.Write(ref server, null);
@@ -50,6 +56,7 @@ public static partial class Supervisor
                     return started.ExitCode;
                 var atWork = notes.ReadAtWork();
                 var (delay, quarantined) = policy.Crashed(atWork, time.GetUtcNow());
+                isAgain = true;
                 ServerLog.Crashed(logger, signal, atWork.Count == 0 ? "none" : string.Join(", ", atWork), delay.TotalSeconds);
                 if (quarantined.Count > 0)
                     ServerLog.Quarantined(logger, string.Join(", ", quarantined));
@@ -60,7 +67,7 @@ public static partial class Supervisor
         }
         finally
         {
-            File.Delete(path);
+            folder.Delete(recursive: true);
         }
 
         void HandOn(PosixSignalContext context)
@@ -82,7 +89,7 @@ public static partial class Supervisor
         }
     }
 
-    private static Process Start(string notes, Quarantine quarantine)
+    private static Process Start(string notes, Quarantine quarantine, bool isAgain)
     {
         var arguments = Environment.GetCommandLineArgs();
         var program = Environment.ProcessPath!;
@@ -91,7 +98,8 @@ public static partial class Supervisor
         var isHosted = Path.GetFileNameWithoutExtension(program) == "dotnet";
         var start = new ProcessStartInfo(program, isHosted ? arguments : arguments[1..]) { RedirectStandardInput = true };
         start.Environment[NotesVariable] = notes;
-        start.Environment[Quarantine.Variable] = quarantine.ToString();
+        if (isAgain)
+            start.Environment[Quarantine.Variable] = quarantine.ToString();
         return Process.Start(start)!;
     }
 

@@ -18,6 +18,7 @@ public sealed class KafkaPublisher(KafkaOptions options, ILogger<KafkaPublisher>
     private readonly Dictionary<string, Entry> _producers = new(StringComparer.Ordinal);
     private readonly List<KafkaProducer> _retiring = [];
     private readonly List<Task> _retirements = [];
+    private long _sweptAt = time.GetTimestamp();
     private KafkaFigures _past;
     private bool _isClosed;
 
@@ -65,12 +66,19 @@ public sealed class KafkaPublisher(KafkaOptions options, ILogger<KafkaPublisher>
         if (entry is null || entry.Producer?.IsBroken == true || (entry.Producer is null && time.GetElapsedTime(entry.UsedAt) > RetryDelay))
         {
             _producers[server] = entry = new Entry { Producer = TryCreate(server), UsedAt = now };
-            foreach (var idle in _producers.Where(pair => time.GetElapsedTime(pair.Value.UsedAt) > LongestIdle).Select(pair => pair.Key).ToList())
-                Retire(idle);
         }
 
         if (entry.Producer is not null)
             entry.UsedAt = now;
+
+        // An address that services have left.
+        if (_producers.Count > 1 && time.GetElapsedTime(_sweptAt) > LongestIdle)
+        {
+            _sweptAt = now;
+            foreach (var idle in _producers.Where(pair => time.GetElapsedTime(pair.Value.UsedAt) > LongestIdle).Select(pair => pair.Key).ToList())
+                Retire(idle);
+        }
+
         return entry;
     }
 

@@ -42,6 +42,10 @@ internal sealed class RecordBatches : IDisposable
         _json.Reset();
         Write(_json, plan, seconds, record, last);
         _json.Flush();
+
+        // A large one goes alone, so that its size costs no other.
+        if (batch.Count > 0 && batch.Bytes.WrittenCount + _record.WrittenCount > MostBytes)
+            Send(key, batch);
         batch.Bytes.Write(batch.Count++ == 0 ? "["u8 : ","u8);
         batch.Bytes.Write(_record.WrittenSpan);
         if (batch.Bytes.WrittenCount >= MostBytes)

@@ -152,7 +152,7 @@ public sealed class StatisticsTests
         var loopback = new IPEndPoint(IPAddress.Loopback, 0);
         var server = await ControlledServer.StartAsync(null, options =>
         {
-            options = options with { Metrics = loopback, Statistics = new StatisticsOptions { EndPoint = loopback } };
+            options = options with { Metrics = loopback, Statistics = new StatisticsOptions { Port = 0 } };
             return change?.Invoke(options) ?? options;
         });
         await server.CreateServiceAsync();

@@ -96,6 +96,10 @@ public sealed partial class CrashTests : IDisposable
         File.SetLastWriteTimeUtc(file, Start.UtcDateTime);
         Assert.Throws<InferenceException>(() => quarantine.Check(settings));
         quarantine.Check(settings with { Name = "a" });
+
+        // An endpoint's model is a link, made anew at each load.
+        File.CreateSymbolicLink(Path.Combine(_repository, "link.onnx"), file);
+        Assert.Throws<InferenceException>(() => quarantine.Check(settings with { ModelFilename = "link.onnx" }));
         File.SetLastWriteTimeUtc(file, Start.AddMinutes(10).UtcDateTime);
         quarantine.Check(settings);
     }

@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using System.Text.Json;
+using System.Text.RegularExpressions;
 using Sluice.Functional.Tests.Control;
 using Sluice.Functional.Tests.Infrastructure;
 
@@ -10,11 +11,20 @@ namespace Sluice.Functional.Tests.Operations;
 
 /// <summary>Debian's Prometheus reads our pages, and answers what dashboards and alerts ask.</summary>
 /// <remarks>Where it is not installed the tests pass without a word, unless SLUICE_REQUIRE_CLIENTS is set.</remarks>
-public sealed class PrometheusTests
+public sealed partial class PrometheusTests
 {
     private const string Program = "/usr/bin/prometheus";
     private const string Tool = "/usr/bin/promtool";
     private const string Request = """{"INPUT0": [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15], "INPUT1": [1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1]}""";
+
+    private static readonly Dictionary<string, string> Values = new(StringComparer.Ordinal)
+    {
+        ["__rate_interval"] = "1m",
+        ["endpoint"] = "m_1",
+        ["variable"] = "INPUT0",
+        ["instance"] = ".*",
+        ["model"] = ".*",
+    };
 
     private static string Deploy => Path.GetFullPath(
         Path.Combine(Sluice.Testing.GoldenSet.FolderOf("onnx"), "..", "..", "..", "..", "deploy"));
@@ -98,10 +108,10 @@ public sealed class PrometheusTests
         {
             if (!panel.TryGetProperty("targets", out var targets))
                 continue;
-            queries.AddRange(targets.EnumerateArray().Select(target => target.GetProperty("expr").GetString()!
-                .Replace("$__rate_interval", "1m", StringComparison.Ordinal).Replace("$endpoint", "m_1", StringComparison.Ordinal)
-                .Replace("$variable", "INPUT0", StringComparison.Ordinal).Replace("${variable}", "INPUT0", StringComparison.Ordinal)
-                .Replace("$instance", ".*", StringComparison.Ordinal).Replace("$model", ".*", StringComparison.Ordinal)));
+
+            // As Grafana reads them: a name goes as far as it can.
+            queries.AddRange(targets.EnumerateArray().Select(target => Variable().Replace(
+                target.GetProperty("expr").GetString()!, match => Values[match.Groups[1].Value + match.Groups[2].Value])));
         }
 
         Assert.NotEmpty(queries);
@@ -204,4 +214,7 @@ public sealed class PrometheusTests
             return ((IPEndPoint)probe.LocalEndpoint).Port;
         }
     }
+
+    [GeneratedRegex(@"\$(?:\{(\w+)\}|(\w+))")]
+    private static partial Regex Variable();
 }
