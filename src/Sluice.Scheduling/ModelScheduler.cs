@@ -109,6 +109,7 @@ public abstract class ModelScheduler : IServable, ITimerTarget
 
     private protected virtual void OnCancelled(InferRequest request)
     {
+        var isNested = Monitor.IsEntered(Gate);
         lock (Gate)
         {
             request.IsCancelled = true;
@@ -117,8 +118,25 @@ public abstract class ModelScheduler : IServable, ITimerTarget
             Statistics.AddPending(-1);
         }
 
-        EndCancelled(request);
+        if (isNested)
+            EndLater(() => EndCancelled(request));
+        else
+            EndCancelled(request);
     }
+
+    /// <summary>Ends requests on the pool, after whoever holds the lock: who is watched may have gone already, and waiters do not run under
+    /// the lock.</summary>
+    private protected void EndLater(Action end) => ThreadPool.UnsafeQueueUserWorkItem(
+        static work =>
+        {
+            lock (work.Gate)
+            {
+                // The request is still being written to by whoever watches it.
+            }
+
+            work.End();
+        },
+        (Gate, End: end), preferLocal: false);
 
     private ModelStatistics CreateStatistics() => new(
         Settings.MaxBatchSize, _keepsStages,

@@ -83,16 +83,18 @@ public sealed partial class DynamicBatcher : InstanceScheduler
         List<InferRequest>? expired, shed = null;
         InstanceRunner? helper = null;
         long freeSince;
+        bool isRetiring;
         lock (Gate)
         {
+            isRetiring = runner.IsRetiring;
             freeSince = isStarting ? _idleSince : now;
             if (isStarting)
                 _startingCount--;
             expired = SweepTimeouts(_queue, now);
             if (Overload.Sheds && (shed = Overload.Shed(_queue, now)) is not null)
                 Statistics.AddPending(-shed.Count);
-            decision = runner.IsRetiring ? default : Decide(now);
-            if (runner.IsRetiring)
+            decision = isRetiring ? default : Decide(now);
+            if (isRetiring)
             {
                 helper = TakeToStart(now);
             }
@@ -115,7 +117,7 @@ public sealed partial class DynamicBatcher : InstanceScheduler
         if (shed is not null)
             ThreadPool.UnsafeQueueUserWorkItem(static work => work.Owner.EndShed(work.Shed), (Owner: this, Shed: shed), preferLocal: false);
         helper?.Start();
-        if (runner.IsRetiring && decision.Take == 0)
+        if (isRetiring)
             runner.Retire();
         if (decision.Take > 0 && CanBatch)
             Statistics.RecordCut(decision.Reason);
@@ -127,18 +129,20 @@ public sealed partial class DynamicBatcher : InstanceScheduler
     internal override void FinishTurn(InstanceRunner runner)
     {
         InstanceRunner? next;
+        bool isRetiring;
         lock (Gate)
         {
+            isRetiring = runner.IsRetiring;
             runner.IsExecuting = false;
             runner.Clear();
             if (_policy.HasDelay && _idle.Count == 0)
                 _idleSince = Now;
-            if (!runner.IsRetiring)
+            if (!isRetiring)
                 _idle.Push(runner);
             next = _queue.Count == 0 ? null : TakeToStart(Now);
         }
 
-        if (runner.IsRetiring)
+        if (isRetiring)
             runner.Retire();
         next?.Start();
     }

@@ -1,4 +1,5 @@
 using Sluice.Inference;
+using Sluice.Tensors;
 
 namespace Sluice.Scheduling.Dynamic;
 
@@ -19,7 +20,7 @@ internal sealed class ShapeGroup
 
     public bool AreEqual(InferRequest first, InferRequest other)
     {
-        if (_isAlwaysEqual)
+        if (_isAlwaysEqual || ReferenceEquals(first, other))
             return true;
         for (var i = 0; i < _settings.Inputs.Length; i++)
         {
@@ -32,10 +33,13 @@ internal sealed class ShapeGroup
             ref var right = ref other.Inputs[b];
             // A shape tensor is one value for the whole batch; comparing it is not worth it.
             if (_settings.Inputs[i].IsShapeTensor || left.Shape.Rank != right.Shape.Rank ||
-                !left.Shape.Dimensions[1..].SequenceEqual(right.Shape.Dimensions[1..]))
+                !Row(left.Shape).SequenceEqual(Row(right.Shape)))
                 return false;
         }
 
         return true;
     }
+
+    /// <summary>The dimensions behind that of the batch; scalars have none.</summary>
+    private static ReadOnlySpan<long> Row(in Shape shape) => shape.Dimensions[Math.Min(1, shape.Rank)..];
 }

@@ -71,6 +71,7 @@ public sealed class ModelLoader : IModelLoader, IDisposable
                 string.Join(", ", _backends.Keys.Order(StringComparer.Ordinal)));
         var model = backend.Load(draft);
         var instances = new InstanceMaker(_limiter);
+        DynamicBatcher? scheduler = null;
         try
         {
             var settings = plan.Complete(model.Description);
@@ -85,10 +86,17 @@ public sealed class ModelLoader : IModelLoader, IDisposable
 
             if (settings.Sequence is not null)
                 return Watch(new SequenceBatcher(settings, model, instances.Instances, _pool, _options, _timer, _logger), instances.Seats);
-            var scheduler = new DynamicBatcher(settings, model, instances.Instances, _pool, _options, _timer, _logger);
+            scheduler = new DynamicBatcher(settings, model, instances.Instances, _pool, _options, _timer, _logger);
             if (settings.WarmUp.IsEmpty && !instances.Instances.Exists(instance => instance is IRequestInstance))
                 await new ModelWarmUp(scheduler, _logger).RunAsync(cancellationToken).ConfigureAwait(false);
             return Cached(Watch(scheduler, instances.Seats));
+        }
+        catch when (scheduler is not null)
+        {
+            // It owns the rest by now.
+            scheduler.Assign(instances.Seats);
+            await scheduler.DisposeAsync().ConfigureAwait(false);
+            throw;
         }
         catch
         {

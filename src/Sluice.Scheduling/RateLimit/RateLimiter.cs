@@ -45,6 +45,9 @@ internal sealed class RateLimiter(RateLimitOptions options)
         lock (_gate)
         {
             _seats.Remove(seat);
+
+            // It may wait for a run that nobody wants any more; what it needs must not be kept from others.
+            _waiting.Remove(seat);
             Measure();
         }
 

@@ -241,6 +241,7 @@ public sealed class SequenceBatcher : InstanceScheduler
     {
         List<InferRequest>? ended = null;
         InstanceRunner? runner;
+        var isNested = Monitor.IsEntered(Gate);
         lock (Gate)
         {
             request.IsCancelled = true;
@@ -251,7 +252,10 @@ public sealed class SequenceBatcher : InstanceScheduler
             Statistics.AddPending(-(ended?.Count ?? 0));
         }
 
-        EndAll(ended);
+        if (isNested)
+            EndLater(() => EndAll(ended));
+        else
+            EndAll(ended);
         runner?.Start();
     }
 

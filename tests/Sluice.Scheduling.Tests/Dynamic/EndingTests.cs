@@ -85,6 +85,36 @@ public sealed class EndingTests
     }
 
     [Fact]
+    public async Task Watched_WhenItsCallerHasGoneAlready_EndsOffTheLock()
+    {
+        await using var fixture = new BatcherFixture(TestRequests.Settings(NoDelay), options: new SchedulerOptions { InlineLimit = TimeSpan.FromSeconds(10) });
+        var (_, done, run) = await fixture.SendAndStart(1);
+        run.Finish();
+        await done;
+
+        // A cheap model's requests are not watched, until it stalls.
+        (_, done, run) = await fixture.SendAndStart(2);
+        using var lifetime = new FakeLifetime();
+        var waiting = fixture.Rows(3);
+        waiting.Lifetime = lifetime;
+        var wasHeld = false;
+        var ended = EndAsync();
+        lifetime.Cancel();
+        Assert.True(fixture.Batcher.WatchStalled(long.MaxValue));
+        await ended.WaitAsync(TimeSpan.FromSeconds(20));
+        Assert.False(wasHeld);
+        Assert.Equal(InferenceCode.Cancelled, waiting.Status);
+        run.Finish();
+        await done;
+
+        async Task EndAsync()
+        {
+            await fixture.Batcher.ExecuteAsync(waiting).ConfigureAwait(false);
+            wasHeld = Monitor.IsEntered(fixture.Batcher.Gate);
+        }
+    }
+
+    [Fact]
     public async Task Execute_CancelledInTheQueue_NeverRuns()
     {
         await using var fixture = new BatcherFixture(TestRequests.Settings(NoDelay));

@@ -67,6 +67,21 @@ public sealed class RateLimiterTests
         await fourth.WaitAsync(TimeSpan.FromSeconds(20));
     }
 
+    [Fact]
+    public async Task Waiting_OneThatIsGone_KeepsNothingFromOthers()
+    {
+        var limiter = new RateLimiter(new RateLimitOptions { IsOn = true });
+        var (running, large, behind) = (Seat(limiter, 1, ("R", 2)), Seat(limiter, 1, ("R", 5)), Seat(limiter, 1, ("R", 2)));
+        await AskAsync(running);
+        _ = AskAsync(large);
+        var waiting = AskAsync(behind);
+
+        // Its need can never be met once it does not count itself any more.
+        large.Dispose();
+        running.Release();
+        await waiting.WaitAsync(TimeSpan.FromSeconds(20));
+    }
+
     private static Task AskAsync(RateLimitedSeat seat)
     {
         seat.Ask();

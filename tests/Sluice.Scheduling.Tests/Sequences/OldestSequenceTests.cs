@@ -28,6 +28,24 @@ public sealed class OldestSequenceTests
     }
 
     [Fact]
+    public async Task Execute_ScalarInput_WithoutBatches_IsServed()
+    {
+        var settings = Model(Oldest(new OldestSettings()), maxBatchSize: 0) with
+        {
+            Inputs = [TestRequests.Tensor("IN", Tensors.DataType.Int32, -1), TestRequests.Tensor("RATE")],
+        };
+        await using var fixture = new SequenceFixture(settings);
+        var request = new InferRequest { SequenceId = 1, IsSequenceStart = true };
+        TestRequests.AddAndBind(
+            request, settings, ("IN", Tensors.DataType.Int32, [1], TestRequests.Bytes(5)), ("RATE", Tensors.DataType.Int32, [], TestRequests.Bytes(16000)));
+        var done = fixture.Batcher.ExecuteAsync(request).AsTask();
+        (await fixture.Instance.NextRunAsync()).Finish();
+        await done.WaitAsync(TimeSpan.FromSeconds(20));
+        Assert.True(request.IsOk, request.StatusMessage);
+        request.Reset();
+    }
+
+    [Fact]
     public async Task Execute_MoreSequencesThanCandidates_Wait()
     {
         await using var fixture = new SequenceFixture(Model(Oldest(new OldestSettings { MaxCandidateSequences = 2 })));
