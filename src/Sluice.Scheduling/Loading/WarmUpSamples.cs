@@ -63,7 +63,7 @@ internal sealed class WarmUpSamples(
             foreach (var input in sample.Inputs)
                 Add(request, input, sample.RowCount);
             if (settings.Sequence is not null)
-                (request.SequenceId, request.IsSequenceStart, request.IsSequenceEnd) = (1, true, true);
+                BeginSequence(request, settings.Sequence);
             request.Sink = settings.IsDecoupled ? responses : null;
             RequestBinder.Bind(request, settings);
             await scheduler.ExecuteAsync(request).ConfigureAwait(false);
@@ -80,6 +80,16 @@ internal sealed class WarmUpSamples(
         {
             request.Reset();
         }
+    }
+
+    /// <summary>Makes a sequence of the request, with an id of the type that the model wants to see.</summary>
+    private static void BeginSequence(InferRequest request, SequenceSettings sequence)
+    {
+        request.IsSequenceStart = request.IsSequenceEnd = true;
+        if (sequence.Controls.Any(control => control is { Kind: ControlKind.CorrelationId, DataType: DataType.Bytes }))
+            request.SequenceName = request.AddText("1"u8);
+        else
+            request.SequenceId = 1;
     }
 
     private void Add(InferRequest request, WarmUpInput sample, int rowCount)

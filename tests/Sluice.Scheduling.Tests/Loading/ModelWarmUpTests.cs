@@ -90,6 +90,37 @@ public sealed class ModelWarmUpTests
         Assert.Empty(fixture.Logger.Entries);
     }
 
+    [Theory]
+    [InlineData(DataType.UInt64)]
+    [InlineData(DataType.Bytes)]
+    public async Task RunSamples_SequenceModel_HasAnIdOfTheTypeThatTheModelTakes(DataType idType)
+    {
+        const int Id = 4;
+        var settings = SequenceFixture.Model(SequenceFixture.Controls(idType)) with
+        {
+            WarmUp =
+            [
+                new WarmUpSettings
+                {
+                    Name = "zeros",
+                    RunCount = 2,
+                    Inputs = [new WarmUpInput("IN", DataType.Int32, [1], WarmUpSource.Zeros, "")],
+                },
+            ],
+        };
+        await using var fixture = new SequenceFixture(settings);
+        var ids = new List<byte[]>();
+        fixture.Instance.Automatic = run =>
+        {
+            ids.Add(run.Input(Id)!);
+            run.Finish(batch => batch.SetOutput(0, [1, 1], TestRequests.Bytes(0)));
+        };
+        await new WarmUpSamples(settings, fixture.Pool, BatcherFixture.Queued, fixture.Timer, fixture.Logger)
+            .RunAsync(fixture.Batcher, CancellationToken.None);
+        byte[] expected = idType == DataType.Bytes ? [1, 0, 0, 0, (byte)'1'] : [1, 0, 0, 0, 0, 0, 0, 0];
+        Assert.Equal([expected, expected], ids);
+    }
+
     private static Task WarmUp(BatcherFixture fixture) =>
         new ModelWarmUp(fixture.Batcher, fixture.Logger).RunAsync(CancellationToken.None);
 }
