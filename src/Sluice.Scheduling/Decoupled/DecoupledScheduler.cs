@@ -116,7 +116,7 @@ public sealed class DecoupledScheduler : ModelScheduler, IChannelOwner
 
     void IChannelOwner.Pause(InferRequest request, ResponseChannel channel) => throw new NotSupportedException();
 
-    void IChannelOwner.End(InferRequest request)
+    void IChannelOwner.End(InferRequest request, bool endsInFailure)
     {
         request.QueueCancellation.Dispose();
         lock (Gate)
@@ -163,7 +163,7 @@ public sealed class DecoupledScheduler : ModelScheduler, IChannelOwner
                 return request;
             RequestEndings.FailLate(request);
             Statistics.RecordCancelled(request.Status, Now - request.ReceivedAt);
-            ((IChannelOwner)this).End(request);
+            ((IChannelOwner)this).End(request, endsInFailure: true);
         }
     }
 

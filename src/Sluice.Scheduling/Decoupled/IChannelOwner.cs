@@ -28,7 +28,9 @@ internal interface IChannelOwner
     void Split(ExecutionBatch response, ReadOnlySpan<InferRequest> requests);
 
     /// <summary>All of a request's responses have been sent.</summary>
-    void End(InferRequest request);
+    /// <param name="request">It does not run any more.</param>
+    /// <param name="endsInFailure">Its last response is a failure.</param>
+    void End(InferRequest request, bool endsInFailure);
 
     /// <summary>A request is to run again, with the same channel.</summary>
     void Pause(InferRequest request, ResponseChannel channel);

@@ -21,6 +21,7 @@ internal sealed class ResponseChannel(IChannelOwner owner) : IResponseChannel, I
     private IResponseSink? _sink;
     private bool _isFinal;
     private bool _hasFailed;
+    private bool _endsInFailure;
     private int _parts;
     private int _count;
     private int _index;
@@ -54,7 +55,7 @@ internal sealed class ResponseChannel(IChannelOwner owner) : IResponseChannel, I
     {
         _request = request;
         _sink = owner.EngineSettings.IsDecoupled ? request.Sink : null;
-        _isFinal = IsPaused = false;
+        _isFinal = IsPaused = _endsInFailure = false;
         _parts = ExecutionAndRequest;
         _rentedAt = _writingTicks = 0;
         _startedAt = _gatheredAt = _stepAt = owner.Now;
@@ -75,6 +76,8 @@ internal sealed class ResponseChannel(IChannelOwner owner) : IResponseChannel, I
                 response.Request(i);
         }
 
+        foreach (var index in owner.EngineSettings.StateOutputs)
+            response.Request(index);
         _rentedAt = owner.Now;
         return response;
     }
@@ -196,8 +199,9 @@ internal sealed class ResponseChannel(IChannelOwner owner) : IResponseChannel, I
         _inputs = null;
         _request = null;
         _sink = null;
+        var endsInFailure = _endsInFailure;
         Leave();
-        owner.End(request);
+        owner.End(request, endsInFailure);
     }
 
     private async ValueTask FailExecutionAsync(Exception error)
@@ -251,6 +255,7 @@ internal sealed class ResponseChannel(IChannelOwner owner) : IResponseChannel, I
     private void Fail(InferenceCode code, string message)
     {
         _hasFailed = true;
+        _endsInFailure = _isFinal;
         _request!.ClearOutputs();
         if (code == InferenceCode.Cancelled)
             RequestEndings.FailCancelled(_request);
@@ -291,7 +296,7 @@ internal sealed class ResponseChannel(IChannelOwner owner) : IResponseChannel, I
         request.ClearOutputs();
         request.ClearFailure();
         request.Fail(InferenceCode.Internal, $"expected a single response, got {_count}");
-        _hasFailed = true;
+        _hasFailed = _endsInFailure = true;
     }
 
     private void Record(InferRequest request)

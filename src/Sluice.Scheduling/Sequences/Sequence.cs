@@ -117,6 +117,14 @@ internal sealed class Sequence(int stateCount)
         return request;
     }
 
+    /// <summary>Ends a step that may have put states aside.</summary>
+    /// <param name="isKept">They are for the next step; else it has the same as this one.</param>
+    public void SettleStates(bool isKept)
+    {
+        foreach (ref var state in States.AsSpan())
+            state.Settle(isKept);
+    }
+
     /// <summary>Gives the states' memory back.</summary>
     public void DropStates()
     {

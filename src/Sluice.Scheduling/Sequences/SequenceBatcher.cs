@@ -22,6 +22,7 @@ public sealed class SequenceBatcher : InstanceScheduler
     private readonly TensorBufferPool _pool;
     private readonly bool[] _isIdle;
     private readonly bool _isIterative;
+    private readonly bool _isStreaming;
     private readonly int _maxSequences;
     private readonly (int Queued, int Backlogged) _held;
     private bool _isHeld;
@@ -47,6 +48,7 @@ public sealed class SequenceBatcher : InstanceScheduler
         var shapes = new ShapeGroup(EngineSettings);
         _pool = pool;
         _isIterative = sequence.IsIterative;
+        _isStreaming = settings.IsDecoupled || instances.Any(instance => instance is IStreamingInstance);
         _book = new SequenceBook(sequence, inputs, slots, instances.Count, options);
         _cutter = sequence.Oldest is null && settings.MaxBatchSize > 0
             ? new DirectCutter(sequence, slots, shapes, inputs)
@@ -120,7 +122,7 @@ public sealed class SequenceBatcher : InstanceScheduler
     internal override void Split(ExecutionBatch batch, ReadOnlySpan<InferRequest> requests)
     {
         base.Split(batch, requests);
-        StateKeeper.Keep(batch, requests, _pool);
+        StateKeeper.Keep(batch, requests, _pool, isRunning: _isStreaming);
     }
 
     internal override void Answer(

@@ -11,8 +11,9 @@ internal static class StateKeeper
     /// <param name="batch">Has run.</param>
     /// <param name="requests">All of its requests; those without a sequence are skipped.</param>
     /// <param name="pool">Where the states live.</param>
+    /// <param name="isRunning">The step goes on and may read its states; <see cref="Sequence.SettleStates"/> comes at its end.</param>
     /// <exception cref="InferenceException">A state has another type or other rows than the batch, or there is no memory.</exception>
-    public static void Keep(ExecutionBatch batch, ReadOnlySpan<InferRequest> requests, TensorBufferPool pool)
+    public static void Keep(ExecutionBatch batch, ReadOnlySpan<InferRequest> requests, TensorBufferPool pool, bool isRunning)
     {
         var settings = batch.Settings;
         for (var i = 0; i < settings.StateOutputs.Length; i++)
@@ -33,17 +34,21 @@ internal static class StateKeeper
             {
                 rows.Next(request, out var rowShape, out var offset, out var length);
                 if (request.Sequence is Sequence sequence)
-                    Store(sequence, i, pool, in rowShape, buffer.GetSpan().Slice(offset, length), output.Name, settings.Name);
+                    Store(sequence, i, pool, isRunning, in rowShape, buffer.GetSpan().Slice(offset, length), output.Name, settings.Name);
             }
         }
     }
 
     private static void Store(
-        Sequence sequence, int index, TensorBufferPool pool, in Shape shape, ReadOnlySpan<byte> data, string output, string model)
+        Sequence sequence, int index, TensorBufferPool pool, bool isRunning, in Shape shape, ReadOnlySpan<byte> data, string output,
+        string model)
     {
         try
         {
-            sequence.States[index].Store(pool, in shape, data);
+            if (isRunning)
+                sequence.States[index].PutAside(pool, in shape, data);
+            else
+                sequence.States[index].Store(pool, in shape, data);
         }
         catch (TensorPoolExhaustedException)
         {

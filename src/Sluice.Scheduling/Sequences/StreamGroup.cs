@@ -66,16 +66,20 @@ internal sealed class StreamGroup : IChannelOwner, IValueTaskSource, IDisposable
             _channels.Return(channel);
     }
 
-    void IChannelOwner.End(InferRequest request)
+    void IChannelOwner.End(InferRequest request, bool endsInFailure)
     {
-        ((Sequence)request.Sequence!).Channel = null;
+        var sequence = (Sequence)request.Sequence!;
+        sequence.Channel = null;
+        sequence.SettleStates(isKept: !endsInFailure);
         Leave();
     }
 
     void IChannelOwner.Pause(InferRequest request, ResponseChannel channel)
     {
         request.IsRescheduled = true;
-        ((Sequence)request.Sequence!).Channel = channel;
+        var sequence = (Sequence)request.Sequence!;
+        sequence.Channel = channel;
+        sequence.SettleStates(isKept: true);
         Leave();
     }
 

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Sluice.Inference;
 using Sluice.Testing;
 using static Sluice.Scheduling.Tests.SequenceFixture;
@@ -173,7 +174,118 @@ public sealed class IterativeSequenceTests
         Assert.Equal([5, 8, 9], sink.Entries.Select(entry => entry.Value!.Value));
     }
 
+    [Fact]
+    public async Task Execute_StreamingEngine_KeepsItsHiddenState()
+    {
+        var instance = new ManualStreamingInstance();
+        var settings = Model(new SequenceSettings { States = [State("", 1)] }) with { IsDecoupled = true };
+        await using var fixture = new SequenceFixture(settings, instance: instance);
+        var sum = 0;
+        foreach (var (value, flags) in new[] { (5, Start), (3, 0), (1, End) })
+        {
+            var request = fixture.Step("1", value, flags);
+            var sink = new FakeSink();
+            request.Sink = sink;
+            var done = fixture.Send(request);
+            var run = await instance.NextRunAsync();
+            Assert.Equal(sum, Control(run, 1));
+            sum += value;
+            await SendAsync(run, sum, [1, 1], sum, isFinal: true);
+            run.End();
+            await done;
+            Assert.Equal([new SinkEntry(ResponseKind.Final, InferenceCode.Ok, "", sum, 1)], sink.Entries);
+        }
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Execute_StreamingEngine_StateInUseIsNotTouchedBeforeTheEnd(bool isFailing)
+    {
+        // So large that the engine reads it where it is kept.
+        const int Large = 2048;
+        var instance = new ManualStreamingInstance();
+        var settings = Model(new SequenceSettings { States = [State("", -1)] }) with { IsDecoupled = true };
+        await using var fixture = new SequenceFixture(settings, instance: instance);
+        var run = await SendAsync(fixture, instance, Start);
+        await SendAsync(run.Run, 1, [1, Large], 7, isFinal: true);
+        run.Run.End();
+        await run.Done;
+
+        run = await SendAsync(fixture, instance, 0);
+        await SendAsync(run.Run, 2, [1, Large], 8);
+        Assert.Equal(Enumerable.Repeat(7, Large), StateOf(run.Run));
+        await SendAsync(run.Run, 3, [1, Large * 4], 9);
+        Assert.Equal(Enumerable.Repeat(7, Large), StateOf(run.Run));
+        if (isFailing)
+            await run.Run.Responses.FailAsync(InferenceCode.Internal, "broken", isFinal: true);
+        else
+            await run.Run.Responses.CompleteAsync();
+        run.Run.End();
+        await run.Done;
+
+        run = await SendAsync(fixture, instance, End);
+        Assert.Equal(isFailing ? Enumerable.Repeat(7, Large) : Enumerable.Repeat(9, Large * 4), StateOf(run.Run));
+        await run.Run.Responses.CompleteAsync();
+        run.Run.End();
+        await run.Done;
+
+        static int[] StateOf(ManualStreamRun run)
+        {
+            var input = run.Responses.Inputs.Inputs[1];
+            unsafe
+            {
+                return new ReadOnlySpan<int>(input.Data, input.ByteLength / sizeof(int)).ToArray();
+            }
+        }
+    }
+
+    [Fact]
+    public async Task Execute_StreamingEngineThatComesAgain_GetsTheStateOfItsPartialResponse()
+    {
+        var instance = new ManualStreamingInstance();
+        var settings = Model(Iterative with { States = [State("", 1)] }) with { IsDecoupled = true };
+        await using var fixture = new SequenceFixture(settings, instance: instance);
+        var request = fixture.Step("0", 3);
+        request.Sink = new FakeSink();
+        var done = fixture.Send(request);
+        for (var step = 0; step < 3; step++)
+        {
+            var run = await instance.NextRunAsync();
+            Assert.Equal(step, Control(run, 1));
+            await SendAsync(run, step, [1, 1], step + 1, isFinal: step == 2);
+            if (step < 2)
+                await run.Responses.RescheduleAsync();
+            run.End();
+        }
+
+        await done;
+    }
+
+    private static async Task<(ManualStreamRun Run, Task Done)> SendAsync(
+        SequenceFixture fixture, ManualStreamingInstance instance, int flags)
+    {
+        var request = fixture.Step("1", 1, flags);
+        request.Sink = new FakeSink();
+        var done = fixture.Send(request);
+        return (await instance.NextRunAsync(), done);
+    }
+
     private static unsafe int Control(ManualStreamRun run, int index) => *(int*)run.Responses.Inputs.Inputs[index].Data;
+
+    /// <summary>Sends a response with a state whose elements all have one value.</summary>
+    private static ValueTask SendAsync(ManualStreamRun run, int value, long[] stateShape, int state, bool isFinal = false)
+    {
+        var response = run.Make(value);
+        if (response.IsRequested(1))
+        {
+            var buffer = response.Pool.Rent(sizeof(int) * (int)stateShape.Aggregate(1L, (product, d) => product * d));
+            MemoryMarshal.Cast<byte, int>(buffer.GetSpan()).Fill(state);
+            response.SetOutput(1, Tensors.Shape.Create(stateShape), buffer);
+        }
+
+        return run.Responses.SendAsync(response, isFinal);
+    }
 
     private static void Answer(IRequestGroup requests, int position, int value)
     {
