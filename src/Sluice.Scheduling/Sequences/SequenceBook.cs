@@ -135,7 +135,15 @@ internal sealed class SequenceBook
             QueuedCount++;
         }
 
-        if (sequence.IsAborted || (!goesOn && (request.IsSequenceEnd || _isIterative)))
+        var isOver = !goesOn && (request.IsSequenceEnd || _isIterative);
+        if (isOver && !sequence.IsAborted && sequence.First is { IsSequenceStart: true })
+        {
+            // The id came again meanwhile: nothing of the request before is left to it.
+            sequence.Channel = null;
+            sequence.DropStates();
+            TryMakeReady(sequence, now);
+        }
+        else if (sequence.IsAborted || isOver)
         {
             // Only an iterative model's sequence may have requests behind its last.
             Abort(sequence, now, ref ended);

@@ -262,6 +262,30 @@ public sealed class IterativeSequenceTests
         await done;
     }
 
+    [Theory]
+    [InlineData(0)]
+    [InlineData(End)]
+    public async Task Execute_SameIdAgainWhileItRuns_GoesOnWithTheNextRequest(int flags)
+    {
+        var instance = new ManualRequestInstance();
+        await using var fixture = new SequenceFixture(Model(Iterative with { Controls = Controls().Controls }), instance: instance);
+        var first = fixture.Send("5", 1, Start);
+        var group = await instance.NextAsync();
+        var second = fixture.Send("5", 2, Start | flags);
+        group.End(requests => requests.Reschedule(0));
+        group = await instance.NextAsync();
+        Assert.Equal(first.Request, Assert.Single(group.Requests));
+        group.End(requests => Answer(requests, 0, 10));
+        await first.Done;
+        group = await instance.NextAsync();
+        Assert.Equal(second.Request, Assert.Single(group.Requests));
+        Assert.Equal(1, group.Int(0, "START"));
+        group.End(requests => Answer(requests, 0, 20));
+        await second.Done;
+        Assert.Equal((10, 20), (ValueOf(first.Request), ValueOf(second.Request)));
+        Assert.Equal(0, fixture.SequenceCount);
+    }
+
     private static async Task<(ManualStreamRun Run, Task Done)> SendAsync(
         SequenceFixture fixture, ManualStreamingInstance instance, int flags)
     {
