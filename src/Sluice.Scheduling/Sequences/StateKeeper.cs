@@ -29,7 +29,9 @@ internal static class StateKeeper
                     InferenceCode.Internal,
                     $"state output '{output.Name}' of model '{settings.Name}' is {batch.OutputType(index).WireName()}, its " +
                     $"configuration says {output.DataType.WireName()}");
-            var rows = new RowWalk(batch, index, buffer, in shape, requests.Length == 1);
+
+            // A batch of one is not taken whole: the next step's batch goes by the rows.
+            var rows = new RowWalk(batch, index, buffer, in shape, isWhole: settings.MaxBatchSize == 0 && requests.Length == 1);
             foreach (var request in requests)
             {
                 rows.Next(request, out var rowShape, out var offset, out var length);

@@ -141,6 +141,29 @@ public sealed class SequenceStateTests
     }
 
     [Theory]
+    [InlineData("[]", new long[0])]
+    [InlineData("[2,1]", new long[] { 2, 1 })]
+    public async Task Execute_BatchOfOneWithOtherRows_FailsTheStepAndKeepsTheStateBefore(string text, long[] shape)
+    {
+        await using var fixture = new SequenceFixture(Model(new SequenceSettings { States = [State("", 1)] }));
+        fixture.Accumulate();
+        Assert.Equal(5, await fixture.RunAsync("1", 5, Start));
+        var accumulate = fixture.Instance.Automatic;
+        fixture.Instance.Automatic = run => run.Finish(r =>
+        {
+            r.SetOutput(0, [1, 1], TestRequests.Bytes(1));
+            r.SetOutput(1, shape, TestRequests.Bytes(new int[shape.Aggregate(1L, (product, d) => product * d)]));
+        });
+        var (request, done) = fixture.Send("1", 1);
+        await done;
+        Assert.Equal(
+            (InferenceCode.Internal, $"output 'OUT_STATE' of model 'fake' has shape {text} for a batch of 1 rows"),
+            (request.Status, request.StatusMessage));
+        fixture.Instance.Automatic = accumulate;
+        Assert.Equal(8, await fixture.RunAsync("1", 3, End));
+    }
+
+    [Theory]
     [InlineData(true)]
     [InlineData(false)]
     public async Task Execute_StepOfACheapModel_AllocatesNothing(bool isOldest)
