@@ -20,6 +20,7 @@ internal sealed class EnsembleStepRun : IResponseSink
     private readonly Action _resume;
     private readonly EnsembleRoom? _room;
     private ValueTaskAwaiter _running;
+    private TaskCompletionSource? _innerEnd;
     private int _waitCount;
     private int _readerCount;
     private bool _hasReaders;
@@ -61,7 +62,12 @@ internal sealed class EnsembleStepRun : IResponseSink
     public void Reset() => _request.Reset();
 
     /// <summary>A response of the inner scope has been dealt with.</summary>
-    public void ReleaseRoom() => _room!.Release();
+    public void ReleaseRoom()
+    {
+        var innerEnd = _innerEnd;
+        _room!.Release();
+        innerEnd?.TrySetResult();
+    }
 
     void IResponseSink.Begin(InferRequest request)
     {
@@ -87,7 +93,17 @@ internal sealed class EnsembleStepRun : IResponseSink
             return;
         }
 
+        if (request.Settings?.Ensemble is null)
+        {
+            _scope.OpenInner(this, _number);
+            return;
+        }
+
+        // An ensemble lends what its steps hold and takes it back after the call, so the scope must have ended by then.
+        _innerEnd = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         _scope.OpenInner(this, _number);
+        await _innerEnd.Task.ConfigureAwait(false);
+        _innerEnd = null;
     }
 
     /// <summary>Puts what was mapped of the outputs that stand in a request where others find them.</summary>

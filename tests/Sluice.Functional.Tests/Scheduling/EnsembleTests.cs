@@ -93,6 +93,27 @@ public sealed class EnsembleTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Ensemble_OfADecoupledEnsemble_ItsTensorsStayUntilTheStepsBehindHaveReadThem()
+    {
+        // The copies queue behind each other, long after the inner ensemble could have made its next response.
+        Write(_server.Repository, "late", Identity("TYPE_INT32", "1", "parameters { key: \"execute_delay_ms\" value { string_value: \"10\" } }"));
+        await LoadAsync("inner", Repeating("{ model_name: \"repeat_int32\" @ output_map { key: \"OUT\" value: \"OUT\" } }"));
+        await LoadAsync("outer", Repeating(
+            "{ model_name: \"inner\" @ output_map { key: \"OUT\" value: \"each\" } }, " +
+            "{ model_name: \"late\" input_map { key: \"INPUT0\" value: \"each\" } output_map { key: \"OUTPUT0\" value: \"OUT\" } }"));
+        await LoadAsync("outermost", Repeating("{ model_name: \"outer\" @ output_map { key: \"OUT\" value: \"OUT\" } }"));
+        await using var stream = _server.Grpc.OpenInferStream();
+        foreach (var model in new[] { "outer", "outermost" })
+        {
+            int[] values = [.. Enumerable.Range(100, 12)];
+            await stream.WriteAsync(SampleRequests.Repeat(model, values, wantsEmptyFinal: true, model: model));
+            Assert.Equal([.. values.Select(value => $"{model}:{value}"), $"{model}:none!"], await SampleRequests.NextAsync(stream, 13));
+        }
+
+        stream.Complete();
+    }
+
+    [Fact]
     public async Task Ensemble_WithADecoupledStep_AnswersPerResponse()
     {
         Write(_server.Repository, "number", Identity("TYPE_INT32", "1", ""));
@@ -238,6 +259,13 @@ public sealed class EnsembleTests : IAsyncLifetime
             InferInput.Create<int>("B", [.. Enumerable.Range(0, 16 * rows).Select(i => 1000 - i)], rows, 16),
         ],
     };
+
+    /// <summary>An ensemble with the tensors of <c>repeat_int32</c>; <c>@</c> in the steps hands all its inputs on.</summary>
+    private static string Repeating(string steps) =>
+        "platform: \"ensemble\" model_transaction_policy { decoupled: true }\n" +
+        "input [ { name: \"IN\" data_type: TYPE_INT32 dims: -1 }, { name: \"DELAY\" data_type: TYPE_UINT32 dims: -1 }, { name: \"WAIT\" data_type: TYPE_UINT32 dims: 1 } ]\n" +
+        "output [ { name: \"OUT\" data_type: TYPE_INT32 dims: 1 } ]\n" +
+        $"ensemble_scheduling {{ step [ {steps.Replace("@", string.Join(' ', new[] { "IN", "DELAY", "WAIT" }.Select(name => $"input_map {{ key: \"{name}\" value: \"{name}\" }}")), StringComparison.Ordinal)} ] }}\n";
 
     private static string JsonInput(string name, int count) =>
         $"{{\"name\":\"{name}\",\"datatype\":\"INT32\",\"shape\":[1,{count}],\"data\":[{string.Join(',', Enumerable.Range(0, count))}]}}";
