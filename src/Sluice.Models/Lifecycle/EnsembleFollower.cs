@@ -32,31 +32,46 @@ internal sealed class EnsembleFollower(ModelTable table, EnsembleGraph graph, Mo
     }
 
     /// <summary>Brings ensembles that have a model as a step to what the model is now; no gate is held.</summary>
-    public async Task FollowAsync(string model, CancellationToken cancellationToken)
+    public Task FollowAsync(string model, CancellationToken cancellationToken) => FollowAsync(model, hasChanged: true, [], cancellationToken);
+
+    /// <param name="model">The model.</param>
+    /// <param name="hasChanged">False for an ensemble that is what it was and only answers otherwise: who keeps answers must learn it.</param>
+    /// <param name="passed">Ensembles that were passed by as they are.</param>
+    /// <param name="cancellationToken">The server is stopping.</param>
+    private async Task FollowAsync(string model, bool hasChanged, HashSet<string> passed, CancellationToken cancellationToken)
     {
         foreach (var name in graph.DependentsOf(model))
         {
-            var slot = table.GetOrAddSlot(name);
-            await slot.Gate.WaitAsync(cancellationToken).ConfigureAwait(false);
-            var before = slot.Snapshot.Latest;
-            try
-            {
-                if (graph.Find(name) is not { } ensemble)
-                    continue;
-                var fault = graph.FindMissing(name, ensemble.Config);
-                if (fault.Length == 0)
-                    fault = await updater.ApplyAsync(
-                        slot, ensemble.Folder, ensemble.Config, graph.Describe(ensemble.Config), cancellationToken).ConfigureAwait(false) ?? "";
-                if (fault.Length > 0)
-                    updater.Suspend(slot, fault);
-            }
-            finally
-            {
-                slot.Gate.Release();
-            }
-
-            if (slot.Snapshot.Latest != before)
-                await FollowAsync(name, cancellationToken).ConfigureAwait(false);
+            var isReplaced = await TryReplaceAsync(name, hasChanged, cancellationToken).ConfigureAwait(false);
+            if (isReplaced || passed.Add(name))
+                await FollowAsync(name, isReplaced, passed, cancellationToken).ConfigureAwait(false);
         }
+    }
+
+    /// <returns>True when another load serves now, or none any more.</returns>
+    private async Task<bool> TryReplaceAsync(string name, bool hasStepChanged, CancellationToken cancellationToken)
+    {
+        var slot = table.GetOrAddSlot(name);
+        await slot.Gate.WaitAsync(cancellationToken).ConfigureAwait(false);
+        var before = slot.Snapshot.Latest;
+        try
+        {
+            if (graph.Find(name) is not { } ensemble || (!hasStepChanged && !EnsembleGraph.IsCached(ensemble.Config)))
+                return false;
+            var fault = graph.FindMissing(name, ensemble.Config);
+
+            // One that was refused as a part of a circle stays what it was.
+            if (fault.Length == 0 && graph.FindCircle(name).Length == 0)
+                fault = await updater.ApplyAsync(
+                    slot, ensemble.Folder, ensemble.Config, graph.Describe(ensemble.Config), cancellationToken).ConfigureAwait(false) ?? "";
+            if (fault.Length > 0)
+                updater.Suspend(slot, fault);
+        }
+        finally
+        {
+            slot.Gate.Release();
+        }
+
+        return slot.Snapshot.Latest != before;
     }
 }

@@ -99,9 +99,29 @@ internal sealed class EnsembleGraph(ModelTable table)
     }
 
     /// <summary>Sums up what of its steps' models an ensemble depends on; another text means that it has to be checked anew.</summary>
+    /// <remarks>An ensemble with a response cache depends on what its steps' models answer, so on each load of one of them.</remarks>
     public string Describe(ModelConfig config) => config.EnsembleScheduling is { } ensemble
-        ? "|" + string.Join('|', ensemble.Step.Select(step => Find(step) is { } model ? Describe(model) : "-"))
+        ? "|" + string.Join('|', ensemble.Step.Select(step => Find(step)?.Servable.Settings is { } model ? Describe(model) : "-"))
+            + (IsCached(config) ? $"|{string.Join(' ', Loads(ensemble, []))}" : "")
         : "";
+
+    /// <summary>Its answers are kept, so that they must go when one of its steps answers otherwise.</summary>
+    public static bool IsCached(ModelConfig config) => config.ResponseCache?.Enable == true;
+
+    /// <summary>Lists the loads that the answers come from, through ensembles down to the models that compute; each one once.</summary>
+    private List<long> Loads(ModelEnsembling ensemble, List<long> found)
+    {
+        foreach (var step in ensemble.Step)
+        {
+            if (Find(step) is not { } model || found.Contains(model.Number))
+                continue;
+            found.Add(model.Number);
+            if (model.Config.EnsembleScheduling is { } nested)
+                Loads(nested, found);
+        }
+
+        return found;
+    }
 
     private static string Describe(ModelSettings model) =>
         $"{model.MaxBatchSize} {model.IsDecoupled} {string.Join(';', model.Inputs.Select(Describe))} -> {string.Join(';', model.Outputs.Select(Describe))}";
@@ -109,10 +129,10 @@ internal sealed class EnsembleGraph(ModelTable table)
     private static string Describe(TensorSettings tensor) =>
         $"{tensor.Name} {tensor.DataType} [{string.Join(',', tensor.Dims)}] {tensor.IsOptional} {tensor.IsShapeTensor} {tensor.Labels.Length}";
 
-    private ModelSettings? Find(ModelEnsembling.Types.Step step)
+    private LoadedModel? Find(ModelEnsembling.Types.Step step)
     {
         var snapshot = table.Find(step.ModelName);
-        return (step.ModelVersion < 1 ? snapshot?.Latest : snapshot?.Find(step.ModelVersion))?.Servable?.Settings;
+        return (step.ModelVersion < 1 ? snapshot?.Latest : snapshot?.Find(step.ModelVersion))?.Loaded;
     }
 
     private List<string>? Walk(string goal, List<string> path)

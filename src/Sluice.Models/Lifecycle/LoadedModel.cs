@@ -10,6 +10,8 @@ internal sealed class LoadedModel : IModelReference
     // Far enough below zero that no number of failed attempts at a time reaches it.
     private const int Dead = int.MinValue / 2;
 
+    private static long _count;
+
     private readonly TaskCompletionSource _drained = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private int _references = 1;
     private volatile ModelConfig _config;
@@ -25,6 +27,9 @@ internal sealed class LoadedModel : IModelReference
     }
 
     public IServable Servable { get; }
+
+    /// <summary>Tells this load from every other one of the process.</summary>
+    public long Number { get; } = Interlocked.Increment(ref _count);
 
     /// <summary>The completed configuration; another object after a change that needed no reload.</summary>
     public ModelConfig Config => _config;

@@ -124,6 +124,50 @@ public sealed class ResponseCacheTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task ReloadOfAStep_NeverAnswersWithTheOldStep()
+    {
+        const string Tensors = "input [ { name: \"INPUT0\" data_type: TYPE_INT32 dims: 1 }, { name: \"INPUT1\" data_type: TYPE_INT32 dims: 1 } ]\n" +
+            "output [ { name: \"OUTPUT0\" data_type: TYPE_INT32 dims: 1 }, { name: \"OUTPUT1\" data_type: TYPE_INT32 dims: 1 } ]\n";
+        const string Maps = "input_map { key: \"INPUT0\" value: \"INPUT0\" } input_map { key: \"INPUT1\" value: \"INPUT1\" } " +
+            "output_map { key: \"OUTPUT0\" value: \"OUTPUT0\" } output_map { key: \"OUTPUT1\" value: \"OUTPUT1\" }";
+        foreach (var (name, step, extra) in new[]
+            { ("near", "leaf", "response_cache { enable: true }"), ("between", "leaf", ""), ("far", "between", "response_cache { enable: true }") })
+            Write(_server.Repository, name, $"platform: \"ensemble\" {extra} {Tensors} ensemble_scheduling {{ step {{ model_name: \"{step}\" {Maps} }} }}");
+        Write(_server.Repository, "leaf", $"backend: \"identity\" {Tensors}");
+        await _server.Grpc.LoadModelAsync("near");
+        await _server.Grpc.LoadModelAsync("far");
+        Assert.Equal([3, 3, 3, 3], await AnswersAsync());
+        await CountAsync("near", hits: 1, misses: 1);
+        await CountAsync("far", hits: 1, misses: 1);
+
+        Write(_server.Repository, "leaf", $"backend: \"distributed_addsub\" {Tensors}");
+        await _server.Grpc.LoadModelAsync("leaf");
+        Assert.Equal([7, 7, 7, 7], await AnswersAsync());
+
+        // What is between keeps no answers and goes on.
+        await CountAsync("far", hits: 1, misses: 1);
+        Assert.Equal(2ul, Assert.Single(await _server.Grpc.GetModelStatisticsAsync("between")).InferenceCount);
+
+        async Task<List<int>> AnswersAsync()
+        {
+            var answers = new List<int>();
+            foreach (var model in new[] { "near", "near", "far", "far" })
+                answers.Add(await AnswerAsync(model));
+            return answers;
+        }
+
+        async Task<int> AnswerAsync(string model)
+        {
+            using var answer = await _server.Grpc.InferAsync(new InferRequestMessage
+            {
+                ModelName = model,
+                Inputs = [InferInput.Create<int>("INPUT0", [3], 1), InferInput.Create<int>("INPUT1", [4], 1)],
+            });
+            return answer.GetSpan<int>("OUTPUT0")[0];
+        }
+    }
+
+    [Fact]
     public async Task Full_DropsWhatWasNotUsedLongest_AndTakesNothingLargerThanItself()
     {
         var large = new float[SizeBytes / 4];
