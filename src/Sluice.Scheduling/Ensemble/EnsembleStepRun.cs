@@ -42,7 +42,8 @@ internal sealed class EnsembleStepRun : IResponseSink
     /// <summary>Gets ready; no step of the scope runs yet.</summary>
     public void Prepare()
     {
-        _waitCount = Count(_step.Producers);
+        // What does not come, because it was not sent, is waited for too: then the step never runs.
+        _waitCount = Count(_step.Producers) + (LacksFromOutside() ? 1 : 0);
         _readerCount = Count(_step.Consumers);
         _hasReaders = _readerCount > 0;
         StartsAtOnce = _waitCount == 0;
@@ -282,6 +283,20 @@ internal sealed class EnsembleStepRun : IResponseSink
     {
         if (Interlocked.Decrement(ref _readerCount) == 0 && !_step.IsKept)
             _request.Reset();
+    }
+
+    /// <summary>Something that this step cannot run without should be there before its scope begins, and is not.</summary>
+    private bool LacksFromOutside()
+    {
+        foreach (var port in _step.Inputs)
+        {
+            var producer = Run.Plan.Producers[port.Tensor];
+            var isFromOutside = producer == EnsemblePlan.Root || Run.Plan.Steps[producer].Scope != _step.Scope;
+            if (isFromOutside && !port.IsOptional && !_scope.Find(port.Tensor).IsSet)
+                return true;
+        }
+
+        return false;
     }
 
     /// <summary>A producer has ended without a tensor that this step cannot run without; then it never runs.</summary>

@@ -222,6 +222,32 @@ public sealed class EnsembleTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Ensemble_InputThatAStepNeedsIsNotSent_TheStepDoesNotStart()
+    {
+        Write(_server.Repository, "number", Identity("TYPE_INT32", "1", ""));
+        const string Tensors = "input [ { name: \"IN\" data_type: TYPE_INT32 dims: 1 }, { name: \"EXTRA\" data_type: TYPE_INT32 dims: 1 optional: true } ]\n" +
+            "output [ { name: \"OUT\" data_type: TYPE_INT32 dims: 1 }, { name: \"MORE\" data_type: TYPE_INT32 dims: 1 } ]\n";
+        const string More = "{ model_name: \"number\" input_map { key: \"INPUT0\" value: \"EXTRA\" } output_map { key: \"OUTPUT0\" value: \"MORE\" } }";
+        const string Effect = "{ model_name: \"number\" input_map { key: \"INPUT0\" value: \"EXTRA\" } output_map { key: \"OUTPUT0\" value: \"nothing\" } }";
+        const string First = "{ model_name: \"number\" input_map { key: \"INPUT0\" value: \"IN\" } output_map { key: \"OUTPUT0\" value: \"OUT\" } }";
+        await LoadAsync("partly", $"platform: \"ensemble\" {Tensors} ensemble_scheduling {{ step [ {First}, {More} ] }}");
+        var failure = await Assert.ThrowsAsync<SluiceException>(
+            () => _server.Grpc.InferAsync(new InferRequestMessage { ModelName = "partly", Inputs = [InferInput.Create<int>("IN", [7], 1)] }));
+        Assert.Equal(
+            (InferenceCode.InvalidArgument, "in ensemble 'partly', unexpected deadlock, at least one output is not set while no more ensemble steps can be made"),
+            (failure.Code, failure.Message));
+
+        // A step that nobody waits for is no reason to fail.
+        await LoadAsync("whole", $"platform: \"ensemble\" {Tensors.Replace(", { name: \"MORE\" data_type: TYPE_INT32 dims: 1 }", "", StringComparison.Ordinal)} ensemble_scheduling {{ step [ {First}, {Effect} ] }}");
+        using (var answer = await _server.Grpc.InferAsync(new InferRequestMessage { ModelName = "whole", Inputs = [InferInput.Create<int>("IN", [7], 1)] }))
+            Assert.Equal(7, answer.GetSpan<int>("OUT")[0]);
+        using (var both = await _server.Grpc.InferAsync(new InferRequestMessage { ModelName = "partly", Inputs = [InferInput.Create<int>("IN", [7], 1), InferInput.Create<int>("EXTRA", [8], 1)] }))
+            Assert.Equal((7, 8), (both.GetSpan<int>("OUT")[0], both.GetSpan<int>("MORE")[0]));
+        var step = Assert.Single(await _server.Grpc.GetModelStatisticsAsync("number"));
+        Assert.Equal((4ul, 0ul), (step.InferenceStats.Success.Count, step.InferenceStats.Fail.Count));
+    }
+
+    [Fact]
     public async Task Ensemble_Cancelled_EndsTheStepThatRuns()
     {
         await LoadAsync("long", Chain("TYPE_INT64", "1", "", ("slow", "STEPS", "DONE")));
