@@ -10,8 +10,9 @@ using static Sluice.Functional.Tests.Infrastructure.SampleRequests;
 namespace Sluice.Functional.Tests;
 
 /// <summary>Calls and streams that clients cancel, reset or leave in every state: nothing of them may stay.</summary>
-/// <remarks>20,000 of them; SLUICE_ABANDONED_CALLS asks for another number, such as 100,000.</remarks>
-[Collection(ServerGroup.Name)]
+/// <remarks>20,000 of them; SLUICE_ABANDONED_CALLS asks for another number, such as 100,000. It counts the sockets of the process, so nothing
+/// runs beside it.</remarks>
+[Collection(MeasuringGroup.Name)]
 public sealed class GrpcAbandonedCallTests(ServerFixture server)
 {
     private const int Workers = 16;
