@@ -114,8 +114,17 @@ internal sealed class EndpointParts : IAsyncDisposable
             await _updater.DisposeAsync().ConfigureAwait(false);
         if (_reconciler is not null)
             await _reconciler.DisposeAsync().ConfigureAwait(false);
-        if (Directory.Exists(_workFolder))
-            Directory.Delete(_workFolder, recursive: true);
+        for (var attempt = 0; attempt < 3 && Directory.Exists(_workFolder); attempt++)
+        {
+            try
+            {
+                Directory.Delete(_workFolder, recursive: true);
+            }
+            catch (DirectoryNotFoundException)
+            {
+                // A model that ends at this moment removes its own part.
+            }
+        }
     }
 
     private bool? IsReady(string key)
