@@ -224,7 +224,7 @@ run_http() {
 
 # Bytes that Sluice has allocated in managed objects so far; what its own scrape allocates is in there, some 60 kB.
 managed_bytes() {
-  if [[ $server_name == sluice ]]; then
+  if [[ $server_name == sluice || $server_name == before ]]; then
     curl -sf "http://127.0.0.1:$metrics_port/metrics" | sed -n 's/^sluice_managed_allocated_bytes_total //p'
   else
     echo 0
@@ -255,7 +255,7 @@ run_case() {
   [[ $client == bare ]] || allocated=$(($(managed_bytes) - allocated))
   # A second of warm-up comes before what is measured.
   awk -F '\t' -v server="$server_name" -v name="$name" -v bytes="$allocated" -v s=$((seconds + 1)) \
-    '{ printf "%s\t%s\t%s\t%s\n", server, name, $0, server == "sluice" ? bytes / ($2 * s) : "-" }' <<<"$figures" >>"$results"
+    '{ printf "%s\t%s\t%s\t%s\n", server, name, $0, server != "echo" && server != "bare" ? bytes / ($2 * s) : "-" }' <<<"$figures" >>"$results"
 }
 
 run_round() {

@@ -27,7 +27,7 @@ def main():
              "Sluice p50/p99 µs"]]
     has_before = any("before" in servers for servers in runs.values())
     if has_before:
-        rows[0][4:4] = ["before CPU µs", "now / before"]
+        rows[0][4:4] = ["before CPU µs", "now / before", "before bytes/request"]
     for case in runs:
         echo, sluice = median(case, "echo", 0), median(case, "sluice", 0)
         latencies = [f"{text(median(case, s, 2), 0)} / {text(median(case, s, 3), 0)}" for s in ("echo", "sluice")]
@@ -36,7 +36,7 @@ def main():
                      text(median(case, "sluice", 4), 0), *latencies])
         if has_before:
             before = median(case, "before", 0)
-            rows[-1][4:4] = [text(before), text(sluice / before if sluice and before else None, 2)]
+            rows[-1][4:4] = [text(before), text(sluice / before if sluice and before else None, 2), text(median(case, "before", 4), 0)]
 
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     rows.insert(1, ["-" * widths[0]] + ["-" * (width - 1) + ":" for width in widths[1:]])
