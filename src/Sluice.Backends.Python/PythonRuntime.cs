@@ -11,6 +11,8 @@ public sealed class PythonRuntime : IDisposable
 {
     private const int PageBytes = 4096;
 
+    private readonly CancellationTokenSource _stopping = new();
+
     /// <summary>Creates it; nothing is started.</summary>
     /// <param name="pool">Memory for tensors.</param>
     /// <param name="loggers">Where the processes' output goes.</param>
@@ -23,7 +25,7 @@ public sealed class PythonRuntime : IDisposable
         Time = time;
         Interpreters = new PythonInterpreters(interpreter, Logger);
         Watch = new WorkWatch(time);
-        Packages = new PackageFolders(time);
+        Packages = new PackageFolders(time, _stopping.Token);
     }
 
     /// <summary>The server; set once before any model is loaded.</summary>
@@ -44,11 +46,19 @@ public sealed class PythonRuntime : IDisposable
 
     internal PackageFolders Packages { get; }
 
+    /// <summary>Cancelled when the server stops: nothing is started any more.</summary>
+    internal CancellationToken Stopping => _stopping.Token;
+
+    /// <summary>Breaks off what is being installed and processes that are being started; their loads fail. Those that serve go on.</summary>
+    public void EndStarts() => _stopping.Cancel();
+
     /// <summary>After all models and endpoints.</summary>
     public void Dispose()
     {
+        _stopping.Cancel();
         Watch.Dispose();
         Packages.Dispose();
+        _stopping.Dispose();
     }
 
     internal void LogOutput(string owner, int processId, bool isError, string line)

@@ -38,6 +38,15 @@ def apply_limits(limits, libc):
         os.environ["HOME"] = user.pw_dir
         libc.prctl(DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0)
     libc.prctl(NO_NEW_PRIVILEGES, 1, 0, 0, 0)
+    restriction = limits.get("restrict")
+    if restriction:
+        from sluice_worker import restrict
+        try:
+            restrict.apply(libc, restriction["network"])
+        except OSError as error:
+            if restriction["required"]:
+                print("RESTRICT asks for a filter of system calls, which this system does not set: %s" % error, file=sys.stderr)
+                sys.exit(1)
 
 
 def main():

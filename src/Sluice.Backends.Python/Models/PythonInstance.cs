@@ -48,7 +48,7 @@ internal sealed class PythonInstance : IRequestInstance, IWorkerClient, IAnswerT
     /// <summary>Makes the process ready.</summary>
     public void Initialize(WorkerPlan plan)
     {
-        _host.InitializeAsync(plan, CancellationToken.None).GetAwaiter().GetResult();
+        _host.InitializeAsync(plan, _runtime.Stopping).GetAwaiter().GetResult();
     }
 
     /// <summary>Has the model say from time to time whether it is ready.</summary>

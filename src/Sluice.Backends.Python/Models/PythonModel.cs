@@ -33,7 +33,7 @@ internal sealed class PythonModel : IBackendModel
         var host = new WorkerHost(PlanOf(runtime, settings, settings.Name), proxy, runtime.Logger, runtime.Time);
         try
         {
-            var answer = host.LoadAsync(CancellationToken.None).GetAwaiter().GetResult();
+            var answer = host.LoadAsync(runtime.Stopping).GetAwaiter().GetResult();
             using var document = JsonDocument.Parse(answer);
             var root = document.RootElement;
             return new PythonModel(
@@ -96,7 +96,7 @@ internal sealed class PythonModel : IBackendModel
             });
 
         // Loads have threads that may block.
-        return runtime.Packages.AddAsync(plan, takesExtra: false, CancellationToken.None).GetAwaiter().GetResult();
+        return runtime.Packages.AddAsync(plan, takesExtra: false, runtime.Stopping).GetAwaiter().GetResult();
     }
 
     /// <summary>The model's file; an only file that pickle wrote needs no usual name.</summary>

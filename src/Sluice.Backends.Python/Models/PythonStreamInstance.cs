@@ -35,7 +35,7 @@ internal sealed class PythonStreamInstance : IStreamingInstance, IWorkerClient, 
     public bool IsHealthy => _host.Ready is not null && _readiness.IsReady;
 
     /// <summary>Makes the process ready.</summary>
-    public void Initialize(WorkerPlan plan) => _host.InitializeAsync(plan, CancellationToken.None).GetAwaiter().GetResult();
+    public void Initialize(WorkerPlan plan) => _host.InitializeAsync(plan, _runtime.Stopping).GetAwaiter().GetResult();
 
     /// <summary>Has the model say from time to time whether it is ready.</summary>
     public void FollowReadiness() => _readiness.Begin(() => _host.Ready);

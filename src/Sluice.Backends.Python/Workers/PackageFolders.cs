@@ -11,13 +11,12 @@ namespace Sluice.Backends.Python.Workers;
 /// Asked for are those of <c>CLEARML_EXTRA_PYTHON_PACKAGES</c>, for endpoints, and those of a requirements file (<c>REQUIREMENTS</c>). Packages
 /// of the interpreter stay in reach; those installed here win. <b>Threads.</b> Any.
 /// </remarks>
-internal sealed class PackageFolders(TimeProvider time) : IDisposable
+internal sealed class PackageFolders(TimeProvider time, CancellationToken stopping) : IDisposable
 {
     private const string ExtraVariable = "CLEARML_EXTRA_PYTHON_PACKAGES";
     private const string Requirements = "REQUIREMENTS";
     private static readonly TimeSpan Limit = TimeSpan.FromMinutes(20);
 
-    private readonly CancellationTokenSource _stopping = new();
     private readonly ConcurrentDictionary<string, Lazy<Task<string>>> _installed = new(StringComparer.Ordinal);
 
     /// <summary>Adds the folders of what a worker asks for to its import paths.</summary>
@@ -44,11 +43,9 @@ internal sealed class PackageFolders(TimeProvider time) : IDisposable
     /// <summary>Removes the folders; after all workers.</summary>
     public void Dispose()
     {
-        _stopping.Cancel();
         foreach (var folder in _installed.Values.Where(one => one is { IsValueCreated: true, Value.IsCompletedSuccessfully: true }))
             Directory.Delete(folder.Value.Result, recursive: true);
         _installed.Clear();
-        _stopping.Dispose();
     }
 
     private static WorkerPlan With(WorkerPlan plan, string folder)
@@ -91,7 +88,13 @@ internal sealed class PackageFolders(TimeProvider time) : IDisposable
         {
             if (folder.Length > 0)
                 Directory.Delete(folder, recursive: true);
-            throw error as InferenceException ?? Failed(interpreter, who, error.Message);
+            throw error switch
+            {
+                InferenceException known => known,
+                OperationCanceledException when stopping.IsCancellationRequested =>
+                    new InferenceException(InferenceCode.Unavailable, $"{who}; installing them was broken off", error),
+                _ => Failed(interpreter, who, error.Message),
+            };
         }
     }
 
@@ -103,7 +106,7 @@ internal sealed class PackageFolders(TimeProvider time) : IDisposable
             RedirectStandardError = true,
         };
         using var process = Process.Start(start)!;
-        using var limit = CancellationTokenSource.CreateLinkedTokenSource(_stopping.Token);
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(stopping);
         using var timer = new CancellationTokenSource(Limit, time);
         using var ending = timer.Token.UnsafeRegister(static source => ((CancellationTokenSource)source!).Cancel(), limit);
         try

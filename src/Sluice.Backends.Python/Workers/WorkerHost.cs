@@ -52,7 +52,14 @@ internal sealed class WorkerHost : IWorkerClient, IAsyncDisposable
     {
         var worker = WorkerConnection.Start(_plan, this);
         _starting = worker;
-        return await LoadAsync(worker, cancellationToken).ConfigureAwait(false);
+        try
+        {
+            return await LoadAsync(worker, cancellationToken).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException e)
+        {
+            throw await BreakOffAsync(worker, e).ConfigureAwait(false);
+        }
     }
 
     /// <summary>Makes the first process ready, starting one when there is none.</summary>
@@ -63,7 +70,15 @@ internal sealed class WorkerHost : IWorkerClient, IAsyncDisposable
         if (_starting is null)
             await LoadAsync(cancellationToken).ConfigureAwait(false);
         var worker = _starting!;
-        await InitializeAsync(worker, cancellationToken).ConfigureAwait(false);
+        try
+        {
+            await InitializeAsync(worker, cancellationToken).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException e)
+        {
+            throw await BreakOffAsync(worker, e).ConfigureAwait(false);
+        }
+
         SetReady(worker);
     }
 
@@ -161,6 +176,14 @@ internal sealed class WorkerHost : IWorkerClient, IAsyncDisposable
         _client.OnEnded(worker, reason);
         if (wasReady && !_stopping.IsCancellationRequested)
             PythonLog.WorkerEnded(_logger, _plan.Owner, _plan.Name, worker.ProcessId, reason);
+    }
+
+    /// <summary>Ends a process in the middle of its start, which would not listen.</summary>
+    private async Task<InferenceException> BreakOffAsync(WorkerConnection worker, OperationCanceledException error)
+    {
+        worker.Kill("its start was broken off");
+        await worker.Ended.ConfigureAwait(false);
+        return new InferenceException(InferenceCode.Unavailable, $"the start of '{_plan.Name}' was broken off", error);
     }
 
     private InferenceException Unhealthy() => new(

@@ -90,10 +90,22 @@ internal static partial class WorkerPlans
             limits["memory_bytes"] = memory;
         if (value("USER") is { Length: > 0 } user)
             limits["user"] = user;
+        if (Restriction(owner, value) is { } restriction)
+            limits["restrict"] = restriction;
         if (Split(value("CPUS"), ',') is { Length: > 0 } cpus)
             limits["cpus"] = new JsonArray([.. cpus.Select(cpu => (JsonNode)Index(owner, cpu))]);
         return limits;
     }
+
+    /// <summary>What the process may not ask of the kernel; where it has no filters, only a restriction that was asked for fails the load.</summary>
+    private static JsonObject? Restriction(string owner, Func<string, string?> value) => value("RESTRICT") switch
+    {
+        null or "" => new JsonObject { ["network"] = true, ["required"] = false },
+        "system" => new JsonObject { ["network"] = true, ["required"] = true },
+        "network" => new JsonObject { ["network"] = false, ["required"] = true },
+        "off" => null,
+        var other => throw InferenceException.Invalid($"RESTRICT of '{owner}' must be off, system or network, not '{other}'"),
+    };
 
     private static int Index(string owner, string cpu) =>
         int.TryParse(cpu, NumberStyles.None, CultureInfo.InvariantCulture, out var index)

@@ -240,6 +240,9 @@ public sealed class ServerHost : IAsyncDisposable
 
     private async Task<bool> DrainAsync(CancellationToken limit)
     {
+        // A call that loads a model would be waited for, and may take minutes.
+        _python.Runtime.EndStarts();
+
         // Both ports drain at once: neither may eat the other's time.
         await Task.WhenAll(
             _rpc?.StopAsync(limit) ?? Task.CompletedTask,
@@ -280,6 +283,14 @@ public sealed class ServerHost : IAsyncDisposable
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
+        // A start that failed leaves models, and perhaps loads, that the engines must outlive.
+        if (!_state.IsStopping)
+        {
+            _state.MarkStopping();
+            using var limit = new CancellationTokenSource(_options.ExitTimeout, _time);
+            await DrainAsync(limit.Token).ConfigureAwait(false);
+        }
+
         if (_rpc is not null)
             await _rpc.DisposeAsync().ConfigureAwait(false);
         if (_rest is not null)

@@ -1,7 +1,13 @@
 using System.Formats.Tar;
 using System.IO.Compression;
+using System.Net;
+using System.Net.Sockets;
+using System.Text.Json;
+using Microsoft.Extensions.Logging.Abstractions;
 using Sluice.Functional.Tests.Infrastructure;
+using Sluice.Models;
 using Sluice.Server;
+using Sluice.Server.Composition;
 
 namespace Sluice.Functional.Tests.Python;
 
@@ -103,6 +109,127 @@ public sealed class PythonLoadTests(PythonFixture fixture)
         Assert.Contains("absent-1.0-py3-none-any.whl", failing.Log, StringComparison.Ordinal);
     }
 
+    /// <summary>What a worker may ask of the kernel: the same calls under each restriction.</summary>
+    [Theory]
+    [InlineData("", "refused refused allowed allowed")]
+    [InlineData("system", "refused refused allowed allowed")]
+    [InlineData("network", "refused refused refused allowed")]
+    [InlineData("off", "allowed allowed allowed allowed")]
+    public async Task Restriction_RefusesSystemCallsThatNoModelNeeds(string restriction, string expected)
+    {
+        const string Code = """
+            import ctypes, os, socket, subprocess, sys
+            import numpy as np
+            import triton_python_backend_utils as pb
+
+            libc = ctypes.CDLL(None, use_errno=True)
+
+            def look_into_another():
+                buffer = ctypes.create_string_buffer(8)
+                vector = (ctypes.c_size_t * 2)(ctypes.addressof(buffer), 8)
+                if libc.process_vm_readv(os.getpid(), vector, 1, vector, 1, 0) != 8:
+                    raise OSError(ctypes.get_errno(), "")
+
+            def new_namespace():
+                # Of names of the host only, which needs privileges: invalid flags tell a call that was let through.
+                if libc.unshare(0x1) != 0 and ctypes.get_errno() == 1:
+                    raise OSError(1, "")
+
+            def attempt(call):
+                try:
+                    call()
+                    return "allowed"
+                except PermissionError:
+                    return "refused"
+
+            class TritonPythonModel:
+                def execute(self, requests):
+                    seen = " ".join(attempt(call) for call in (
+                        look_into_another, new_namespace, lambda: socket.socket().close(),
+                        lambda: subprocess.run([sys.executable, "-c", "import threading; threading.Thread(target=print).start()"], check=True)))
+                    return [pb.InferenceResponse([pb.Tensor("Y", np.array([seen], dtype=object))]) for _ in requests]
+            """;
+        await using var server = await StartAsync(
+            Code, Config + (restriction.Length > 0 ? $$"""parameters { key: "RESTRICT" value { string_value: "{{restriction}}" } }""" : ""));
+        using var http = server.CreateHttp();
+        var (_, body) = await PythonRequests.PostAsync(
+            http, "own", """{"inputs":[{"name":"X","datatype":"FP32","shape":[1],"data":[1]}]}""");
+        Assert.Contains($"\"{expected}\"", body.GetRawText(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Restriction_OfAnUnknownName_IsAnErrorOfTheModel()
+    {
+        await using var server = await StartAsync(Answering, Config + """parameters { key: "RESTRICT" value { string_value: "all" } }""");
+        Assert.Contains("RESTRICT of 'own' must be off, system or network, not 'all'", server.Log, StringComparison.Ordinal);
+    }
+
+    /// <summary>A load that may take its ten or twenty minutes does not hold up the end of the server.</summary>
+    [Theory]
+    [InlineData("import")]
+    [InlineData("initialize")]
+    [InlineData("pip")]
+    public async Task Stop_BreaksOffAStartUnderWay(string step)
+    {
+        using var index = new TcpListener(IPAddress.Loopback, 0);
+        index.Start();
+        var folder = Directory.CreateTempSubdirectory("sluice-slow-").FullName;
+        var begun = Path.Combine(folder, "begun");
+        var waiting = $"open({JsonSerializer.Serialize(begun)}, 'w').close(); import time; time.sleep(600)";
+        var code = step switch
+        {
+            "import" => waiting,
+            "initialize" => $"class TritonPythonModel:\n    def initialize(self, args):\n        {waiting}\n    def execute(self, requests):\n        pass",
+            _ => Answering,
+        };
+        await using var server = await OperatedServer.StartAsync((options, _) => options with { ModelControlMode = ModelControlMode.Explicit });
+        var model = Directory.CreateDirectory(Path.Combine(server.Folder, "models", "own", "1")).Parent!.FullName;
+        await File.WriteAllTextAsync(Path.Combine(model, "1", "model.py"), code);
+        await File.WriteAllTextAsync(Path.Combine(model, "requirements.txt"), $"http://{index.LocalEndpoint}/packaged-1.0-py3-none-any.whl\n");
+        await File.WriteAllTextAsync(Path.Combine(model, "config.pbtxt"), Config +
+            (step == "pip" ? """parameters { key: "REQUIREMENTS" value { string_value: "$$TRITON_MODEL_DIRECTORY/requirements.txt" } }""" : ""));
+        using var watcher = new FileSystemWatcher(folder);
+        var isBegun = new TaskCompletionSource();
+        watcher.Created += (_, _) => isBegun.TrySetResult();
+        watcher.EnableRaisingEvents = true;
+        using var http = server.CreateHttp();
+        var loading = http.PostAsync("v2/repository/models/own/load", null);
+        if (step == "pip")
+            (await index.AcceptTcpClientAsync()).Dispose();
+        else
+            await isBegun.Task.WaitAsync(TimeSpan.FromSeconds(60));
+        Assert.True(await server.Host.StopAsync(), server.Log);
+        await ((Task)loading).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        Directory.Delete(folder, recursive: true);
+    }
+
+    [Fact]
+    public async Task FailedStart_LetsModelsThatWereLoadedEnd()
+    {
+        var folder = Directory.CreateTempSubdirectory("sluice-failed-").FullName;
+        var ended = Path.Combine(folder, "ended");
+        var repository = Path.Combine(folder, "models");
+        foreach (var (name, code) in new[]
+        {
+            ("good", $"class TritonPythonModel:\n    def execute(self, requests):\n        pass\n    def finalize(self):\n        open({JsonSerializer.Serialize(ended)}, 'w').close()\n"),
+            ("bad", "raise RuntimeError('at the import')"),
+        })
+        {
+            await File.WriteAllTextAsync(Path.Combine(Directory.CreateDirectory(Path.Combine(repository, name, "1")).FullName, "model.py"), code);
+            await File.WriteAllTextAsync(Path.Combine(repository, name, "config.pbtxt"), Config);
+        }
+
+        var loopback = new IPEndPoint(IPAddress.Loopback, 0);
+        var options = new ServerOptions
+        {
+            ModelRepositories = [repository], Grpc = loopback, Http = loopback, Metrics = loopback, WarmUp = false, ExitOnError = true,
+        };
+        await using (var host = new ServerHost(options, NullLoggerFactory.Instance, TimeProvider.System))
+            Assert.False(await host.StartAsync(CancellationToken.None));
+        Assert.True(File.Exists(ended));
+        Directory.Delete(folder, recursive: true);
+    }
+
     [Fact]
     public async Task Endpoint_GetsExtraPackages_RunsAsAnotherUser_InSeveralProcesses()
     {
@@ -121,7 +248,7 @@ public sealed class PythonLoadTests(PythonFixture fixture)
                 """, null, ("python.workers", "2"), ("python.user", "nobody"));
             var replies = await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => endpoint.CallAsync("own", "{}")));
             Assert.All(replies, reply => Assert.True(reply.Outcome == Inference.EndpointOutcome.Ok, reply.Detail));
-            var answers = replies.Select(reply => System.Text.Json.JsonElement.Parse(reply.Content.Span)).ToList();
+            var answers = replies.Select(reply => JsonElement.Parse(reply.Content.Span)).ToList();
             Assert.All(answers, answer => Assert.Equal("extra", answer.GetProperty("name").GetString()));
             Assert.All(answers, answer => Assert.Equal(NobodysId(), answer.GetProperty("user").GetInt32()));
             Assert.Equal(2, answers.Select(answer => answer.GetProperty("process").GetInt32()).Distinct().Count());
