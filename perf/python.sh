@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Measures Python models: a model that does nothing, over gRPC, at 1 and 64 in flight and with 16 MiB; and a scikit-learn model over
-# HTTP beside a plain FastAPI and uvicorn server of the same model. Server on one core, client on another, in turns.
+# Measures Python models: a model that does nothing, over gRPC, at 1 and 64 in flight and with 16 MiB, and its
+# load, which is the start of its process; and a scikit-learn model over HTTP beside a plain FastAPI and uvicorn server of the
+# same model. Server on one core, client on another, in turns.
 #
 #   perf/python.sh [--seconds 5]
 #
@@ -79,6 +80,15 @@ http_case() { # http_case NAME PORT PATH: with h2load over HTTP/1.1, 16 connecti
     die "$1: $report"
 }
 
+# The time from the call to the model's readiness, the middle of nine.
+load_case() {
+  local i
+  for ((i = 0; i < 9; i++)); do
+    curl -sf -X POST "http://127.0.0.1:$http_port/v2/repository/models/noop/unload"
+    curl -sf -w '%{time_total}\n' -X POST "http://127.0.0.1:$http_port/v2/repository/models/noop/load"
+  done | sort -n | awk '{ seconds[NR] = $1 } END { printf "%-28s %9.0f ms\n", "no-op, load", seconds[5] * 1000 }'
+}
+
 need_command taskset "It is in Debian's package util-linux."
 "$root/scripts/install-test.sh" --models
 install_packages python3-fastapi python3-uvicorn
@@ -90,12 +100,13 @@ rm -rf "$models"
 
 read -r http_port grpc_port metrics_port other_port < <(free_ports 4)
 taskset -c "$server_cpu" "$root/sluice" serve --model-repository "$models" --http-port "$http_port" --grpc-port "$grpc_port" \
-  --metrics-port "$metrics_port" --control-plane false >"$work/python.log" 2>&1 &
+  --metrics-port "$metrics_port" --control-plane false --model-control-mode explicit --load-model '*' >"$work/python.log" 2>&1 &
 server=$!
 wait_for "$http_port" /v2/health/ready
 grpc_case 'no-op, 1 in flight' 1 1,16
 grpc_case 'no-op, 64 in flight' 64 1,16
 grpc_case 'no-op, 16 MiB' 1 1,4194304
+load_case
 http_case 'scikit-learn, Sluice' "$http_port" /v2/models/digits/infer
 stop_server
 (cd "$models/digits/1" && exec taskset -c "$server_cpu" "$debian_python" -m uvicorn --log-level warning --port "$other_port" \
