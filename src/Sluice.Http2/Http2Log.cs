@@ -17,6 +17,12 @@ internal static partial class Http2Log
     [LoggerMessage(2003, LogLevel.Error, "a connection ends because of a fault of ours")]
     public static partial void ConnectionFault(ILogger logger, Exception error);
 
+    [LoggerMessage(2005, LogLevel.Debug, "a TLS handshake failed: {Reason}")]
+    public static partial void HandshakeFailed(ILogger logger, string reason);
+
+    [LoggerMessage(2006, LogLevel.Information, "gRPC listens on {Address} (own HTTP/2, {Sockets})")]
+    public static partial void ListeningOnSockets(ILogger logger, string address, string sockets);
+
     [LoggerMessage(2004, LogLevel.Error, "accepting connections fails with errno {Errno}; it is tried again")]
     public static partial void AcceptFailed(ILogger logger, int errno);
 }

@@ -1,14 +1,17 @@
 using System.Net;
+using System.Net.Security;
 using System.Net.Sockets;
 using Microsoft.Extensions.Logging;
+using Sluice.Http2.Connection;
 using Sluice.Http2.Epoll;
+using Sluice.Http2.Sockets;
 using Sluice.Rpc.Dispatch;
 using Sluice.Rpc.Transport;
 using Sluice.Tensors;
 
 namespace Sluice.Http2;
 
-/// <summary>Serves gRPC over an HTTP/2 engine of our own on event loops; Linux only.</summary>
+/// <summary>Serves gRPC over an HTTP/2 engine of our own: on event loops, or on managed sockets for TLS and where there is no epoll.</summary>
 /// <remarks>
 /// The first loop accepts and gives each connection to the loop with the fewest. (The kernel's spreading by SO_REUSEPORT would
 /// put four connections on one of two loops one time in eight.)
@@ -19,24 +22,27 @@ public sealed class Http2RpcServer : IRpcServer
     private readonly RpcDispatcher _dispatcher;
     private readonly ILogger _logger;
     private readonly TensorBufferPool _memory;
-    private readonly EpollLoop[] _loops;
+    private readonly EpollLoop[] _loops = [];
+    private readonly SocketAcceptor? _acceptor;
     private Socket? _listener;
 
     /// <summary>Creates a server; nothing listens yet.</summary>
+    /// <exception cref="IOException">A certificate cannot be read.</exception>
     public Http2RpcServer(Http2ServerOptions options, RpcDispatcher dispatcher, ILoggerFactory loggers, TimeProvider time)
     {
-        if (options.Tls is not null)
-            throw new IOException("the native gRPC transport has no TLS; --grpc-transport=kestrel has");
         _options = options;
         _dispatcher = dispatcher;
         _logger = loggers.CreateLogger<Http2RpcServer>();
         _memory = new TensorBufferPool(new TensorBufferPoolOptions { MaxBytes = options.MemoryBytes }, time);
-        var parts = new EpollLoop.LoopParts(dispatcher, options, _memory, Counters, Connections, time, _logger);
-        _loops = [.. Enumerable.Range(0, options.LoopCount).Select(number => new EpollLoop(parts, number))];
+        var parts = new ConnectionParts(dispatcher, options, _memory, Counters, Connections, time, _logger);
+        var certificates = options.Tls is { } tls
+            ? new TlsCertificates(tls, SslApplicationProtocol.Http2, time, loggers.CreateLogger<TlsCertificates>())
+            : null;
+        if (options.UsesSockets || certificates is not null)
+            _acceptor = new SocketAcceptor(parts, certificates);
+        else
+            _loops = [.. Enumerable.Range(0, options.LoopCount).Select(number => new EpollLoop(parts, number))];
     }
-
-    /// <summary>The engine can run here.</summary>
-    public static bool IsSupported => OperatingSystem.IsLinux();
 
     /// <inheritdoc/>
     public ConnectionCounter Connections { get; } = new();
@@ -58,6 +64,13 @@ public sealed class Http2RpcServer : IRpcServer
     {
         _listener = Listen();
         Addresses = [AddressOf(_listener.LocalEndPoint!)];
+        if (_acceptor is not null)
+        {
+            _acceptor.Start(_listener);
+            Http2Log.ListeningOnSockets(_logger, Addresses[0].ToString(), _options.Tls is null ? "managed sockets" : "TLS");
+            return Task.CompletedTask;
+        }
+
         var descriptor = (int)_listener.SafeHandle.DangerousGetHandle();
         _loops[0].Listen(descriptor, _options.EndPoint is IPEndPoint, Assign);
         foreach (var loop in _loops)
@@ -76,6 +89,8 @@ public sealed class Http2RpcServer : IRpcServer
             loop.BeginDrain();
         try
         {
+            if (_acceptor is not null)
+                await _acceptor.StopAsync(cancellationToken).ConfigureAwait(false);
             await Task.WhenAll(_loops.Select(loop => loop.Drained)).WaitAsync(cancellationToken).ConfigureAwait(false);
         }
         catch (OperationCanceledException)
@@ -87,13 +102,14 @@ public sealed class Http2RpcServer : IRpcServer
     }
 
     /// <inheritdoc/>
-    public ValueTask DisposeAsync()
+    public async ValueTask DisposeAsync()
     {
+        if (_acceptor is not null)
+            await _acceptor.DisposeAsync().ConfigureAwait(false);
         Close();
         foreach (var loop in _loops)
             loop.Dispose();
         _memory.Dispose();
-        return ValueTask.CompletedTask;
     }
 
     private void Close()
@@ -123,7 +139,8 @@ public sealed class Http2RpcServer : IRpcServer
         {
             var listener = ListenSockets.CreateBound(_options.EndPoint, _options.ReusesPort);
             listener.Listen(_options.Backlog);
-            listener.Blocking = false;
+            if (_acceptor is null)
+                listener.Blocking = false;
             return listener;
         }
         catch (SocketException error)
@@ -132,6 +149,6 @@ public sealed class Http2RpcServer : IRpcServer
         }
     }
 
-    private static Uri AddressOf(EndPoint endPoint) =>
-        endPoint is IPEndPoint ip ? new Uri($"http://{ip}") : new Uri($"unix://{endPoint}");
+    private Uri AddressOf(EndPoint endPoint) =>
+        endPoint is IPEndPoint ip ? new Uri($"{(_options.Tls is null ? "http" : "https")}://{ip}") : new Uri($"unix://{endPoint}");
 }

@@ -2,10 +2,13 @@ using Sluice.Rpc.Transport;
 
 namespace Sluice.Http2;
 
-/// <summary>Where the transport listens and with how many loops; it has no TLS.</summary>
+/// <summary>Where the transport listens and on what.</summary>
 public sealed record Http2ServerOptions : ConnectionOptions
 {
-    /// <summary>Loops, each a thread. Default one for each core.</summary>
+    /// <summary>Managed sockets and the thread pool instead of event loops; always so with TLS, and where there is no epoll.</summary>
+    public bool UsesSockets { get; init; } = !OperatingSystem.IsLinux();
+
+    /// <summary>Event loops, each a thread. Default one for each core.</summary>
     public int LoopCount { get; init; } = Environment.ProcessorCount;
 
     /// <summary>Connections that may wait to be accepted. Default 4,096.</summary>

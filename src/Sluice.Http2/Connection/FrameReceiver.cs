@@ -34,6 +34,10 @@ internal sealed class FrameReceiver(Http2Connection connection, FrameHandler han
 
     private int _landing;
 
+    // Bytes are being received into the segment outside of the turn.
+    private bool _isReceiving;
+    private bool _isDropped;
+
     /// <summary>The preface and the first SETTINGS have come.</summary>
     public bool IsOpen => _hasSettings;
 
@@ -41,7 +45,8 @@ internal sealed class FrameReceiver(Http2Connection connection, FrameHandler han
     public bool IsInHeaderBlock => _block.StreamId != 0;
 
     /// <summary>Says where the next bytes go.</summary>
-    /// <param name="canLand">The bytes are received before anything else happens to the connection.</param>
+    /// <param name="canLand">The bytes are received before anything else happens to the connection; else the memory is kept until
+    /// <see cref="Received"/>, also of none.</param>
     /// <param name="landing">Memory of a waiting reader for the rest of its DATA frame; may be empty. It is filled first.</param>
     /// <param name="buffer">What follows; never empty.</param>
     public void GetTargets(bool canLand, out Memory<byte> landing, out Memory<byte> buffer)
@@ -55,12 +60,20 @@ internal sealed class FrameReceiver(Http2Connection connection, FrameHandler han
         }
 
         _landing = landing.Length;
+        _isReceiving = !canLand;
         buffer = _segment!.Memory[_segment.Filled..];
     }
 
     /// <summary>Takes bytes that were received into the targets.</summary>
     public void Received(int count)
     {
+        _isReceiving = false;
+        if (_isDropped)
+        {
+            Drop();
+            return;
+        }
+
         var landed = Math.Min(count, _landing);
         _landing = 0;
         if (landed > 0)
@@ -80,14 +93,16 @@ internal sealed class FrameReceiver(Http2Connection connection, FrameHandler han
     /// <summary>Gives the receive memory back when nothing half-received lies in it.</summary>
     public void Relax()
     {
-        if (_segment is not null && _parsed == _segment.Filled)
+        if (_segment is not null && _parsed == _segment.Filled && !_isReceiving)
             ReleaseSegment();
     }
 
     /// <summary>Gives the receive memory back; nothing will be received any more.</summary>
     public void Drop()
     {
-        ReleaseSegment();
+        _isDropped = true;
+        if (!_isReceiving)
+            ReleaseSegment();
         _dataStream = null;
         _isInData = false;
     }

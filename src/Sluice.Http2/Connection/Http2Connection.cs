@@ -67,7 +67,7 @@ internal sealed class Http2Connection
     /// <summary>The connection takes no more bytes; once <see cref="Output"/> is sent it is to be closed.</summary>
     public bool IsFinished { get; private set; }
 
-    /// <summary>Says where the next bytes are to be received; see <see cref="FrameReceiver.GetTargets"/>.</summary>
+    /// <summary>Says where the next bytes are to be received, until <see cref="Received"/>; see <see cref="FrameReceiver.GetTargets"/>.</summary>
     /// <returns>False when there is no memory; the connection has ended then.</returns>
     public bool TryGetTargets(bool canLand, out Memory<byte> landing, out Memory<byte> buffer)
     {
@@ -170,6 +170,8 @@ internal sealed class Http2Connection
     public void Lost()
     {
         _isLost = IsFinished = true;
+        if (_owner.TryPostponeLoss())
+            return;
         Output.Clear();
         AbortAll();
         _sender.Clear();

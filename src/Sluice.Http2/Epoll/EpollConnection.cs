@@ -11,8 +11,7 @@ internal sealed class EpollConnection : IConnectionOwner
 
     private readonly EpollLoop _loop;
     private readonly Http2Connection _connection;
-    private readonly long _drainsAt;
-    private readonly long _endsAt;
+    private readonly ConnectionAge _age;
     private int _isPosted;
     private bool _isDirty;
     private bool _waitsForRoom;
@@ -24,11 +23,8 @@ internal sealed class EpollConnection : IConnectionOwner
         _loop = loop;
         Descriptor = descriptor;
         Token = token;
-        var parts = loop.Parts;
-        _drainsAt = EndOf(parts.Options.MaxAge, Environment.TickCount64, spread: 0.1);
-        _endsAt = EndOf(parts.Options.MaxAgeGrace, _drainsAt, spread: 0);
-        _connection = new Http2Connection(
-            this, parts.Dispatcher, parts.Options.Limits, parts.Memory, parts.Counters, parts.Time, parts.Logger);
+        _age = new ConnectionAge(loop.Parts.Options);
+        _connection = loop.Parts.Create(this);
     }
 
     /// <summary>The socket.</summary>
@@ -58,6 +54,10 @@ internal sealed class EpollConnection : IConnectionOwner
             _loop.Post(this);
         }
     }
+
+    /// <inheritdoc/>
+    /// <remarks>Reads and writes end within the turn.</remarks>
+    public bool TryPostponeLoss() => false;
 
     /// <summary>The loop has taken the connection from its list.</summary>
     public void Unpost() => Volatile.Write(ref _isPosted, 0);
@@ -99,9 +99,9 @@ internal sealed class EpollConnection : IConnectionOwner
     {
         _connection.Tick();
         var now = Environment.TickCount64;
-        if (now >= _drainsAt)
+        if (_age.IsOver(now))
             _connection.Drain();
-        if (now >= _closesAt || now >= _endsAt)
+        if (now >= _closesAt || _age.IsGraceOver(now))
             Abort();
         else
             RequestTurn();
@@ -180,11 +180,6 @@ internal sealed class EpollConnection : IConnectionOwner
         _loop.Watch(this, forRoom: true);
         return false;
     }
-
-    /// <summary>When a time is over, milliseconds; never when there is none. Spread so that not all clients return at once.</summary>
-    private static long EndOf(TimeSpan? time, long from, double spread) => time is { } limit && from != long.MaxValue
-        ? from + (long)(limit.TotalMilliseconds * (1 + (((2 * Random.Shared.NextDouble()) - 1) * spread)))
-        : long.MaxValue;
 
     private static bool IsForLater() => Marshal.GetLastPInvokeError() is LibC.TryAgain or LibC.InterruptedCall;
 }

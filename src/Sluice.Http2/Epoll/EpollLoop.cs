@@ -1,9 +1,7 @@
 using System.Runtime.InteropServices;
 using Microsoft.Extensions.Logging;
+using Sluice.Http2.Connection;
 using Sluice.Inference;
-using Sluice.Rpc.Dispatch;
-using Sluice.Rpc.Transport;
-using Sluice.Tensors;
 
 namespace Sluice.Http2.Epoll;
 
@@ -25,7 +23,7 @@ internal sealed class EpollLoop : IDisposable
     [ThreadStatic]
     private static EpollLoop? _current;
 
-    private readonly LoopParts _parts;
+    private readonly ConnectionParts _parts;
     private readonly ILogger _logger;
     private readonly int _epoll = LibC.CreateEpoll();
     private readonly int _wakeUp = LibC.CreateWakeUp();
@@ -47,7 +45,7 @@ internal sealed class EpollLoop : IDisposable
     private volatile bool _isDraining;
     private volatile bool _isStopped;
 
-    public EpollLoop(LoopParts parts, int number)
+    public EpollLoop(ConnectionParts parts, int number)
     {
         _parts = parts;
         _logger = parts.Logger;
@@ -67,7 +65,7 @@ internal sealed class EpollLoop : IDisposable
     public bool IsCurrent => _current == this;
 
     /// <summary>What connections are made of.</summary>
-    public LoopParts Parts => _parts;
+    public ConnectionParts Parts => _parts;
 
     /// <summary>Begins to run.</summary>
     public void Start() => _thread.Start();
@@ -307,9 +305,4 @@ internal sealed class EpollLoop : IDisposable
         foreach (var connection in _connections.Values.ToArray())
             connection.Drain();
     }
-
-    /// <summary>What connections are made of.</summary>
-    internal sealed record LoopParts(
-        RpcDispatcher Dispatcher, Http2ServerOptions Options, TensorBufferPool Memory, Http2Counters Counters,
-        ConnectionCounter Connections, TimeProvider Time, ILogger Logger);
 }

@@ -22,6 +22,7 @@ internal static class RpcParts
         {
             EndPoint = endPoint,
             LoopCount = options.GrpcLoopCount,
+            UsesSockets = UsesSockets(options),
             Tls = options.GrpcPort.Tls,
             ReusesPort = options.GrpcPort.ReusesPort,
             MaxAge = options.GrpcPort.MaxAge,
@@ -45,13 +46,14 @@ internal static class RpcParts
         var loopback = new IPEndPoint(IPAddress.Loopback, 0);
         return IsNative(options)
             ? new Http2RpcServer(
-                new Http2ServerOptions { EndPoint = loopback, LoopCount = 1 }, dispatcher, NullLoggerFactory.Instance, time)
+                new Http2ServerOptions { EndPoint = loopback, LoopCount = 1, UsesSockets = UsesSockets(options) }, dispatcher, NullLoggerFactory.Instance, time)
             : new KestrelRpcServer(new RpcListenOptions { EndPoint = loopback }, dispatcher, NullLoggerFactory.Instance);
     }
 
-    private static bool IsNative(ServerOptions options) =>
-        options.GrpcTransport == GrpcTransport.Native ||
-        (options.GrpcTransport == GrpcTransport.Auto && Http2RpcServer.IsSupported && options.GrpcPort.Tls is null);
+    private static bool IsNative(ServerOptions options) => options.GrpcTransport != GrpcTransport.Kestrel;
+
+    private static bool UsesSockets(ServerOptions options) =>
+        options.GrpcTransport == GrpcTransport.Sockets || !OperatingSystem.IsLinux();
 
     private static RpcListenOptions CreateKestrel(ServerOptions options, EndPoint endPoint) => new()
     {

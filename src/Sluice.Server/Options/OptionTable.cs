@@ -50,7 +50,7 @@ public static class OptionTable
         new("allow-grpc", "Serve gRPC. Default true.", (o, v) => o with { Grpc = Bool(v) ? o.Grpc ?? new IPEndPoint(IPAddress.Any, 8001) : null }, true),
         new("grpc-address", "Address of the gRPC port, or unix:PATH. Default 0.0.0.0.", (o, v) => o with { Grpc = At(o.Grpc, v) }),
         new("grpc-port", "gRPC port. Default 8001; 0 picks a free one.", (o, v) => o with { Grpc = At(o.Grpc, Port(v)) }),
-        new("grpc-transport", "auto, native (our HTTP/2 engine, Linux) or kestrel. Default auto: native where it runs, kestrel for TLS.", (o, v) => o with { GrpcTransport = Choice<GrpcTransport>(v) }),
+        new("grpc-transport", "auto, native (our HTTP/2 engine: event loops on Linux, managed sockets with TLS and elsewhere), sockets (the engine on managed sockets) or kestrel. Default auto: native.", (o, v) => o with { GrpcTransport = Choice<GrpcTransport>(v) }),
         new("grpc-loop-count", "Threads of the native transport. Default one for each core.", (o, v) => o with { GrpcLoopCount = Int(v, 1) }),
         new("grpc-infer-response-compression-level", "none, low, medium or high. Default none.", (o, v) => o with { GrpcResponseCompression = Compression(v) }),
         new("allow-metrics", "Serve metrics. Default true.", (o, v) => o with { Metrics = Bool(v) ? o.Metrics ?? new IPEndPoint(IPAddress.Any, 8002) : null }, true),

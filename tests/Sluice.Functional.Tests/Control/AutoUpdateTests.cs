@@ -47,6 +47,7 @@ public sealed class AutoUpdateTests
 
                 await server.DoAsync("model", "remove", "--endpoint", "a");
                 await server.StatusAsync("/health/endpoints/a/4", 404);
+                await server.StatusAsync("/health/endpoints/a/2", 404);
                 await server.DoAsync("model", "auto-update", "--engine", "triton", "--endpoint", "a", "--max-versions", "1", "--project", "tests");
                 await server.ReadyAsync("a/4");
                 Assert.Equal(["a/4"], await KeysAsync(server));

@@ -5,11 +5,12 @@ namespace Sluice.Http2.Tests.Frames;
 /// <summary>Attacks on HTTP/2 servers, each ended with the right code and without harm to others.</summary>
 public sealed class AbuseTests
 {
-    [Fact]
-    public async Task RapidReset_Cve2023_44487_IsEndedAndWorkIsBounded()
+    [Theory]
+    [MemberData(nameof(ConformanceTests.Own), MemberType = typeof(ConformanceTests))]
+    public async Task RapidReset_Cve2023_44487_IsEndedAndWorkIsBounded(Transport transport)
     {
         await using var server = await TestServer.StartAsync(
-            Transport.Native, new Http2Limits { MaxStreams = 100, IdleFramesPerSecond = 100 });
+            transport, new Http2Limits { MaxStreams = 100, IdleFramesPerSecond = 100 });
         await using var client = await FrameClient.ConnectAsync(server);
         using var burst = new MemoryStream();
         for (var id = 1; id < 4000; id += 2)
@@ -28,10 +29,11 @@ public sealed class AbuseTests
         await other.ExpectAliveAsync(1);
     }
 
-    [Fact]
-    public async Task ResetStreams_StillRunning_TakeTheirPlaces()
+    [Theory]
+    [MemberData(nameof(ConformanceTests.Own), MemberType = typeof(ConformanceTests))]
+    public async Task ResetStreams_StillRunning_TakeTheirPlaces(Transport transport)
     {
-        await using var server = await TestServer.StartAsync(Transport.Native, new Http2Limits { MaxStreams = 4 });
+        await using var server = await TestServer.StartAsync(transport, new Http2Limits { MaxStreams = 4 });
         await using var client = await FrameClient.ConnectAsync(server);
         for (var id = 1; id <= 9; id += 2)
             await client.HeadersAsync(id, TestServer.Wait, FrameFlags.EndStream);
@@ -39,10 +41,11 @@ public sealed class AbuseTests
         Assert.Equal(4, server.ActiveCount);
     }
 
-    [Fact]
-    public async Task ContinuationFlood_Cve2024_27316_IsEnded()
+    [Theory]
+    [MemberData(nameof(ConformanceTests.Own), MemberType = typeof(ConformanceTests))]
+    public async Task ContinuationFlood_Cve2024_27316_IsEnded(Transport transport)
     {
-        await using var server = await TestServer.StartAsync(Transport.Native);
+        await using var server = await TestServer.StartAsync(transport);
         await using var client = await FrameClient.ConnectAsync(server);
         await client.SendAsync(FrameType.Headers, FrameFlags.None, 1, FrameClient.Request(TestServer.Echo));
         for (var i = 0; i < 20; i++)
@@ -51,14 +54,19 @@ public sealed class AbuseTests
     }
 
     [Theory]
-    [InlineData("PING")]
-    [InlineData("SETTINGS")]
-    [InlineData("PRIORITY")]
-    [InlineData("empty DATA")]
-    [InlineData("unknown")]
-    public async Task Flood_OfFramesWithoutWork_IsEnded(string kind)
+    [InlineData(Transport.Native, "PING")]
+    [InlineData(Transport.Native, "SETTINGS")]
+    [InlineData(Transport.Native, "PRIORITY")]
+    [InlineData(Transport.Native, "empty DATA")]
+    [InlineData(Transport.Native, "unknown")]
+    [InlineData(Transport.Sockets, "PING")]
+    [InlineData(Transport.Sockets, "SETTINGS")]
+    [InlineData(Transport.Sockets, "PRIORITY")]
+    [InlineData(Transport.Sockets, "empty DATA")]
+    [InlineData(Transport.Sockets, "unknown")]
+    public async Task Flood_OfFramesWithoutWork_IsEnded(Transport transport, string kind)
     {
-        await using var server = await TestServer.StartAsync(Transport.Native, new Http2Limits { IdleFramesPerSecond = 50 });
+        await using var server = await TestServer.StartAsync(transport, new Http2Limits { IdleFramesPerSecond = 50 });
         await using var client = await FrameClient.ConnectAsync(server);
         await client.HeadersAsync(1, TestServer.Stream);
         var frame = kind switch
@@ -73,10 +81,11 @@ public sealed class AbuseTests
         await client.ExpectConnectionErrorAsync(Http2ErrorCode.EnhanceYourCalm);
     }
 
-    [Fact]
-    public async Task HeaderBomb_ManyReferencesToOneLargeField_IsAnsweredWith431()
+    [Theory]
+    [MemberData(nameof(ConformanceTests.Own), MemberType = typeof(ConformanceTests))]
+    public async Task HeaderBomb_ManyReferencesToOneLargeField_IsAnsweredWith431(Transport transport)
     {
-        await using var server = await TestServer.StartAsync(Transport.Native);
+        await using var server = await TestServer.StartAsync(transport);
         await using var client = await FrameClient.ConnectAsync(server);
         byte[] field = [0x40, 1, (byte)'x', 127, .. new byte[] { 0xa1, 0x1e }, .. Enumerable.Repeat((byte)'y', 4000)];
         byte[] block = [.. FrameClient.Request(TestServer.Echo), .. field, .. Enumerable.Repeat((byte)0xbe, 5000)];
@@ -88,41 +97,45 @@ public sealed class AbuseTests
         await client.ExpectAliveAsync(3);
     }
 
-    [Fact]
-    public async Task HeaderBlock_AboveTheLimit_IsEnded()
+    [Theory]
+    [MemberData(nameof(ConformanceTests.Own), MemberType = typeof(ConformanceTests))]
+    public async Task HeaderBlock_AboveTheLimit_IsEnded(Transport transport)
     {
-        await using var server = await TestServer.StartAsync(Transport.Native);
+        await using var server = await TestServer.StartAsync(transport);
         await using var client = await FrameClient.ConnectAsync(server);
         await client.SendAsync(FrameType.Headers, FrameFlags.EndHeaders, 1, new byte[60_000]);
         await client.ExpectConnectionErrorAsync(Http2ErrorCode.EnhanceYourCalm);
     }
 
-    [Fact]
-    public async Task SlowHandshake_IsEnded()
+    [Theory]
+    [MemberData(nameof(ConformanceTests.Own), MemberType = typeof(ConformanceTests))]
+    public async Task SlowHandshake_IsEnded(Transport transport)
     {
         await using var server = await TestServer.StartAsync(
-            Transport.Native, new Http2Limits { HandshakeTimeout = TimeSpan.FromMilliseconds(100) });
+            transport, new Http2Limits { HandshakeTimeout = TimeSpan.FromMilliseconds(100) });
         await using var client = await FrameClient.ConnectAsync(server, handshake: false);
         await client.WriteAsync(FrameClient.Preface[..10]);
         await client.ExpectConnectionErrorAsync(Http2ErrorCode.SettingsTimeout);
         await client.ExpectClosedAsync();
     }
 
-    [Fact]
-    public async Task SlowHeaderBlock_IsEnded()
+    [Theory]
+    [MemberData(nameof(ConformanceTests.Own), MemberType = typeof(ConformanceTests))]
+    public async Task SlowHeaderBlock_IsEnded(Transport transport)
     {
         await using var server = await TestServer.StartAsync(
-            Transport.Native, new Http2Limits { HeaderBlockTimeout = TimeSpan.FromMilliseconds(100) });
+            transport, new Http2Limits { HeaderBlockTimeout = TimeSpan.FromMilliseconds(100) });
         await using var client = await FrameClient.ConnectAsync(server);
         await client.SendAsync(FrameType.Headers, FrameFlags.None, 1, FrameClient.Request(TestServer.Echo));
         await client.ExpectConnectionErrorAsync(Http2ErrorCode.EnhanceYourCalm);
     }
 
-    [Fact]
-    public async Task ClosedWindow_OfAStream_EndsTheStreamAlone()
+    [Theory]
+    [MemberData(nameof(ConformanceTests.Own), MemberType = typeof(ConformanceTests))]
+    public async Task ClosedWindow_OfAStream_EndsTheStreamAlone(Transport transport)
     {
         await using var server = await TestServer.StartAsync(
-            Transport.Native, new Http2Limits { SendStallTimeout = TimeSpan.FromMilliseconds(100) });
+            transport, new Http2Limits { SendStallTimeout = TimeSpan.FromMilliseconds(100) });
         await using var client = await FrameClient.ConnectAsync(server, true, (4, 0));
         await client.CallAsync(1, TestServer.Echo, [1, 2, 3]);
         await client.ExpectStreamErrorAsync(1, Http2ErrorCode.Cancel);
@@ -131,10 +144,11 @@ public sealed class AbuseTests
         Assert.Equal(1, server.Native!.Counters.Stalls);
     }
 
-    [Fact]
-    public async Task ReaderThatStops_IsBoundedInMemory()
+    [Theory]
+    [MemberData(nameof(ConformanceTests.Own), MemberType = typeof(ConformanceTests))]
+    public async Task ReaderThatStops_IsBoundedInMemory(Transport transport)
     {
-        await using var server = await TestServer.StartAsync(Transport.Native);
+        await using var server = await TestServer.StartAsync(transport);
         await using var client = await FrameClient.ConnectAsync(server, true, (4, int.MaxValue));
         await client.WindowAsync(0, 2_000_000_000);
         for (var id = 1; id <= 39; id += 2)
@@ -149,11 +163,12 @@ public sealed class AbuseTests
         Assert.Equal(20, server.ActiveCount);
     }
 
-    [Fact]
-    public async Task AnswersThatNobodyReads_EndTheConnection()
+    [Theory]
+    [MemberData(nameof(ConformanceTests.Own), MemberType = typeof(ConformanceTests))]
+    public async Task AnswersThatNobodyReads_EndTheConnection(Transport transport)
     {
         await using var server = await TestServer.StartAsync(
-            Transport.Native, new Http2Limits { IdleFramesPerSecond = 100_000_000, MaxControlBytes = 4096 });
+            transport, new Http2Limits { IdleFramesPerSecond = 100_000_000, MaxControlBytes = 4096 });
         await using var client = await FrameClient.ConnectAsync(server);
         byte[] pings = [.. Enumerable.Repeat(FrameClient.Encode(FrameType.Ping, FrameFlags.None, 0, new byte[8]), 60_000).SelectMany(b => b)];
         try
@@ -170,10 +185,11 @@ public sealed class AbuseTests
             () => server.Native!.Counters.Failures(Http2ErrorCode.EnhanceYourCalm) == 1, "the connection is ended");
     }
 
-    [Fact]
-    public async Task Disconnects_AtEveryByteOfACall_LeaveNothing()
+    [Theory]
+    [MemberData(nameof(ConformanceTests.Own), MemberType = typeof(ConformanceTests))]
+    public async Task Disconnects_AtEveryByteOfACall_LeaveNothing(Transport transport)
     {
-        await using var server = await TestServer.StartAsync(Transport.Native);
+        await using var server = await TestServer.StartAsync(transport);
         byte[] call =
         [
             .. FrameClient.Preface, .. FrameClient.Encode(FrameType.Settings, FrameFlags.None, 0, []),
@@ -189,10 +205,11 @@ public sealed class AbuseTests
         await TestServer.Until(() => server.Native!.Connections.Open == 0, "connections end");
     }
 
-    [Fact]
-    public async Task ManyResets_LeaveNoStreamAndNoBuffer()
+    [Theory]
+    [MemberData(nameof(ConformanceTests.Own), MemberType = typeof(ConformanceTests))]
+    public async Task ManyResets_LeaveNoStreamAndNoBuffer(Transport transport)
     {
-        await using var server = await TestServer.StartAsync(Transport.Native);
+        await using var server = await TestServer.StartAsync(transport);
         await using var client = await FrameClient.ConnectAsync(server);
         var id = 1;
         for (var round = 0; round < 200; round++)

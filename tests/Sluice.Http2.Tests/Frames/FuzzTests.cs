@@ -39,8 +39,15 @@ public sealed class FuzzTests
             owner, dispatcher, new Http2Limits { MaxStreams = 8 }, memory, new Http2Counters(), TimeProvider.System,
             NullLogger.Instance);
         owner.Begin();
-        Feed(connection, Mutate(Conversation(random), random), random);
+        Feed(connection, owner, Mutate(Conversation(random), random), random);
         connection.Lost();
+        if (owner.IsReceiving)
+        {
+            owner.IsReceiving = false;
+            connection.Received(0);
+            connection.Lost();
+        }
+
         for (var i = 0; i < 100 && (owner.TakeRequest() || dispatcher.ActiveCount > 0); i++)
             connection.Turn();
         owner.End();
@@ -50,12 +57,21 @@ public sealed class FuzzTests
     }
 
     /// <summary>Gives the bytes in pieces of random size and takes answers as a socket would.</summary>
-    private static void Feed(Http2Connection connection, byte[] bytes, Random random)
+    private static void Feed(Http2Connection connection, Owner owner, byte[] bytes, Random random)
     {
         for (var position = 0; position < bytes.Length && !connection.IsFinished;)
         {
-            if (!connection.TryGetTargets(random.Next(2) == 0, out var landing, out var buffer))
+            var canLand = random.Next(2) == 0;
+            if (!connection.TryGetTargets(canLand, out var landing, out var buffer))
                 break;
+            owner.IsReceiving = !canLand;
+
+            // The bytes come while the connection goes on.
+            if (!canLand && random.Next(2) == 0)
+                connection.Turn();
+            if (!canLand && random.Next(500) == 0)
+                return;
+            owner.IsReceiving = false;
             var count = Math.Min(random.Next(1, 3000), Math.Min(bytes.Length - position, landing.Length + buffer.Length));
             var first = Math.Min(count, landing.Length);
             bytes.AsMemory(position, first).CopyTo(landing);
@@ -180,7 +196,12 @@ public sealed class FuzzTests
 
         public void End() => _thread = null;
 
+        /// <summary>Bytes of the connection are under way.</summary>
+        public bool IsReceiving { get; set; }
+
         public void RequestTurn() => _isRequested = true;
+
+        public bool TryPostponeLoss() => IsReceiving;
 
         public bool TakeRequest()
         {

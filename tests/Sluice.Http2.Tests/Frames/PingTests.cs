@@ -67,10 +67,11 @@ public sealed class PingTests
         Assert.True(patience.IsPingDue(workCount: 1, hasCalls: true));
     }
 
-    [Fact]
-    public async Task PeerThatPingsTooOften_IsSentAwayWithTheReason()
+    [Theory]
+    [MemberData(nameof(ConformanceTests.Own), MemberType = typeof(ConformanceTests))]
+    public async Task PeerThatPingsTooOften_IsSentAwayWithTheReason(Transport transport)
     {
-        await using var server = await TestServer.StartAsync(Transport.Native, Strict with { MinPingInterval = TimeSpan.FromHours(1) });
+        await using var server = await TestServer.StartAsync(transport, Strict with { MinPingInterval = TimeSpan.FromHours(1) });
         await using var client = await FrameClient.ConnectAsync(server);
         for (var i = 0; i < 4; i++)
             await client.SendAsync(FrameType.Ping, FrameFlags.None, 0, 0, 0, 0, 0, 0, 0, 0, (byte)i);

@@ -10,10 +10,11 @@ using Sluice.Tensors;
 
 namespace Sluice.Http2.Tests;
 
-/// <summary>Both transports, so that a case that fails on both is suspected of being wrong itself.</summary>
+/// <summary>What serves; a case that fails on all is suspected of being wrong itself.</summary>
 public enum Transport
 {
     Native,
+    Sockets,
     Kestrel,
 }
 
@@ -31,7 +32,7 @@ internal sealed class TestServer : IAsyncDisposable
     private readonly RpcDispatcher _dispatcher;
     private int _cancelledCount;
 
-    private TestServer(Transport transport, Http2Limits limits, int loops)
+    private TestServer(Transport transport, Http2Limits limits, int loops, TlsOptions? tls)
     {
         Pool = new TensorBufferPool(new TensorBufferPoolOptions { Debug = true });
         var methods = new MethodTable(
@@ -41,7 +42,7 @@ internal sealed class TestServer : IAsyncDisposable
             new RawMethod("t.S", "Lent", LentAsync), new RawMethod("t.S", "Silent", ReadAllAsync),
         ]);
         _dispatcher = new RpcDispatcher(methods, new RpcOptions(), Pool, NullLogger<RpcDispatcher>.Instance);
-        _server = Create(transport, limits, loops, _dispatcher);
+        _server = Create(transport, limits, loops, tls, _dispatcher);
         Native = _server as Http2RpcServer;
     }
 
@@ -59,21 +60,21 @@ internal sealed class TestServer : IAsyncDisposable
     /// <summary>Releases calls of <see cref="Wait"/>.</summary>
     public TaskCompletionSource Release { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    public static async Task<TestServer> StartAsync(Transport transport, Http2Limits? limits = null, int loops = 2)
+    public static async Task<TestServer> StartAsync(Transport transport, Http2Limits? limits = null, int loops = 2, TlsOptions? tls = null)
     {
-        var server = new TestServer(transport, limits ?? new Http2Limits(), loops);
+        var server = new TestServer(transport, limits ?? new Http2Limits(), loops, tls);
         await server._server.StartAsync(CancellationToken.None);
         return server;
     }
 
     public Task StopAsync(CancellationToken limit) => _server.StopAsync(limit);
 
-    private static IRpcServer Create(Transport transport, Http2Limits limits, int loops, RpcDispatcher dispatcher)
+    private static IRpcServer Create(Transport transport, Http2Limits limits, int loops, TlsOptions? tls, RpcDispatcher dispatcher)
     {
         var endPoint = new IPEndPoint(IPAddress.Loopback, 0);
-        if (transport == Transport.Native)
+        if (transport != Transport.Kestrel)
         {
-            var native = new Http2ServerOptions { EndPoint = endPoint, Limits = limits, LoopCount = loops };
+            var native = new Http2ServerOptions { EndPoint = endPoint, Limits = limits, LoopCount = loops, UsesSockets = transport == Transport.Sockets, Tls = tls };
             return new Http2RpcServer(native, dispatcher, NullLoggerFactory.Instance, TimeProvider.System);
         }
 
