@@ -76,6 +76,7 @@ Sluice serves examples/models:
   gRPC     localhost:$grpc_port (inference.GRPCInferenceService)
   metrics  http://localhost:$metrics_port/metrics
   control  http://localhost:$serve_port/openapi.json
+  page     http://localhost:$serve_port/
   log      ${log#"$root"/}
 
 Ctrl-C stops the server.

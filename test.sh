@@ -121,6 +121,7 @@ check 'scripts parse' scripts_parse
 must 'configure C++' cmake -S . -B build
 must 'build C++' cmake --build build --parallel
 run_ctest
+must 'build the page' scripts/build-web.sh
 must 'build C#' dotnet build Server.sln -c Release --nologo -nodeReuse:false -v quiet
 run_dotnet_tests
 check 'the hot path keeps its budgets' timeout 60 dotnet artifacts/bin/Sluice.Benchmarks/release/Sluice.Benchmarks.dll --budget

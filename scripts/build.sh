@@ -19,6 +19,7 @@ built() {
 
 build() {
   "$root/scripts/install-native.sh"
+  "$root/scripts/build-web.sh" || say "the server is built without its page"
   say "building Sluice (only when a source has changed; the first time takes a minute)"
   # Taken before the build: what is saved while it runs counts as newer.
   begun=$(mktemp "$root/artifacts/built.XXXXXX")

@@ -14,6 +14,7 @@ public sealed class ProjectTests
         ["Sluice.Rpc"] = ["Sluice.Protocol"],
         ["Sluice.Http2"] = ["Sluice.Rpc"],
         ["Sluice.Rest"] = ["Sluice.Rpc"],
+        ["Sluice.Web"] = ["Sluice.Rest"],
         ["Sluice.Models"] = ["Sluice.Inference", "Sluice.Protocol"],
         ["Sluice.Scheduling"] = ["Sluice.Models"],
         ["Sluice.Statistics"] = ["Sluice.Inference"],
@@ -29,7 +30,7 @@ public sealed class ProjectTests
         [
             "Sluice.Http2", "Sluice.Rest", "Sluice.Scheduling", "Sluice.Statistics", "Sluice.Backends.OnnxRuntime",
             "Sluice.Backends.Samples", "Sluice.Backends.Forest", "Sluice.Backends.Python", "Sluice.Backends.Remote", "Sluice.Control",
-            "Sluice.Cli", "Sluice.Client",
+            "Sluice.Cli", "Sluice.Client", "Sluice.Web",
         ],
     };
 

@@ -102,7 +102,9 @@ public sealed partial class SourceTests
 
     private static bool IsCode(string path) =>
         path.EndsWith(".cs", StringComparison.Ordinal) || path.EndsWith(".cc", StringComparison.Ordinal) ||
-        path.EndsWith(".h", StringComparison.Ordinal) || path.EndsWith(".py", StringComparison.Ordinal);
+        path.EndsWith(".h", StringComparison.Ordinal) || path.EndsWith(".py", StringComparison.Ordinal) ||
+        path.EndsWith(".ts", StringComparison.Ordinal) || path.EndsWith(".tsx", StringComparison.Ordinal) ||
+        path.EndsWith(".mjs", StringComparison.Ordinal) || path.EndsWith(".css", StringComparison.Ordinal);
 
     [GeneratedRegex(@"EventId\s*=\s*(\d+)")]
     private static partial Regex EventId();

@@ -1,3 +1,4 @@
+using System.Buffers;
 using Sluice.Inference;
 
 namespace Sluice.Rest.Calls;
@@ -45,6 +46,20 @@ public static class RestCallAccess
 
     /// <summary>Sets a response header; before anything is sent.</summary>
     public static void SetHeader(this RestCall call, string name, string value) => call.Exchange.SetHeader(name, value);
+
+    /// <summary>Sends bytes as the response's body, as they are.</summary>
+    /// <param name="call">The call.</param>
+    /// <param name="status">The HTTP status.</param>
+    /// <param name="contentType">Their content type.</param>
+    /// <param name="content">Copied.</param>
+    public static ValueTask SendBytesAsync(this RestCall call, int status, string contentType, ReadOnlySpan<byte> content)
+    {
+        call.Output.Write(content);
+        return call.SendPlainAsync(contentType, status);
+    }
+
+    /// <summary>Says that what the client has is still right; headers were set before.</summary>
+    public static void SendNotModified(this RestCall call) => call.Exchange.SetHead(304, null, -1);
 
     /// <summary>Sends a stream as the response's body, piece by piece.</summary>
     /// <param name="call">The call.</param>

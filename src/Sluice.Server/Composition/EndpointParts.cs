@@ -53,16 +53,17 @@ internal sealed class EndpointParts : IAsyncDisposable
     /// <summary>Every endpoint of the first state was tried once.</summary>
     public bool IsSettled => _reconciler?.Settled.IsCompleted ?? true;
 
+    /// <summary>Path under which endpoints are called, without slashes at its ends.</summary>
+    public static string ServePath =>
+        Environment.GetEnvironmentVariable(Suffix)?.Trim('/') is { Length: > 0 } suffix ? suffix : "serve";
+
     /// <summary>The engine for models of other servers.</summary>
     public static RemoteBackend CreateRemote() => new(RemoteChannelOptions.Read(
         Environment.GetEnvironmentVariables().Cast<DictionaryEntry>().Select(entry => KeyValuePair.Create((string)entry.Key, (string?)entry.Value ?? ""))));
 
     /// <summary>The routes of endpoints.</summary>
-    public IEnumerable<RestRoute> Routes(Func<bool> isReady)
-    {
-        var suffix = Environment.GetEnvironmentVariable(Suffix)?.Trim('/');
-        return ServeRoutes.Create(Router, string.IsNullOrEmpty(suffix) ? "serve" : suffix, () => isReady() && IsSettled, IsReady);
-    }
+    public IEnumerable<RestRoute> Routes(Func<bool> isReady) =>
+        ServeRoutes.Create(Router, ServePath, () => isReady() && IsSettled, IsReady);
 
     /// <summary>Begins to follow the desired state.</summary>
     /// <param name="control">The desired state, the registry, and the files.</param>

@@ -121,7 +121,9 @@ public sealed class ServerHost : IAsyncDisposable
         _dispatcher = new RpcDispatcher(new MethodTable(served), rpc, _pool, loggers.CreateLogger<RpcDispatcher>());
         _rpc = RpcParts.Create(options, _dispatcher, loggers, time);
         _rest = HttpParts.CreateRest(options, Methods, Engine, _httpStages, rpc, _pool, loggers);
-        _control?.CreateServer(Methods, _endpoints!.Routes(() => _state.IsReady), rpc, options, _pool, loggers);
+        _control?.CreateServer(
+            Methods, [.. _endpoints!.Routes(() => _state.IsReady), .. PageParts.CreateRoutes(options, Methods, Engine, _httpStages)], rpc,
+            options, _pool, loggers);
         var sources = new MetricsSources
         {
             Models = () => HttpParts.Servables(_lifecycle.Table),
