@@ -15,4 +15,7 @@ internal sealed record CommandContext(
 {
     /// <summary>Address of the server.</summary>
     public required Uri Server { get; init; }
+
+    /// <summary>Looks into model files of tree ensembles; null where this program has no such engine.</summary>
+    public IForestInspector? Forests { get; init; }
 }

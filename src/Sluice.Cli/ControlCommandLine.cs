@@ -27,7 +27,7 @@ public sealed class ControlCommandLine
         Commands =
         [
             Services.List, Services.Create, MetricCommands.Group, Services.Config, ModelCommands.Group, EndpointCommands.Group,
-            StateCommands.Export, StateCommands.Apply, DoctorCommand.Spec,
+            StateCommands.Export, StateCommands.Apply, ForestCommands.Group, DoctorCommand.Spec,
         ],
     };
 
@@ -48,6 +48,9 @@ public sealed class ControlCommandLine
         _output = output;
         _error = error;
     }
+
+    /// <summary>Looks into model files of tree ensembles for <c>forest inspect</c>; null = the verb says that it cannot.</summary>
+    public IForestInspector? Forests { get; init; }
 
     /// <summary>Runs a command line.</summary>
     /// <param name="arguments">Without the program's name.</param>
@@ -86,7 +89,7 @@ public sealed class ControlCommandLine
             var server = ServerAddress(parsed.One("--server"));
             using var control = new ControlClient(server, parsed.One("--token") ?? Environment.GetEnvironmentVariable("SLUICE_TOKEN"));
             var output = new CliOutput(_output, _error, isJson, isTerminal: !Console.IsErrorRedirected);
-            return await run(new CommandContext(parsed, control, output, _input, cancellationToken) { Server = server }).ConfigureAwait(false);
+            return await run(new CommandContext(parsed, control, output, _input, cancellationToken) { Server = server, Forests = Forests }).ConfigureAwait(false);
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {

@@ -17,7 +17,7 @@ if (args is not (["serve" or "demo" or "--version", ..]))
     var program = Environment.GetEnvironmentVariable("SLUICE_PROGRAM") is { Length: > 0 } name ? name : "sluice";
     if (args is [] or ["--help" or "-h"] && program == "sluice")
         Console.WriteLine("To run a server: sluice serve --help. To try one: sluice demo --help.\n");
-    return await new ControlCommandLine(program, Console.In, Console.Out, Console.Error).RunAsync(args, stop.Token).ConfigureAwait(false);
+    return await new ControlCommandLine(program, Console.In, Console.Out, Console.Error) { Forests = new ForestInspector() }.RunAsync(args, stop.Token).ConfigureAwait(false);
 }
 
 var root = new RootCommand("Sluice, an inference server.\n\nExample:\n  sluice serve --model-repository examples/models");

@@ -19,6 +19,8 @@ public sealed class CommandLineTests
     [InlineData("model list --nothing", "unrecognized arguments: --nothing")]
     [InlineData("model list something", "unrecognized arguments: something")]
     [InlineData("model lst", "invalid choice: 'lst' (choose from 'list', 'remove', 'upload', 'canary', 'auto-update', 'add'")]
+    [InlineData("forest inspect", "the following arguments are required: file")]
+    [InlineData("forest inspect a b", "unrecognized arguments: b")]
     [InlineData("frobnicate", "invalid choice: 'frobnicate'")]
     [InlineData("model list --debug=1", "argument --debug: ignored explicit argument '1'")]
     public async Task WrongCommandLine_EndsWithTwo_AndUsage(string words, string message)
@@ -36,6 +38,9 @@ public sealed class CommandLineTests
     [InlineData("model", "{list,remove,upload,canary,auto-update,add,")]
     [InlineData("metrics", "{add,remove,list}")]
     [InlineData("model add -h", "--input-size")]
+    [InlineData("forest --help", "{inspect}")]
+    [InlineData("forest inspect --help", "usage: clearml-serving forest inspect [-h] FILE\n")]
+    [InlineData("forest inspect --help", "examples:\n  clearml-serving forest inspect models/")]
     [InlineData("--id x model", "{list,remove,")]
     public async Task Help_IsPrinted_AndIsNoFailure(string words, string text)
     {

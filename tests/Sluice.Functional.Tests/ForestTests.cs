@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Runtime.InteropServices;
 using System.Text.Json;
 using Sluice.Client;
@@ -24,6 +25,36 @@ public sealed class ForestTests
         using var client = server.CreateClient();
         foreach (var (_, golden) in Golden())
             await CompareAsync(client, golden);
+    }
+
+    [Fact]
+    public async Task Inspect_OfAGoldenForest_PrintsWhatItCosts_AndOfABrokenOneWhere()
+    {
+        var golden = Path.Combine(GoldenSet.FolderOf("xgboost"), "multi_softprob_digits");
+        var file = Path.Combine(golden, About(golden).GetProperty("model_file").GetString()!);
+        var (code, output) = await RunAsync("--json", "forest", "inspect", file);
+        Assert.Equal(0, code);
+        var report = JsonElement.Parse(output);
+        Assert.Equal("multi:softprob", report.GetProperty("objective").GetString());
+        Assert.Equal(10, report.GetProperty("outputs").GetInt32());
+        Assert.True(report.GetProperty("batch_row_us").GetDouble() > 0);
+
+        var broken = Path.GetTempFileName();
+        await File.WriteAllTextAsync(broken, "{\"learner\":");
+        (code, output) = await RunAsync("forest", "inspect", broken);
+        File.Delete(broken);
+        Assert.Equal(1, code);
+        Assert.Contains($"Error: '{broken}' cannot be read: the text ends at byte 11", output, StringComparison.Ordinal);
+    }
+
+    private static async Task<(int Code, string Output)> RunAsync(params string[] words)
+    {
+        var start = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "sluice.dll"), .. words]);
+        start.RedirectStandardOutput = true;
+        using var process = Process.Start(start)!;
+        var output = await process.StandardOutput.ReadToEndAsync();
+        await process.WaitForExitAsync();
+        return (process.ExitCode, output);
     }
 
     private static IEnumerable<(string Engine, string Folder)> Golden() =>

@@ -103,7 +103,7 @@ internal sealed unsafe class WalkKernel<T> : IForestKernel<T>
         int At(int child) => child < 0 ? firstOwnLeaf + ~child : first + child;
 
         _roots[index] = At(tree.Root);
-        _depths[index] = DepthOf(tree);
+        _depths[index] = tree.Depth;
         for (var node = 0; node < tree.NodeCount; node++)
         {
             _nodes.Pointer[first + node] = new Node
@@ -122,22 +122,6 @@ internal sealed unsafe class WalkKernel<T> : IForestKernel<T>
             _children.Pointer[2 * node] = _children.Pointer[(2 * node) + 1] = node;
             _leafOf[node] = firstLeaf + leaf;
         }
-    }
-
-    private static int DepthOf(ForestTree tree)
-    {
-        var deepest = 0;
-        var waiting = new Stack<(int Node, int Depth)>([(tree.Root, 0)]);
-        while (waiting.TryPop(out var place))
-        {
-            deepest = Math.Max(deepest, place.Depth);
-            if (place.Node < 0)
-                continue;
-            waiting.Push((tree.Left[place.Node], place.Depth + 1));
-            waiting.Push((tree.Right[place.Node], place.Depth + 1));
-        }
-
-        return deepest;
     }
 
     private struct OneSum : ILeafSink

@@ -56,6 +56,26 @@ internal sealed class ForestTree
 
     /// <summary>Number of leaves.</summary>
     public int LeafCount => LeafValues.Length / LeafWidth;
+
+    /// <summary>Inner nodes on the longest path.</summary>
+    public int Depth
+    {
+        get
+        {
+            var deepest = 0;
+            var waiting = new Stack<(int Node, int Depth)>([(Root, 0)]);
+            while (waiting.TryPop(out var place))
+            {
+                deepest = Math.Max(deepest, place.Depth);
+                if (place.Node < 0)
+                    continue;
+                waiting.Push((Left[place.Node], place.Depth + 1));
+                waiting.Push((Right[place.Node], place.Depth + 1));
+            }
+
+            return deepest;
+        }
+    }
 }
 
 /// <summary>The test of a categorical node: the value, cut to a whole number, is in a set or not.</summary>

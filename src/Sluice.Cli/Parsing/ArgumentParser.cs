@@ -46,7 +46,8 @@ internal sealed class ArgumentParser(CommandSpec root, IReadOnlyList<OptionSpec>
 
     private static void CheckRequired(CommandSpec command, Dictionary<string, IReadOnlyList<string>> values)
     {
-        var missing = command.Options.Where(option => option.IsRequired && !values.ContainsKey(option.Name)).Select(option => option.Name).ToList();
+        var missing = command.Options.Append(command.Positional).OfType<OptionSpec>()
+            .Where(option => option.IsRequired && !values.ContainsKey(option.Name)).Select(option => option.Name).Distinct().ToList();
         if (missing.Count > 0)
             throw new UsageException(command, $"the following arguments are required: {string.Join(", ", missing)}");
     }

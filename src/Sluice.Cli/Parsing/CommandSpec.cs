@@ -15,6 +15,9 @@ internal sealed record CommandSpec(string Name, string Help)
     /// <summary>Name of a value that may stand without an option; null = none may.</summary>
     public OptionSpec? Positional { get; init; }
 
+    /// <summary>Command lines to copy, without the program's name.</summary>
+    public IReadOnlyList<string> Examples { get; init; } = [];
+
     /// <summary>Does the work; returns the exit code. Null for a group.</summary>
     public Func<CommandContext, Task<int>>? Run { get; init; }
 }

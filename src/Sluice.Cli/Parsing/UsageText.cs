@@ -10,7 +10,8 @@ internal static class UsageText
         var words = command.Path.Length == 0 ? program : $"{program} {command.Path}";
         var options = command.Options.Select(option => option.IsRequired ? Form(option) : $"[{Form(option)}]");
         var rest = command.Commands.Count > 0 ? [$"{{{string.Join(',', command.Commands.Select(sub => sub.Name))}}} ..."] : options;
-        output.WriteLine($"usage: {words} [-h] {string.Join(' ', rest)}".TrimEnd());
+        var value = OnlyPositional(command) is { } positional ? $" {positional.Placeholder}" : "";
+        output.WriteLine($"usage: {words} [-h] {string.Join(' ', rest)}".TrimEnd() + value);
     }
 
     public static void WriteHelp(TextWriter output, string program, CommandSpec command, IReadOnlyList<OptionSpec> globals)
@@ -26,9 +27,21 @@ internal static class UsageText
                 output.WriteLine($"  {sub.Name.PadRight(NameWidth)} {sub.Help}");
         }
 
+        if (OnlyPositional(command) is { } positional)
+            WriteOptions(output, "value", [positional with { Names = [positional.Placeholder], Arity = OptionArity.Flag }]);
         WriteOptions(output, "options", command.Options);
         WriteOptions(output, "options of all commands, before or after them", globals);
+        if (command.Examples.Count == 0)
+            return;
+        output.WriteLine();
+        output.WriteLine("examples:");
+        foreach (var example in command.Examples)
+            output.WriteLine($"  {program} {example}");
     }
+
+    /// <summary>The value that has no option beside it.</summary>
+    private static OptionSpec? OnlyPositional(CommandSpec command) =>
+        command.Positional is { } positional && !command.Options.Contains(positional) ? positional : null;
 
     private static void WriteOptions(TextWriter output, string title, IReadOnlyList<OptionSpec> options)
     {
