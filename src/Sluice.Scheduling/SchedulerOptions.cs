@@ -32,6 +32,9 @@ public sealed record SchedulerOptions
     /// <summary>Most sequences that one model may have under way, waiting ones included. Default 65,536; at least 1.</summary>
     public int MaxSequences { get; init; } = 65_536;
 
+    /// <summary>Requests of which each model keeps the inputs, to warm its successor with after a reload; 0 = none. Default 8.</summary>
+    public int RecentRequestCount { get; init; } = 8;
+
     /// <summary>Test hook: hold the first batch of each model until so many requests wait; 0 = never (default).</summary>
     public int HoldUntilQueued { get; init; }
 

@@ -25,6 +25,11 @@ internal static partial class SchedulingLog
     public static partial void ExecutionGoesOn(ILogger logger, string model);
 
     [LoggerMessage(
+        EventId = 1305, EventName = "Rehearsed", Level = LogLevel.Information,
+        Message = "Model '{Model}' was warmed with {Count} requests that its predecessor had served; {Refused} more do not fit it")]
+    public static partial void Rehearsed(ILogger logger, string model, int count, int refused);
+
+    [LoggerMessage(
         EventId = 1304, EventName = "SequenceConflict", Level = LogLevel.Debug,
         Message = "Sequence {Sequence} of model '{Model}' begins anew before its end came; the previous one is over")]
     public static partial void SequenceConflict(ILogger logger, string sequence, string model);

@@ -48,6 +48,9 @@ public sealed class ModelLoadPlan
     /// <summary>The other models, for those that consist of some; null where there are none.</summary>
     public ModelTable? Models { get; init; }
 
+    /// <summary>What serves in its place until it is ready; null when nothing does.</summary>
+    public IServable? Predecessor { get; init; }
+
     /// <summary>Completes, normalises and checks the configuration against the file.</summary>
     /// <param name="graph">What the engine read.</param>
     /// <returns>The settings in force.</returns>

@@ -159,7 +159,8 @@ public sealed class ModelLifecycle : IAsyncDisposable
                 throw new InferenceException(
                     InferenceCode.AlreadyExists, $"a model repository has a model '{name}' already; rename the endpoint or that model");
             var folder = _repository.Read(name, overrides.ModelPath) with { Overrides = overrides };
-            return new StagedModel(this, await _updater.LoadApartAsync(folder, config, _stopToken).ConfigureAwait(false));
+            var predecessor = Table.Find(name)?.Latest?.Loaded;
+            return new StagedModel(this, await _updater.LoadApartAsync(folder, config, predecessor, _stopToken).ConfigureAwait(false));
         }
         catch (OperationCanceledException e) when (_stopToken.IsCancellationRequested)
         {

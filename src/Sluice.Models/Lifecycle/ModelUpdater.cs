@@ -45,9 +45,14 @@ internal sealed class ModelUpdater(VersionLoader loader, ILogger logger)
     }
 
     /// <summary>Loads the newest version of a folder and tells nobody.</summary>
+    /// <param name="folder">What is on disk.</param>
+    /// <param name="config">The configuration that holds.</param>
+    /// <param name="predecessor">What serves until it is published; null when nothing does.</param>
+    /// <param name="cancellationToken">The server is stopping.</param>
     /// <returns>A model that the caller publishes or retires.</returns>
     /// <exception cref="InferenceException">It cannot be loaded.</exception>
-    public async Task<LoadedModel> LoadApartAsync(ModelFolder folder, ModelConfig config, CancellationToken cancellationToken)
+    public async Task<LoadedModel> LoadApartAsync(
+        ModelFolder folder, ModelConfig config, LoadedModel? predecessor, CancellationToken cancellationToken)
     {
         if (folder.Fault.Length > 0)
             throw InferenceException.Invalid(folder.Fault);
@@ -55,7 +60,7 @@ internal sealed class ModelUpdater(VersionLoader loader, ILogger logger)
         try
         {
             return await loader.LoadAsync(
-                version, config, KeyOf(config, folder.VersionStamps[version.Number]), folder.Overrides, cancellationToken)
+                version, config, KeyOf(config, folder.VersionStamps[version.Number]), folder.Overrides, predecessor, cancellationToken)
                 .ConfigureAwait(false);
         }
         // Engines throw what they like; the caller wants to tell what is wrong with the model.
@@ -181,7 +186,8 @@ internal sealed class ModelUpdater(VersionLoader loader, ILogger logger)
 
         try
         {
-            var loaded = await loader.LoadAsync(version, config, key, overrides, cancellationToken).ConfigureAwait(false);
+            var predecessor = current?.Loaded ?? slot.Snapshot.Latest?.Loaded;
+            var loaded = await loader.LoadAsync(version, config, key, overrides, predecessor, cancellationToken).ConfigureAwait(false);
             slot.Update(s => s.With(
                 new VersionSnapshot { Number = version.Number, State = ModelState.Ready, Loaded = loaded }));
         }

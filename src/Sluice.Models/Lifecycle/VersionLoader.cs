@@ -11,9 +11,15 @@ internal sealed class VersionLoader(
 {
     private readonly SemaphoreSlim _slots = new(options.LoadThreadCount, options.LoadThreadCount);
 
+    /// <param name="version">Version and folder.</param>
+    /// <param name="config">The configuration as written.</param>
+    /// <param name="key">What it is loaded from.</param>
+    /// <param name="overrides">Files that came with a request; null = none.</param>
+    /// <param name="predecessor">What serves until it is ready; null when nothing does.</param>
+    /// <param name="cancellationToken">The server is stopping.</param>
     /// <returns>A loaded model that the caller retires.</returns>
     public async Task<LoadedModel> LoadAsync(
-        ModelVersionFolder version, ModelConfig config, VersionKey key, OverrideFolder? overrides,
+        ModelVersionFolder version, ModelConfig config, VersionKey key, OverrideFolder? overrides, LoadedModel? predecessor,
         CancellationToken cancellationToken)
     {
         await _slots.WaitAsync(cancellationToken).ConfigureAwait(false);
@@ -23,7 +29,7 @@ internal sealed class VersionLoader(
             {
                 try
                 {
-                    return await LoadOnceAsync(version, config, key, overrides, cancellationToken).ConfigureAwait(false);
+                    return await LoadOnceAsync(version, config, key, overrides, predecessor, cancellationToken).ConfigureAwait(false);
                 }
                 catch (Exception e) when (attempt <= options.LoadRetryCount && !cancellationToken.IsCancellationRequested)
                 {
@@ -64,11 +70,11 @@ internal sealed class VersionLoader(
     public void Dispose() => _slots.Dispose();
 
     private async Task<LoadedModel> LoadOnceAsync(
-        ModelVersionFolder version, ModelConfig config, VersionKey key, OverrideFolder? overrides,
+        ModelVersionFolder version, ModelConfig config, VersionKey key, OverrideFolder? overrides, LoadedModel? predecessor,
         CancellationToken cancellationToken)
     {
         var start = time.GetTimestamp();
-        var plan = new ModelLoadPlan(config, version, configOptions) { Models = models };
+        var plan = new ModelLoadPlan(config, version, configOptions) { Models = models, Predecessor = predecessor?.Servable };
         // Engines block while they read a file; the pool's threads are for requests.
         var servable = await Task.Factory.StartNew(
             () => loader.LoadAsync(plan, cancellationToken),

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Microsoft.Extensions.Logging;
 using Sluice.Inference;
+using Sluice.Scheduling.Loading;
 using Sluice.Scheduling.Timing;
 using Sluice.Tensors;
 
@@ -53,11 +54,15 @@ public sealed partial class DynamicBatcher : InstanceScheduler
         _neverInline = Order is not null || _heldUntil > 0;
     }
 
+    /// <summary>Keeps requests for the model's successor from now on; null = none are kept.</summary>
+    internal RecentRequests? Recent { get; set; }
+
     /// <inheritdoc/>
     public override ValueTask ExecuteAsync(InferRequest request)
     {
         var now = Now;
         Stamp(request, now);
+        Recent?.Offer(request, now);
         var runner = TryTakeInline(request, now);
         return runner is null ? EnqueueAsync(request, now) : runner.RunInlineAsync(request);
     }

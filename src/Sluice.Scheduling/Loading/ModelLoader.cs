@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Diagnostics;
 using Microsoft.Extensions.Logging;
 using Sluice.Inference;
 using Sluice.Models;
@@ -87,8 +88,18 @@ public sealed class ModelLoader : IModelLoader, IDisposable
             if (settings.Sequence is not null)
                 return Watch(new SequenceBatcher(settings, model, instances.Instances, _pool, _options, _timer, _logger), instances.Seats);
             scheduler = new DynamicBatcher(settings, model, instances.Instances, _pool, _options, _timer, _logger);
-            if (settings.WarmUp.IsEmpty && !instances.Instances.Exists(instance => instance is IRequestInstance))
+
+            // Code of users may do more than compute: nothing of it is run that nobody has asked for.
+            var isPure = !instances.Instances.Exists(instance => instance is IRequestInstance);
+            if (settings.WarmUp.IsEmpty && isPure)
                 await new ModelWarmUp(scheduler, _logger).RunAsync(cancellationToken).ConfigureAwait(false);
+            if (isPure && _options.RecentRequestCount > 0)
+            {
+                await new WarmUpSamples(settings, _pool, _options, _timer, _logger)
+                    .RehearseAsync(model, instances.Instances, RecentOf(plan.Predecessor), cancellationToken).ConfigureAwait(false);
+                scheduler.Recent = new RecentRequests(_options.RecentRequestCount, Stopwatch.Frequency);
+            }
+
             return Cached(Watch(scheduler, instances.Seats));
         }
         catch when (scheduler is not null)
@@ -117,7 +128,7 @@ public sealed class ModelLoader : IModelLoader, IDisposable
     /// <inheritdoc/>
     public async Task<bool> TryResizeAsync(IServable servable, ModelLoadPlan plan, CancellationToken cancellationToken)
     {
-        if ((servable is CachedModel cached ? cached.Inner : servable) is not DynamicBatcher { CanResize: true } scheduler)
+        if (Uncached(servable) is not DynamicBatcher { CanResize: true } scheduler)
             return false;
         var settings = plan.Complete(scheduler.OpenedModel.Description);
         var surplus = scheduler.Seats.ToList();
@@ -163,6 +174,11 @@ public sealed class ModelLoader : IModelLoader, IDisposable
         settings.WarmUp.IsEmpty
             ? Task.CompletedTask
             : new WarmUpSamples(settings, _pool, _options, _timer, _logger).RunAsync(model, instances, cancellationToken);
+
+    private static IReadOnlyList<RecordedInput[]> RecentOf(IServable? predecessor) =>
+        (Uncached(predecessor) as DynamicBatcher)?.Recent?.List() ?? [];
+
+    private static IServable? Uncached(IServable? servable) => servable is CachedModel cached ? cached.Inner : servable;
 
     private IServable Cached(IServable scheduler) =>
         _cache is not null && scheduler.Settings.UsesResponseCache ? new CachedModel(scheduler, _cache) : scheduler;

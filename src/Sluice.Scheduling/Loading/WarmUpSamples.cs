@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Diagnostics;
 using Microsoft.Extensions.Logging;
 using Sluice.Inference;
 using Sluice.Scheduling.Decoupled;
@@ -9,12 +10,14 @@ using Sluice.Tensors;
 
 namespace Sluice.Scheduling.Loading;
 
-/// <summary>Runs the samples of a configuration's <c>model_warmup</c> on every instance before the model is ready (spec §3.1).</summary>
+/// <summary>Runs the samples of a configuration's <c>model_warmup</c> (spec §3.1), and requests that the model's predecessor has served, on
+/// every instance before the model is ready.</summary>
 /// <remarks>Each instance is lent to a scheduler of its own for the time, so that none is left out and nothing is counted.</remarks>
 internal sealed class WarmUpSamples(
     ModelSettings settings, TensorBufferPool pool, SchedulerOptions options, IDelayTimer timer, ILogger logger)
 {
     private const string Folder = "warmup";
+    private static readonly TimeSpan RehearsalBudget = TimeSpan.FromSeconds(1);
 
     // The test hooks hold clients' requests, not these.
     private readonly SchedulerOptions _options = options with { HoldUntilQueued = 0, HoldUntilBacklogged = 0 };
@@ -41,6 +44,31 @@ internal sealed class WarmUpSamples(
         }
     }
 
+    /// <summary>Runs requests of the predecessor on all instances, for a second at most. One that the model refuses is no failure: the model
+    /// may have become another.</summary>
+    public async Task RehearseAsync(
+        IBackendModel model, IEnumerable<IModelInstance> instances, IReadOnlyList<RecordedInput[]> recent, CancellationToken cancellationToken)
+    {
+        if (recent.Count == 0)
+            return;
+        var started = timer.Now;
+        int served = 0, refused = 0;
+        foreach (var instance in instances)
+        {
+            await using var scheduler = new DynamicBatcher(settings, new LentModel(model), [LentInstance.Of(instance)], pool, _options, timer, logger);
+            foreach (var inputs in recent.TakeWhile(_ => Stopwatch.GetElapsedTime(started, timer.Now) < RehearsalBudget))
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                if (await TryRehearseAsync(scheduler, inputs).ConfigureAwait(false))
+                    served++;
+                else
+                    refused++;
+            }
+        }
+
+        SchedulingLog.Rehearsed(logger, settings.Name, served, refused);
+    }
+
     /// <summary>Runs all samples on a scheduler.</summary>
     public async Task RunAsync(IServable scheduler, CancellationToken cancellationToken)
     {
@@ -51,6 +79,35 @@ internal sealed class WarmUpSamples(
                 cancellationToken.ThrowIfCancellationRequested();
                 await RunAsync(scheduler, sample).ConfigureAwait(false);
             }
+        }
+    }
+
+    private async Task<bool> TryRehearseAsync(DynamicBatcher scheduler, RecordedInput[] inputs)
+    {
+        var request = new InferRequest();
+        try
+        {
+            foreach (var recorded in inputs)
+            {
+                ref var input = ref request.AddInput();
+                input.Name = request.AddText(recorded.Name);
+                input.DataType = recorded.DataType;
+                input.Shape = recorded.Shape;
+                input.Data = new ReadOnlySequence<byte>(recorded.Data);
+                input.HasData = true;
+            }
+
+            RequestBinder.Bind(request, settings);
+            await scheduler.ExecuteAsync(request).ConfigureAwait(false);
+            return request.IsOk;
+        }
+        catch (InferenceException)
+        {
+            return false;
+        }
+        finally
+        {
+            request.Reset();
         }
     }
 

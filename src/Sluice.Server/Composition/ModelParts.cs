@@ -43,6 +43,7 @@ internal static class ModelParts
         MaxQueuedRequests = options.MaxQueuedRequests,
         Overload = options.Overload,
         LatencyObjective = options.LatencyObjective,
+        RecentRequestCount = options.RecentRequestCount,
         KeepsStageLatencies = options.MetricsContent.HasSummaries,
         WatchdogLimit = options.ExecutionWatchdog,
         MaxSequences = options.MaxSequences,

@@ -70,6 +70,7 @@ public static class OptionTable
         new("overload-target-ms", "Time in a queue that is still good. Default 20. A model's parameter overload_target_ms counts more.", (o, v) => o with { Overload = o.Overload with { Target = TimeSpan.FromMilliseconds(Int(v, 1)) } }),
         new("max-sequences", "Most sequences under way per model. Default 65536.", (o, v) => o with { MaxSequences = Int(v, 1) }),
         new("restart-on-crash", "Run in a process of its own, started again when native code crashes it; a model at work in two crashes is not loaded again. Default false.", (o, v) => o with { RestartsOnCrash = Bool(v) }, IsSwitch: true),
+        new("reload-samples", "Requests of which each model keeps the inputs (1 MiB at most, one a second), to warm its successor with at a reload; 0 = none. Default 8.", (o, v) => o with { RecentRequestCount = Int(v, 0) }),
         new("slo-ms", "Latency within which models with dynamic batching choose batch size and delay themselves. Default 0: as configured. A model's parameter slo_ms counts more.", (o, v) => o with { LatencyObjective = TimeSpan.FromMilliseconds(Int(v, 0)) }),
         new("max-queued-requests", "Most requests waiting per model. Default 65536.", (o, v) => o with { MaxQueuedRequests = Int(v, 1) }),
         new("log-verbose", "1 logs every call and details, 2 or more all. Default 0.", (o, v) => o with { Log = o.Log with { VerboseLevel = (uint)Int(v, 0) } }),

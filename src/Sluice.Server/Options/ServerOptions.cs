@@ -134,6 +134,9 @@ public sealed record ServerOptions
     /// <summary>Latency within which batching models choose size and delay themselves; zero = as configured.</summary>
     public TimeSpan LatencyObjective { get; init; }
 
+    /// <summary>Requests of which each model keeps the inputs, to warm its successor with; 0 = none.</summary>
+    public int RecentRequestCount { get; init; } = 8;
+
     /// <summary>When models refuse work to keep their queues short.</summary>
     public OverloadSettings Overload { get; init; } = new();
 

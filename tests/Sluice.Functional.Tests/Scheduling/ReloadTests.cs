@@ -48,6 +48,29 @@ public sealed class ReloadTests(Xunit.Abstractions.ITestOutputHelper output) : I
         Assert.Equal(before + (ulong)served.Sum(), await RequestsAsync());
     }
 
+    /// <summary>The successor is warmed with what the predecessor has served, on every instance, and nothing of that is counted.</summary>
+    [Theory]
+    [InlineData(8, "was warmed with 2 requests that its predecessor had served; 0 more do not fit it")]
+    [InlineData(0, "")]
+    public async Task Reload_WarmsWithRequestsThatWereServed(int kept, string expected)
+    {
+        await using var server = await OperatedServer.StartAsync((options, _) => options with
+        {
+            ModelControlMode = ModelControlMode.Explicit, LoadModels = [Model], RecentRequestCount = kept,
+        });
+        using var client = server.CreateClient();
+        await OperatedServer.InferAsync(client);
+        var config = await client.GetModelConfigAsync(Model);
+        config.Parameters["round"] = new ModelParameter { StringValue = "another" };
+        config.InstanceGroup[0].Count = 2;
+        await client.CallAsync(
+            "/inference.GRPCInferenceService/RepositoryModelLoad", LoadOf(config), RepositoryModelLoadResponse.Parser);
+        Assert.Equal(expected.Length > 0, server.Log.Contains("was warmed with", StringComparison.Ordinal));
+        Assert.Contains(expected, server.Log, StringComparison.Ordinal);
+        await OperatedServer.InferAsync(client);
+        Assert.Equal(1UL, Assert.Single(await client.GetModelStatisticsAsync(Model)).InferenceStats.Success.Count);
+    }
+
     [Fact]
     public async Task InstanceChange_ShowsInTheConfiguration()
     {
@@ -155,11 +178,14 @@ public sealed class ReloadTests(Xunit.Abstractions.ITestOutputHelper output) : I
         return served;
     }
 
-    private Task<RepositoryModelLoadResponse> ApplyAsync(ModelConfig config)
+    private Task<RepositoryModelLoadResponse> ApplyAsync(ModelConfig config) =>
+        _server.CallAsync<RepositoryModelLoadResponse>("RepositoryModelLoad", LoadOf(config));
+
+    private static RepositoryModelLoadRequest LoadOf(ModelConfig config)
     {
         var request = new RepositoryModelLoadRequest { ModelName = Model };
         request.Parameters["config"] = new ModelRepositoryParameter { StringParam = Google.Protobuf.JsonFormatter.Default.Format(config) };
-        return _server.CallAsync<RepositoryModelLoadResponse>("RepositoryModelLoad", request);
+        return request;
     }
 
     private async Task<ulong> RequestsAsync() => Assert.Single(await _server.Grpc.GetModelStatisticsAsync(Model)).InferenceStats.Success.Count;
