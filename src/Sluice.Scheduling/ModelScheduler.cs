@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Logging;
 using Sluice.Inference;
 using Sluice.Scheduling.Dynamic;
+using Sluice.Scheduling.Overload;
 using Sluice.Scheduling.Timing;
 using Sluice.Tensors;
 
@@ -107,6 +108,23 @@ public abstract class ModelScheduler : IServable, ITimerTarget
             static state => ((InferRequest)state!).OnCancelled!((InferRequest)state!), request);
     }
 
+    /// <summary>Takes out of an overloaded model's queue what has waited too long; the caller holds the lock.</summary>
+    /// <returns>Failed requests for <see cref="EndShedLater"/>; null = none.</returns>
+    private protected List<InferRequest>? Shed(OverloadGate overload, RequestQueue queue, long now)
+    {
+        var shed = overload.Sheds ? overload.Shed(queue, now) : null;
+        if (shed is not null)
+            Statistics.AddPending(-shed.Count);
+        return shed;
+    }
+
+    /// <summary>Ends requests that an overloaded model shed, on the pool.</summary>
+    private protected void EndShedLater(List<InferRequest>? shed)
+    {
+        if (shed is not null)
+            ThreadPool.UnsafeQueueUserWorkItem(static work => work.Owner.EndShed(work.Shed), (Owner: this, Shed: shed), preferLocal: false);
+    }
+
     private protected virtual void OnCancelled(InferRequest request)
     {
         var isNested = Monitor.IsEntered(Gate);
@@ -122,6 +140,16 @@ public abstract class ModelScheduler : IServable, ITimerTarget
             EndLater(() => EndCancelled(request));
         else
             EndCancelled(request);
+    }
+
+    private void EndShed(List<InferRequest> shed)
+    {
+        foreach (var request in shed)
+        {
+            request.QueueCancellation.Dispose();
+            Statistics.RecordRefusal(RefusalReason.Overload, Now - request.ReceivedAt);
+            request.Complete();
+        }
     }
 
     /// <summary>Ends requests on the pool, after whoever holds the lock: who is watched may have gone already, and waiters do not run under

@@ -14,6 +14,9 @@ internal sealed class DecoupledRunner(DecoupledScheduler owner, IStreamingInstan
     /// <summary>Where the instance runs; null in schedulers that have not been told.</summary>
     public InstanceSeat? Seat { get; set; }
 
+    /// <summary>When the request was taken that the instance is busy with; 0 = none. Under the scheduler's lock.</summary>
+    public long StartedAt { get; set; }
+
     public void Dispose()
     {
         instance.Dispose();
@@ -46,6 +49,7 @@ internal sealed class DecoupledRunner(DecoupledScheduler owner, IStreamingInstan
         {
             responses.Begin(request);
             await instance.ExecuteAsync(responses).ConfigureAwait(false);
+            owner.Learn(this);
         }
         catch (Exception error)
         {

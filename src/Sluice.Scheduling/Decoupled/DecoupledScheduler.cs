@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Logging;
 using Sluice.Inference;
 using Sluice.Scheduling.Dynamic;
+using Sluice.Scheduling.Overload;
 using Sluice.Scheduling.RateLimit;
 using Sluice.Scheduling.Timing;
 using Sluice.Tensors;
@@ -20,6 +21,7 @@ public sealed class DecoupledScheduler : ModelScheduler, IChannelOwner
     private readonly Stack<DecoupledRunner> _idle = new();
     private readonly ChannelPool _channels;
     private readonly DecoupledRunner[] _runners;
+    private readonly OverloadGate _overload;
     private readonly int _maxCount;
     private int _runningCount;
     private TaskCompletionSource? _allIdle;
@@ -39,6 +41,7 @@ public sealed class DecoupledScheduler : ModelScheduler, IChannelOwner
     {
         _maxCount = options.MaxQueuedRequests;
         _queue = new RequestQueue(settings.DynamicBatching, _maxCount);
+        _overload = new OverloadGate(settings, options.Overload.For(settings), canBatch: false);
         _channels = new ChannelPool(this);
         _runners = [.. instances.Select(instance => new DecoupledRunner(
             this, instance as IStreamingInstance ?? new SingleResponseInstance(instance)))];
@@ -58,14 +61,18 @@ public sealed class DecoupledScheduler : ModelScheduler, IChannelOwner
     /// <inheritdoc/>
     public override ValueTask ExecuteAsync(InferRequest request)
     {
-        Stamp(request, Now);
+        var now = Now;
+        Stamp(request, now);
         Watch(request);
         request.PrepareWait();
         DecoupledRunner? runner = null;
+        RefusalReason? refusal = null;
         var isQueued = false;
         lock (Gate)
         {
-            if (!request.IsCancelled && _queue.Count + _runningCount < _maxCount && _queue.TryEnqueue(request))
+            if (!request.IsCancelled)
+                refusal = Refuse(request, now);
+            if (refusal is null && !request.IsCancelled)
             {
                 isQueued = true;
                 Statistics.AddPending(1);
@@ -77,7 +84,7 @@ public sealed class DecoupledScheduler : ModelScheduler, IChannelOwner
 
         if (!isQueued)
         {
-            EndUnqueued(request, request.IsCancelled ? null : RefusalReason.QueueFull);
+            EndUnqueued(request, refusal);
             return ValueTask.CompletedTask;
         }
 
@@ -139,11 +146,14 @@ public sealed class DecoupledScheduler : ModelScheduler, IChannelOwner
         while (true)
         {
             InferRequest? request;
-            List<InferRequest>? expired;
+            List<InferRequest>? expired, shed;
+            var now = Now;
             lock (Gate)
             {
-                expired = SweepTimeouts(_queue, Now);
+                expired = SweepTimeouts(_queue, now);
+                shed = Shed(_overload, _queue, now);
                 request = _queue.First;
+                runner.StartedAt = request is null ? 0 : now;
                 if (request is null)
                 {
                     _idle.Push(runner);
@@ -159,12 +169,30 @@ public sealed class DecoupledScheduler : ModelScheduler, IChannelOwner
             }
 
             RejectExpired(expired);
+            EndShedLater(shed);
             if (request is null || !RequestEndings.IsLate(request, Now))
                 return request;
             RequestEndings.FailLate(request);
             Statistics.RecordCancelled(request.Status, Now - request.ReceivedAt);
             ((IChannelOwner)this).End(request, endsInFailure: true);
         }
+    }
+
+    /// <summary>Learns how long an instance was busy with a request.</summary>
+    internal void Learn(DecoupledRunner runner) => _overload.Times.Observe(1, Now - runner.StartedAt);
+
+    /// <summary>Enqueues a request, or says why not; the caller holds the lock.</summary>
+    private RefusalReason? Refuse(InferRequest request, long now) =>
+        _overload.Refuse(
+            request, _queue, _runners.Length, RunningSince(), isIdle: _queue.Count == 0 && _idle.Count > 0, now) ??
+        (_queue.Count + _runningCount < _maxCount && _queue.TryEnqueue(request) ? null : RefusalReason.QueueFull);
+
+    private long RunningSince()
+    {
+        var oldest = long.MaxValue;
+        foreach (var runner in _runners)
+            oldest = Math.Min(oldest, runner.StartedAt);
+        return oldest;
     }
 
     private protected override void OnTimer()

@@ -85,7 +85,7 @@ public sealed partial class DynamicBatcher : InstanceScheduler
     {
         var now = Now;
         BatchDecision decision;
-        List<InferRequest>? expired, shed = null;
+        List<InferRequest>? expired, shed;
         InstanceRunner? helper = null;
         long freeSince;
         bool isRetiring;
@@ -96,8 +96,7 @@ public sealed partial class DynamicBatcher : InstanceScheduler
             if (isStarting)
                 _startingCount--;
             expired = SweepTimeouts(_queue, now);
-            if (Overload.Sheds && (shed = Overload.Shed(_queue, now)) is not null)
-                Statistics.AddPending(-shed.Count);
+            shed = Shed(Overload, _queue, now);
             decision = isRetiring ? default : Decide(now);
             if (isRetiring)
             {
@@ -119,8 +118,7 @@ public sealed partial class DynamicBatcher : InstanceScheduler
         }
 
         RejectExpiredLater(expired);
-        if (shed is not null)
-            ThreadPool.UnsafeQueueUserWorkItem(static work => work.Owner.EndShed(work.Shed), (Owner: this, Shed: shed), preferLocal: false);
+        EndShedLater(shed);
         helper?.Start();
         if (isRetiring)
             runner.Retire();
@@ -213,7 +211,7 @@ public sealed partial class DynamicBatcher : InstanceScheduler
         lock (Gate)
         {
             if (!request.IsCancelled)
-                refusal = Overload.Refuse(request, _queue, Runners, isIdle: _queue.Count == 0 && _idle.Count > 0, now) ??
+                refusal = Overload.Refuse(request, _queue, Runners.Length, RunningSince(), isIdle: _queue.Count == 0 && _idle.Count > 0, now) ??
                     (_queue.TryEnqueue(request) ? null : RefusalReason.QueueFull);
             isQueued = refusal is null && !request.IsCancelled;
             if (isQueued)
@@ -236,15 +234,17 @@ public sealed partial class DynamicBatcher : InstanceScheduler
         return ValueTask.CompletedTask;
     }
 
-    /// <summary>Ends requests that the overloaded model shed; they have failed already.</summary>
-    private void EndShed(List<InferRequest> shed)
+    private long RunningSince()
     {
-        foreach (var request in shed)
+        var oldest = long.MaxValue;
+        foreach (var runner in Runners)
         {
-            request.QueueCancellation.Dispose();
-            Statistics.RecordRefusal(RefusalReason.Overload, Now - request.ReceivedAt);
-            request.Complete();
+            if (!runner.IsExecuting)
+                return 0;
+            oldest = Math.Min(oldest, runner.StartedAt);
         }
+
+        return oldest;
     }
 
     /// <summary>Picks an idle instance when there is work that no starting one will take.</summary>

@@ -23,11 +23,12 @@ internal sealed class OverloadGate(ModelSettings model, OverloadSettings setting
     /// <summary>Decides over a request that is about to wait.</summary>
     /// <param name="request">Bound.</param>
     /// <param name="queue">What waits.</param>
-    /// <param name="runners">The model's instances.</param>
+    /// <param name="instances">How many the model has.</param>
+    /// <param name="runningSince">Begin of the oldest running execution; 0 = some instance is free.</param>
     /// <param name="isIdle">Nothing waits and an instance is free.</param>
     /// <param name="now">The clock.</param>
     /// <returns>Why the request has failed; null = it may wait.</returns>
-    public RefusalReason? Refuse(InferRequest request, RequestQueue queue, InstanceRunner[] runners, bool isIdle, long now)
+    public RefusalReason? Refuse(InferRequest request, RequestQueue queue, int instances, long runningSince, bool isIdle, long now)
     {
         if (isIdle || (request.DeadlineAt == 0 && !Sheds && !queue.HasTimeouts))
             return null;
@@ -36,7 +37,7 @@ internal sealed class OverloadGate(ModelSettings model, OverloadSettings setting
         var ahead = canBatch ? rows / full : count;
         var own = canBatch ? (int)Math.Min(full, (rows % full) + request.RowCount) : request.RowCount;
         var view = new AdmissionView(
-            now, request.DeadlineAt, queue.MostWait(request), isIdle, ahead, runners.Length, RunningSince(runners), Times.Predict(full), Times.Predict(own));
+            now, request.DeadlineAt, queue.MostWait(request), isIdle, ahead, instances, runningSince, Times.Predict(full), Times.Predict(own));
         var target = settings.Control switch
         {
             OverloadControl.On => Target,
@@ -75,19 +76,6 @@ internal sealed class OverloadGate(ModelSettings model, OverloadSettings setting
         }
 
         return shed;
-    }
-
-    private static long RunningSince(InstanceRunner[] runners)
-    {
-        var oldest = long.MaxValue;
-        foreach (var runner in runners)
-        {
-            if (!runner.IsExecuting)
-                return 0;
-            oldest = Math.Min(oldest, runner.StartedAt);
-        }
-
-        return oldest;
     }
 
     private static long Ticks(TimeSpan time) => (long)(time.TotalSeconds * Stopwatch.Frequency);

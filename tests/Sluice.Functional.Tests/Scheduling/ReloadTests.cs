@@ -56,7 +56,9 @@ public sealed class ReloadTests(Xunit.Abstractions.ITestOutputHelper output) : I
     {
         await using var server = await OperatedServer.StartAsync((options, _) => options with
         {
-            ModelControlMode = ModelControlMode.Explicit, LoadModels = [Model], RecentRequestCount = kept,
+            ModelControlMode = ModelControlMode.Explicit,
+            LoadModels = [Model],
+            RecentRequestCount = kept,
         });
         using var client = server.CreateClient();
         await OperatedServer.InferAsync(client);

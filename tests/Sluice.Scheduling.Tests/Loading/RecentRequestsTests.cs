@@ -42,10 +42,8 @@ public sealed class RecentRequestsTests
         var recent = new RecentRequests(8, Second);
         for (var i = 1; i <= 3; i++)
             Offer(recent, i, now: i * Second, columns: i == 2 ? 3 : 2);
-        await using var fixture = new BatcherFixture(Floats with
-        {
-            Inputs = [TestRequests.Tensor("IN", DataType.Fp32, 2)], Outputs = [TestRequests.Tensor("OUT", DataType.Fp32, 2)],
-        });
+        var pairs = Floats with { Inputs = [TestRequests.Tensor("IN", DataType.Fp32, 2)], Outputs = [TestRequests.Tensor("OUT", DataType.Fp32, 2)] };
+        await using var fixture = new BatcherFixture(pairs);
         var instances = Enumerable.Range(0, 2).Select(_ => new ManualInstance()).ToList();
         var seen = new List<byte>();
         foreach (var instance in instances)
