@@ -34,6 +34,9 @@ public sealed class PythonRuntime : IDisposable
     /// <summary>The metrics that models made.</summary>
     public ModelMetrics Metrics { get; } = new();
 
+    /// <summary>The last lines that processes have written, by model or endpoint.</summary>
+    public OutputTails Output { get; } = new();
+
     internal TensorBufferPool Pool { get; }
 
     internal ILogger Logger { get; }
@@ -63,6 +66,7 @@ public sealed class PythonRuntime : IDisposable
 
     internal void LogOutput(string owner, int processId, bool isError, string line)
     {
+        Output.Add(owner, line);
         if (isError)
             PythonLog.ErrorOutput(Logger, owner, processId, line);
         else

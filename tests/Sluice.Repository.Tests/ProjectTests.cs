@@ -24,13 +24,14 @@ public sealed class ProjectTests
         ["Sluice.Backends.Forest"] = ["Sluice.Inference"],
         ["Sluice.Backends.Remote"] = ["Sluice.Inference", "Sluice.Client"],
         ["Sluice.Control"] = ["Sluice.Models", "Sluice.Rpc"],
+        ["Sluice.History"] = ["Sluice.Control"],
         ["Sluice.Client"] = ["Sluice.Protocol"],
         ["Sluice.Cli"] = ["Sluice.Client"],
         ["Sluice.Server"] =
         [
             "Sluice.Http2", "Sluice.Rest", "Sluice.Scheduling", "Sluice.Statistics", "Sluice.Backends.OnnxRuntime",
             "Sluice.Backends.Samples", "Sluice.Backends.Forest", "Sluice.Backends.Python", "Sluice.Backends.Remote", "Sluice.Control",
-            "Sluice.Cli", "Sluice.Client", "Sluice.Web",
+            "Sluice.History", "Sluice.Cli", "Sluice.Client", "Sluice.Web",
         ],
     };
 

@@ -13,6 +13,9 @@ internal abstract class ControlDatabase : IAsyncDisposable
     /// <summary>Column type that numbers rows.</summary>
     public abstract string Identity { get; }
 
+    /// <summary>Column type of bytes.</summary>
+    public abstract string Bytes { get; }
+
     /// <summary>End of a query that locks the rows it finds.</summary>
     public abstract string ForUpdate { get; }
 

@@ -27,6 +27,8 @@ internal sealed class PostgresDatabase : ControlDatabase
 
     public override string Identity => "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY";
 
+    public override string Bytes => "BYTEA";
+
     public override string ForUpdate => " FOR UPDATE";
 
     public override bool Pushes => true;

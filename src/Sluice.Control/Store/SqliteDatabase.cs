@@ -28,6 +28,8 @@ internal sealed class SqliteDatabase : ControlDatabase
 
     public override string Identity => "INTEGER PRIMARY KEY AUTOINCREMENT";
 
+    public override string Bytes => "BLOB";
+
     // The transaction has the whole file to itself.
     public override string ForUpdate => "";
 

@@ -68,6 +68,9 @@ public sealed class ModelLifecycle : IAsyncDisposable
     /// <summary>True when the start is over, whatever became of the models.</summary>
     public bool IsStarted => _started;
 
+    /// <summary>Tells whether a model belongs to an endpoint and not to a repository.</summary>
+    public bool IsManaged(string name) => _managed.ContainsKey(name);
+
     /// <summary>Makes known, before anybody can ask, that <see cref="StartAsync"/> will load models.</summary>
     public void AnnounceStart() => Table.IsStarting = true;
 

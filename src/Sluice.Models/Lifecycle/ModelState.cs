@@ -22,6 +22,9 @@ public enum ModelState
 /// <summary>Names of states on the wire.</summary>
 public static class ModelStates
 {
+    /// <summary>The reason of a version that was unloaded on purpose.</summary>
+    public const string Unloaded = "unloaded";
+
     private static readonly string[] Names = ["UNKNOWN", "READY", "UNAVAILABLE", "LOADING", "UNLOADING"];
 
     /// <summary>Returns the name that RepositoryIndex reports.</summary>

@@ -13,7 +13,7 @@ namespace Sluice.Models;
 internal sealed class ModelUpdater(VersionLoader loader, ILogger logger)
 {
     /// <summary>Reason of a version that was taken out on purpose.</summary>
-    public const string Unloaded = "unloaded";
+    public const string Unloaded = ModelStates.Unloaded;
 
     private readonly HashSet<Task> _retirements = [];
 

@@ -44,6 +44,16 @@ public static class RestCallAccess
     /// <summary>Returns the body's declared length; null when it is not declared.</summary>
     public static long? ContentLength(this RestCall call) => call.Exchange.ContentLength;
 
+    /// <summary>Reads the whole body, decompressed; within the port's limit.</summary>
+    public static async ValueTask<byte[]> ReadBytesAsync(this RestCall call)
+    {
+        using var body = await call.ReadBodyAsync().ConfigureAwait(false);
+        return body.Bytes.ToArray();
+    }
+
+    /// <summary>Sends the JSON in <see cref="RestCall.Output"/> with a status, never compressed.</summary>
+    public static ValueTask SendJsonAsync(this RestCall call, int status) => call.SendPlainAsync(RestCall.Json, status);
+
     /// <summary>Sets a response header; before anything is sent.</summary>
     public static void SetHeader(this RestCall call, string name, string value) => call.Exchange.SetHeader(name, value);
 

@@ -8,6 +8,12 @@ public static class AccessTable
 {
     private const string Inference = "/inference.GRPCInferenceService/";
 
+    private static readonly string[] MetricMethods =
+    [
+        "ListServedEndpoints", "GetServedEndpoint", "WatchServedEndpoints", "GetEndpointLog", "QuerySeries", "QueryHeatMap", "QueryDistributions",
+        "GetHistoryStatus",
+    ];
+
     private static readonly (AccessScope Scope, string[] Methods, string[] Routes)[] Rows =
     [
         (AccessScope.Health,
@@ -23,6 +29,12 @@ public static class AccessTable
         (AccessScope.Infer,
             [Inference + "ModelInfer", Inference + "ModelStreamInfer"],
             ["POST /v2/models/{model}/infer", "POST /v2/models/{model}/generate", "POST /v2/models/{model}/generate_stream"]),
+        (AccessScope.Metadata,
+            [.. MetricMethods.Select(method => "/sluice.metrics.v1.EndpointMetrics/" + method)],
+            ["GET /v1/metrics/endpoints", "GET /v1/metrics/endpoints/{endpoint=**}", "GET /v1/metrics/endpoints:watch", "GET /v1/metrics/log",
+                "GET /v1/metrics/series", "GET /v1/metrics/heat-map", "GET /v1/metrics/distributions", "GET /v1/metrics/history",
+                .. ServingRoutes("get_endpoints"), .. ServingRoutes("get_loading_instances"), .. ServingRoutes("get_endpoint_details"),
+                .. ServingRoutes("get_endpoint_metrics_history")]),
         (AccessScope.None, [], ["GET /metrics"]),
 
         // Regions name memory that any process of the machine may have put there, and settings are the operator's.
@@ -35,7 +47,8 @@ public static class AccessTable
                 "POST /v2/repository/models/{model}/unload", "POST /v2/repository/{repository}/models/{model}/unload",
                 .. MemoryRoutes("/v2/systemsharedmemory"), .. MemoryRoutes("/v2/cudasharedmemory"),
                 "GET /v2/logging", "POST /v2/logging", "GET /v2/trace/setting", "POST /v2/trace/setting",
-                "GET /v2/models/{model}/trace/setting", "POST /v2/models/{model}/trace/setting"]),
+                "GET /v2/models/{model}/trace/setting", "POST /v2/models/{model}/trace/setting",
+                .. ServingRoutes("register_container"), .. ServingRoutes("unregister_container"), .. ServingRoutes("container_status_report")]),
     ];
 
     private static readonly Dictionary<string, AccessScope> ByKey = Rows
@@ -54,6 +67,12 @@ public static class AccessTable
     /// <param name="pattern">Such as <c>/v2/models/{model}/ready</c>; one with a version is its form without.</param>
     public static AccessScope OfRoute(string method, string pattern) => ByKey.GetValueOrDefault(
         $"{method} {pattern.Replace("/versions/{version}", "", StringComparison.Ordinal)}", AccessScope.Control);
+
+    /// <summary>Paths under which a serving call is made: stock callers put the version of the interface before it, some <c>/api</c>.</summary>
+    public static IReadOnlyList<string> ServingPaths(string action) =>
+        [$"/serving.{action}", $"/api/serving.{action}", $"/{{api_version}}/serving.{action}", $"/api/{{api_version}}/serving.{action}"];
+
+    private static IEnumerable<string> ServingRoutes(string action) => ServingPaths(action).Select(path => "POST " + path);
 
     private static string[] MemoryRoutes(string kind) =>
     [

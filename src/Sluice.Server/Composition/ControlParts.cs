@@ -2,6 +2,7 @@ using Microsoft.Extensions.Logging;
 using Sluice.Control;
 using Sluice.Control.Api;
 using Sluice.Control.Artifacts;
+using Sluice.History.Api;
 using Sluice.Rest;
 using Sluice.Rest.Kestrel;
 using Sluice.Rest.Routing;
@@ -21,7 +22,8 @@ internal sealed class ControlParts : IAsyncDisposable
     {
         _options = options;
         var folder = Path.GetFullPath(options.DataFolder);
-        var defaults = new ControlOptions { Store = options.Store.Length > 0 ? options.Store : Path.Combine(folder, "control.db") };
+        Store = options.Store.Length > 0 ? options.Store : Path.Combine(folder, "control.db");
+        var defaults = new ControlOptions { Store = Store };
         Plane = new ControlPlane(
             defaults with
             {
@@ -45,6 +47,9 @@ internal sealed class ControlParts : IAsyncDisposable
 
     /// <summary>No service was named, so the endpoints of all are served.</summary>
     public bool ServesAllServices => _options.ServiceId.Length == 0;
+
+    /// <summary>Address of the store.</summary>
+    public string Store { get; }
 
     /// <summary>The desired state.</summary>
     public ControlPlane Plane { get; }
@@ -123,7 +128,7 @@ internal sealed class ControlParts : IAsyncDisposable
     private IEnumerable<RestRoute> Routes(MethodTable methods) =>
     [
         .. new ControlTransfers(Api, Plane, Storage).Routes,
-        .. TranscodedRoutes.Create(methods, ControlApi.Descriptors, "Sluice control API", ServerOptions.ProductVersion),
+        .. TranscodedRoutes.Create(methods, [.. ControlApi.Descriptors, .. EndpointMetricsApi.Descriptors], "Sluice control API", ServerOptions.ProductVersion),
     ];
 
     private static string Destination(string artifacts, string folder)

@@ -6,6 +6,8 @@ using Sluice.Backends.Remote;
 using Sluice.Backends.Samples;
 using Sluice.Control;
 using Sluice.Control.Api;
+using Sluice.History;
+using Sluice.History.Api;
 using Sluice.Inference;
 using Sluice.Models;
 using Sluice.Protocol.Health;
@@ -58,6 +60,7 @@ public sealed class ServerHost : IAsyncDisposable
     private readonly FrontEndStages _httpStages = new();
     private readonly ControlParts? _control;
     private readonly EndpointParts? _endpoints;
+    private readonly HistoryParts? _history;
     private readonly RemoteBackend _remote = EndpointParts.CreateRemote();
 
     /// <summary>Builds the parts; nothing listens and no model loads yet.</summary>
@@ -101,6 +104,7 @@ public sealed class ServerHost : IAsyncDisposable
         {
             _endpoints = new EndpointParts(_lifecycle, Engine, _statistics.Endpoints, _statistics.Sampler!);
             Engine = _endpoints.Engine;
+            _history = new HistoryParts(options, _control, _endpoints, _lifecycle, _python.Runtime.Output.Read, loggers, time);
         }
 
         _python.Connect(Engine, _lifecycle);
@@ -122,7 +126,7 @@ public sealed class ServerHost : IAsyncDisposable
         _rpc = RpcParts.Create(options, _dispatcher, loggers, time);
         _rest = HttpParts.CreateRest(options, Methods, Engine, _httpStages, rpc, _pool, loggers);
         _control?.CreateServer(
-            Methods, [.. _endpoints!.Routes(() => _state.IsReady), .. PageParts.CreateRoutes(options, Methods, Engine, _httpStages)], rpc,
+            Methods, [.. _endpoints!.Routes(() => _state.IsReady), .. _history!.Routes, .. PageParts.CreateRoutes(options, Methods, Engine, _httpStages)], rpc,
             options, _pool, loggers);
         var sources = new MetricsSources
         {
@@ -157,6 +161,9 @@ public sealed class ServerHost : IAsyncDisposable
 
     /// <summary>The desired state; null when the control plane is off.</summary>
     public IControlPlane? Control => _control?.Plane;
+
+    /// <summary>What serves and what it did; null when the control plane is off.</summary>
+    public HistoryService? History => _history?.Service;
 
     /// <summary>Native memory out with requests, bytes; 0 when nothing is under way.</summary>
     public TensorBufferPool Pool => _pool;
@@ -204,6 +211,9 @@ public sealed class ServerHost : IAsyncDisposable
 
         await warming.ConfigureAwait(false);
 
+        // Models and endpoints of the start are known by now.
+        _history?.Service.Start();
+
         // A store that cannot be had is not waited for where nobody has asked for endpoints.
         if (_endpoints is not null && (_options.ControlPlane!.IsAskedFor || _control!.Plane.Snapshot.IsStoreReachable))
             await _endpoints.WaitUntilSettledAsync(_time, cancellationToken).ConfigureAwait(false);
@@ -233,6 +243,9 @@ public sealed class ServerHost : IAsyncDisposable
             ServerLog.ExitTimedOut(_logger, ActiveCount);
             return false;
         }
+
+        if (_history is not null)
+            await _history.Service.StopAsync(limit.Token).ConfigureAwait(false);
 
         // Metrics go last, so that the end of the work can still be seen.
         await _statistics.StopAsync(limit.Token).ConfigureAwait(false);
@@ -298,6 +311,8 @@ public sealed class ServerHost : IAsyncDisposable
         if (_rest is not null)
             await _rest.DisposeAsync().ConfigureAwait(false);
         await _statistics.DisposeAsync().ConfigureAwait(false);
+        if (_history is not null)
+            await _history.DisposeAsync().ConfigureAwait(false);
         if (_control is not null)
             await _control.DisposeAsync().ConfigureAwait(false);
         _authenticator?.Dispose();
@@ -336,11 +351,12 @@ public sealed class ServerHost : IAsyncDisposable
             .. new TraceService(_traces, _lifecycle.Table).Methods,
             .. _sharedMemory.Service.Methods,
             .. _control?.Api.Methods ?? [],
+            .. _history?.Api.Methods ?? [],
             .. new HealthService(_state).Methods,
             .. new ReflectionService(
             [
                 GrpcServiceReflection.Descriptor, HealthReflection.Descriptor, ReflectionReflection.Descriptor,
-                .. _control is null ? [] : ControlApi.Descriptors,
+                .. _control is null ? [] : ControlApi.Descriptors.Concat(EndpointMetricsApi.Descriptors),
             ]).Methods,
         ];
         var served = methods.ToList();

@@ -1,3 +1,4 @@
+using Sluice.History;
 using Sluice.Statistics.Kafka;
 
 namespace Sluice.Server;
@@ -13,6 +14,9 @@ public sealed record StatisticsOptions
 
     /// <summary>How records reach Kafka.</summary>
     public KafkaOptions Kafka { get; init; } = new();
+
+    /// <summary>How the history is kept.</summary>
+    public HistoryOptions History { get; init; } = new();
 
     /// <summary>One more port for the metrics page, at its address, as the original's exporter has; null (default) = none.</summary>
     public int? Port { get; init; }
