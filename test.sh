@@ -94,6 +94,28 @@ run_dotnet_tests() {
   if ((code != 0 && failed == 0)); then add_failure "dotnet test (exit code $code)"; fi
 }
 
+# run_page_tests: the page in a real browser. Each test counts; a run without a report counts as one failure.
+run_page_tests() {
+  local log=$results/page.tap code=0 passing failing
+  say "the page in a browser"
+  node --test --test-concurrency=1 --test-reporter=tap tests/web/*.test.mjs >"$log" 2>&1 || code=$?
+  grep -E '^(not )?ok' "$log"
+  passing=$(sed -n 's/^# pass \([0-9]*\)$/\1/p' "$log")
+  failing=$(sed -n 's/^# fail \([0-9]*\)$/\1/p' "$log")
+  if [[ -z $passing || -z $failing ]] || ((passing + failing == 0)); then
+    tail -n 40 "$log"
+    add_failure "the page's tests gave no report"
+    return
+  fi
+  passed=$((passed + passing))
+  if ((failing > 0)); then
+    grep -A 30 '^not ok' "$log"
+    add_failure "$failing tests of the page" "$failing"
+  elif ((code != 0)); then
+    add_failure "the page's tests (exit code $code)"
+  fi
+}
+
 # shellcheck disable=SC2317  # Called through check.
 scripts_parse() {
   local script
@@ -124,6 +146,7 @@ run_ctest
 must 'build the page' scripts/build-web.sh
 must 'build C#' dotnet build Server.sln -c Release --nologo -nodeReuse:false -v quiet
 run_dotnet_tests
+run_page_tests
 check 'the hot path keeps its budgets' timeout 60 dotnet artifacts/bin/Sluice.Benchmarks/release/Sluice.Benchmarks.dll --budget
 check 'the demo model has its recorded accuracy' examples/digits/train.py --check
 check 'the demo runs' demo_once

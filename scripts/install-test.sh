@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Installs what the tests and measurements need beyond scripts/install-native.sh:
 #   packages  real gRPC clients (Python, C++), h2load, the C++ toolchain of perf/reference, PostgreSQL, libraries of Python models,
-#             Prometheus, Kafka's clients
-#   npm       real gRPC clients of Node.js, under artifacts/npm; object stores that run here, under artifacts/storage
+#             Prometheus, Kafka's clients, the browser of the page's tests
+#   npm       real gRPC clients of Node.js, under artifacts/npm; object stores that run here, under artifacts/storage; what
+#             steers the browser, under artifacts/web-tests
 # With --models also what the scripts that make models import. Quick, and without network, when all is there.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -19,6 +20,7 @@ packages=(
   python3-sklearn python3-joblib python3-xgboost python3-pil
   nghttp2-client postgresql
   prometheus kafkacat librdkafka-dev
+  chromium
 )
 [[ ${1:-} != --models ]] || packages+=(python3-onnx)
 install_packages "${packages[@]}"
@@ -36,15 +38,20 @@ if [[ ! -f $npm_stamp || $(<"$npm_stamp") != "${npm_packages[*]}" ]]; then
   printf '%s\n' "${npm_packages[*]}" >"$npm_stamp"
 fi
 
-# Stand-ins for S3 and Azure's blob storage, at the versions of their lock file.
-storage_folder=$root/artifacts/storage
-if ! cmp -s "$root/tests/storage/package-lock.json" "$storage_folder/installed"; then
-  need_command npm "Install Node.js with npm; tests store files in object stores that it brings."
-  say "installing the object stores of the tests"
-  rm -rf "$storage_folder"
-  mkdir -p "$storage_folder"
-  cp "$root/tests/storage/package.json" "$root/tests/storage/package-lock.json" "$storage_folder"
-  npm ci --prefix "$storage_folder" --silent --no-audit --no-fund --ignore-scripts >&2 ||
-    die "npm could not install tests/storage." "Check the network and npm's registry setting."
-  cp "$root/tests/storage/package-lock.json" "$storage_folder/installed"
-fi
+# lock_install FOLDER PLACE HINT: installs what the lock file of a folder of tests/ names into a folder of artifacts/.
+lock_install() {
+  local lock=$root/tests/$1/package-lock.json place=$root/artifacts/$2
+  ! cmp -s "$lock" "$place/installed" || return 0
+  need_command npm "Install Node.js with npm; $3"
+  say "installing what tests/$1 needs"
+  rm -rf "$place/node_modules" "$place/installed"
+  mkdir -p "$place"
+  cp "$root/tests/$1/package.json" "$lock" "$place"
+  npm ci --prefix "$place" --silent --no-audit --no-fund --ignore-scripts >&2 ||
+    die "npm could not install tests/$1." "Check the network and npm's registry setting."
+  cp "$lock" "$place/installed"
+}
+
+# Stand-ins for S3 and Azure's blob storage.
+lock_install storage storage "tests store files in object stores that it brings."
+lock_install web web-tests "tests look at the page in a browser."
