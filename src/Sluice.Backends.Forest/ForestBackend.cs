@@ -1,21 +1,31 @@
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Sluice.Backends.Forest.Formats;
+using Sluice.Backends.Forest.Trees;
 using Sluice.Inference;
 
 namespace Sluice.Backends.Forest;
 
-/// <summary>Runs tree ensembles from the files of XGBoost and LightGBM, without these libraries.</summary>
+/// <summary>Has a file that scikit-learn saved written in the server's own format, in a process of its own.</summary>
+/// <param name="settings">The model.</param>
+/// <param name="file">The file.</param>
+/// <param name="mostBytes">Largest result.</param>
+/// <returns>The forest, not checked.</returns>
+public delegate byte[] ForestExport(ModelSettings settings, string file, long mostBytes);
+
+/// <summary>Runs tree ensembles from the files of XGBoost, LightGBM and ONNX, without these libraries, and those of scikit-learn by an export.</summary>
 /// <remarks><b>Threads.</b> Any number of callers; executions run on the caller's thread.</remarks>
 public sealed class ForestBackend : IBackend
 {
     private static readonly string[] Names = ["forest", "fil", "xgboost", "lightgbm"];
 
+    private readonly ForestExport? _export;
     private readonly ILogger _logger;
 
-    private ForestBackend(string name, ILogger logger)
+    private ForestBackend(string name, ForestExport? export, ILogger logger)
     {
         Name = name;
+        _export = export;
         _logger = logger;
     }
 
@@ -24,10 +34,11 @@ public sealed class ForestBackend : IBackend
 
     /// <summary>Makes the engine under each of its names: <c>forest</c>, <c>fil</c>, <c>xgboost</c>, <c>lightgbm</c>.</summary>
     /// <param name="loggers">Receives what was loaded and how it was laid out; default nobody.</param>
-    public static IReadOnlyList<IBackend> Create(ILoggerFactory? loggers = null)
+    /// <param name="export">Opens what scikit-learn saved; null = such files are refused.</param>
+    public static IReadOnlyList<IBackend> Create(ILoggerFactory? loggers = null, ForestExport? export = null)
     {
         var logger = loggers?.CreateLogger<ForestBackend>() as ILogger ?? NullLogger.Instance;
-        return [.. Names.Select(name => new ForestBackend(name, logger))];
+        return [.. Names.Select(name => new ForestBackend(name, export, logger))];
     }
 
     /// <inheritdoc/>
@@ -39,7 +50,7 @@ public sealed class ForestBackend : IBackend
         var file = FindFile(settings);
         try
         {
-            var forest = ForestFile.Read(file);
+            var forest = Read(settings, file);
             var parameters = ForestParameters.Read(settings, forest);
             var model = new ForestModel(parameters.Apply(forest), parameters, settings);
             ForestLog.Loaded(_logger, settings.Name, model.Summary);
@@ -61,6 +72,14 @@ public sealed class ForestBackend : IBackend
     /// <inheritdoc/>
     public void Dispose()
     {
+    }
+
+    private TreeEnsemble Read(ModelSettings settings, string file)
+    {
+        var bytes = ForestFile.ReadBytes(file);
+        return ForestFile.IsPickle(bytes) && _export is not null
+            ? ForestFile.Read(_export(settings, file, ForestFile.MaxBytes))
+            : ForestFile.Read(bytes);
     }
 
     /// <summary>The configured file, or the only one in the version's folder.</summary>

@@ -1,5 +1,5 @@
+using System.Buffers.Binary;
 using System.Numerics;
-using System.Runtime.InteropServices;
 using Sluice.Backends.Forest.Engine;
 using Sluice.Backends.Forest.Trees;
 using Sluice.Inference;
@@ -85,18 +85,22 @@ internal sealed unsafe class ForestInstance<T>(ForestModel model, ForestEngine<T
         if (isOwn && double.IsNaN(missing))
             return new ReadOnlySpan<T>(input.Data, count);
         var rows = Keep(ref _rows, count);
-        if (input.DataType == DataType.Fp32)
-            Convert(new ReadOnlySpan<float>(input.Data, count), rows, (float)missing);
-        else
-            Convert(new ReadOnlySpan<double>(input.Data, count), rows, missing);
+        switch (input.DataType)
+        {
+            case DataType.Fp32: Convert(new ReadOnlySpan<float>(input.Data, count), rows, (float)missing); break;
+            case DataType.Int32: Convert(new ReadOnlySpan<int>(input.Data, count), rows, missing); break;
+            case DataType.Int64: Convert(new ReadOnlySpan<long>(input.Data, count), rows, missing); break;
+            default: Convert(new ReadOnlySpan<double>(input.Data, count), rows, missing); break;
+        }
+
         return rows;
     }
 
-    private static void Convert<TFrom>(ReadOnlySpan<TFrom> from, Span<T> to, TFrom missing)
-        where TFrom : unmanaged, IBinaryFloatingPointIeee754<TFrom>
+    private static void Convert<TFrom>(ReadOnlySpan<TFrom> from, Span<T> to, double missing)
+        where TFrom : unmanaged, INumberBase<TFrom>
     {
         for (var i = 0; i < from.Length; i++)
-            to[i] = from[i] == missing ? T.NaN : T.CreateTruncating(from[i]);
+            to[i] = double.CreateTruncating(from[i]) == missing ? T.NaN : T.CreateTruncating(from[i]);
     }
 
     private void Store(
@@ -104,6 +108,13 @@ internal sealed unsafe class ForestInstance<T>(ForestModel model, ForestEngine<T
     {
         var columns = model.Width(kind);
         var type = settings.Outputs[output].DataType;
+        if (type == DataType.Bytes)
+        {
+            StoreTexts(batch, output, kind, rowCount, scores);
+            return;
+        }
+
+        var labels = model.LabelsOf(kind)?.Numbers;
         var buffer = batch.RentOutput(output, checked(rowCount * columns * type.ElementSize()));
         try
         {
@@ -115,12 +126,15 @@ internal sealed unsafe class ForestInstance<T>(ForestModel model, ForestEngine<T
             }
             else
             {
-                var row = Keep(ref _row, Math.Max(2, _forest.OutputCount));
+                var row = Row();
                 for (var i = 0; i < rowCount; i++)
                 {
                     scores.Slice(i * _forest.OutputCount, _forest.OutputCount).CopyTo(row);
-                    Finish(kind, row);
-                    Write(row[..columns], type, buffer.Pointer + ((long)i * columns * type.ElementSize()));
+                    ScoreFinish.Apply(_forest, kind, row.AsSpan(), model.Parameters.Threshold);
+                    if (labels is not null)
+                        Write<long>([labels[int.CreateTruncating(row[0])]], type, buffer.Pointer + ((long)i * type.ElementSize()));
+                    else
+                        Write<T>(row.AsSpan(0, columns), type, buffer.Pointer + ((long)i * columns * type.ElementSize()));
                 }
             }
         }
@@ -130,35 +144,42 @@ internal sealed unsafe class ForestInstance<T>(ForestModel model, ForestEngine<T
             throw;
         }
 
-        batch.SetOutput(output, Shape.Create([rowCount, columns]), buffer);
+        batch.SetOutput(output, model.IsFlat(kind) ? Shape.Create([rowCount]) : Shape.Create([rowCount, columns]), buffer);
     }
 
-    /// <summary>Turns the score of one row into what the output holds.</summary>
-    private void Finish(ForestOutputKind kind, Span<T> row)
+    /// <summary>Writes names of classes, each behind its length.</summary>
+    private void StoreTexts(ExecutionBatch batch, int output, ForestOutputKind kind, int rowCount, ReadOnlySpan<T> scores)
     {
-        var scores = row[.._forest.OutputCount];
-        if (kind == ForestOutputKind.Margin)
-            return;
-        if (_forest.AveragesRounds)
+        var row = Row();
+        var classes = Keep(ref _leaves, rowCount);
+        var length = 0;
+        for (var i = 0; i < rowCount; i++)
         {
-            foreach (ref var score in scores)
-                score /= T.CreateTruncating(_forest.RoundStarts.Length - 1);
+            scores.Slice(i * _forest.OutputCount, _forest.OutputCount).CopyTo(row);
+            ScoreFinish.Apply(_forest, kind, row.AsSpan(), model.Parameters.Threshold);
+            classes[i] = int.CreateTruncating(row[0]);
+            length = checked(length + sizeof(int) + model.LabelTexts[classes[i]].Length);
         }
 
-        var transform = _forest.Transform;
-        if (transform.Kind == TransformKind.ArgMax && kind == ForestOutputKind.Probability)
-            transform = new Transform(TransformKind.Softmax);
-        if (typeof(T) == typeof(float))
-            transform.Apply(MemoryMarshal.Cast<T, float>(scores));
-        else
-            transform.Apply(MemoryMarshal.Cast<T, double>(scores));
-        if (kind == ForestOutputKind.Probability && scores.Length == 1)
-            (row[0], row[1]) = (T.One - row[0], row[0]);
-        if (kind == ForestOutputKind.Class && transform.IsProbability)
-            row[0] = scores.Length > 1 ? T.CreateTruncating(Transform.ArgMax<T>(scores)) : IsPositive(scores[0]);
+        var buffer = batch.RentOutput(output, length);
+        var rest = new Span<byte>(buffer.Pointer, length);
+        foreach (var index in classes)
+        {
+            var text = model.LabelTexts[index];
+            BinaryPrimitives.WriteInt32LittleEndian(rest, text.Length);
+            text.CopyTo(rest[sizeof(int)..]);
+            rest = rest[(sizeof(int) + text.Length)..];
+        }
+
+        batch.SetOutput(output, model.IsFlat(kind) ? Shape.Create([rowCount]) : Shape.Create([rowCount, 1]), buffer);
     }
 
-    private T IsPositive(T probability) => double.CreateTruncating(probability) > model.Parameters.Threshold ? T.One : T.Zero;
+    private T[] Row()
+    {
+        if (_row.Length == 0)
+            _row = new T[Math.Max(2, _forest.OutputCount)];
+        return _row;
+    }
 
     private static void Write<TFrom>(ReadOnlySpan<TFrom> values, DataType type, byte* to)
         where TFrom : unmanaged, INumberBase<TFrom>

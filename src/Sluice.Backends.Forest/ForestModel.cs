@@ -22,6 +22,7 @@ internal sealed class ForestModel : IBackendModel
     public ForestModel(TreeEnsemble forest, ForestParameters parameters, ModelSettings draft)
     {
         Forest = forest;
+        LabelTexts = [.. (forest.Labels?.Texts ?? []).Select(System.Text.Encoding.UTF8.GetBytes)];
         Parameters = parameters;
         if (forest.IsDouble)
             _double = new ForestEngine<double>(forest);
@@ -35,6 +36,9 @@ internal sealed class ForestModel : IBackendModel
     public ForestParameters Parameters { get; }
 
     public ModelDescription Description { get; }
+
+    /// <summary>Names of the classes as UTF-8; empty when they are numbers.</summary>
+    public byte[][] LabelTexts { get; }
 
     /// <summary>For the log.</summary>
     public string Summary
@@ -66,6 +70,7 @@ internal sealed class ForestModel : IBackendModel
     /// <summary>Columns of an output.</summary>
     public int Width(ForestOutputKind kind) => kind switch
     {
+        ForestOutputKind.Prediction when Forest.PredictsClass => 1,
         ForestOutputKind.Prediction => Forest.Transform.Width(Forest.OutputCount),
         ForestOutputKind.Margin => Forest.OutputCount,
         ForestOutputKind.Probability => Math.Max(2, Forest.OutputCount),
@@ -73,19 +78,29 @@ internal sealed class ForestModel : IBackendModel
         _ => 1,
     };
 
+    /// <summary>Whether an output has one dimension, as the labels of ONNX have.</summary>
+    public bool IsFlat(ForestOutputKind kind) => kind == ForestOutputKind.Class && Forest.Signature is not null;
+
+    /// <summary>Names of the classes where an output holds them by name; null = it holds numbers.</summary>
+    public ClassLabels? LabelsOf(ForestOutputKind kind) =>
+        kind == ForestOutputKind.Class || (kind == ForestOutputKind.Prediction && Forest.PredictsClass) ? Forest.Labels : null;
+
     private static bool IsFloat(DataType type) => type is DataType.Fp32 or DataType.Fp64;
 
     private TensorDescription Input(ModelSettings draft)
     {
         var own = Forest.IsDouble ? DataType.Fp64 : DataType.Fp32;
         var configured = draft.Inputs.FirstOrDefault();
+        if (Forest.Signature is { } signature)
+            own = signature.InputType;
         long width = Forest.FeatureCount;
         if (configured is { Dims: [.., var asked] } && asked >= 0 && asked < width)
             width = asked;
         return new TensorDescription
         {
-            Name = configured?.Name ?? "input__0",
-            DataType = configured is not null && IsFloat(configured.DataType) ? configured.DataType : own,
+            Name = configured?.Name ?? Forest.Signature?.Input ?? "input__0",
+            DataType = configured is not null && (IsFloat(configured.DataType) || configured.DataType is DataType.Int32 or DataType.Int64)
+                ? configured.DataType : own,
             Dims = [-1, width],
             AcceptsFewer = true,
         };
@@ -102,21 +117,29 @@ internal sealed class ForestModel : IBackendModel
 
         return [.. kinds.Select((kind, i) => new TensorDescription
         {
-            Name = i < draft.Outputs.Length ? draft.Outputs[i].Name : $"output__{i}",
-            DataType = TypeOf(kind, i < draft.Outputs.Length ? draft.Outputs[i].DataType : DataType.Invalid),
-            Dims = [-1, Width(kind)],
+            Name = i < draft.Outputs.Length ? draft.Outputs[i].Name : InFile(kind)?.Name ?? $"output__{i}",
+            DataType = TypeOf(kind, i < draft.Outputs.Length ? draft.Outputs[i].DataType : InFile(kind)?.Type ?? DataType.Invalid),
+            Dims = IsFlat(kind) ? [-1] : [-1, Width(kind)],
         })];
     }
+
+    /// <summary>The output of a kind as the file names it.</summary>
+    private ForestSignatureOutput? InFile(ForestOutputKind kind) => Forest.Signature is { } signature
+        ? Array.Find(signature.Outputs, output => output.Kind == kind) : null;
 
     private DataType TypeOf(ForestOutputKind kind, DataType configured)
     {
         var own = Forest.IsDouble ? DataType.Fp64 : DataType.Fp32;
-        var isAllowed = kind switch
+        if (LabelsOf(kind) is { } labels)
         {
-            ForestOutputKind.Leaf => configured is DataType.Int32 or DataType.Int64,
-            ForestOutputKind.Class => IsFloat(configured) || configured is DataType.Int32 or DataType.Int64,
-            _ => IsFloat(configured),
-        };
-        return isAllowed ? configured : kind == ForestOutputKind.Leaf ? DataType.Int32 : own;
+            if (labels.Texts.Length > 0)
+                return DataType.Bytes;
+            own = DataType.Int64;
+        }
+
+        var isWhole = kind is ForestOutputKind.Leaf or ForestOutputKind.Class || LabelsOf(kind) is not null;
+        if (isWhole && configured is DataType.Int32 or DataType.Int64)
+            return configured;
+        return kind == ForestOutputKind.Leaf ? DataType.Int32 : IsFloat(configured) ? configured : own;
     }
 }

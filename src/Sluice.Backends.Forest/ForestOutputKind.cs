@@ -12,9 +12,12 @@ internal enum ForestOutputKind
     /// <summary>A probability for each class; two columns for a binary model.</summary>
     Probability,
 
-    /// <summary>Number of the class.</summary>
+    /// <summary>The class: its number, or what it is called.</summary>
     Class,
 
     /// <summary>The leaf of each tree, in the library's numbers.</summary>
     Leaf,
+
+    /// <summary><c>score_samples</c> of an isolation forest.</summary>
+    Samples,
 }

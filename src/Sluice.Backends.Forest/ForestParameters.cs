@@ -15,6 +15,7 @@ internal sealed record ForestParameters
         ["probability"] = ForestOutputKind.Probability,
         ["class"] = ForestOutputKind.Class,
         ["leaf"] = ForestOutputKind.Leaf,
+        ["score_samples"] = ForestOutputKind.Samples,
     };
 
     /// <summary>Of each output, in the order of the configuration.</summary>
@@ -39,7 +40,7 @@ internal sealed record ForestParameters
             Missing = Number(settings, "missing", double.NaN),
             Threshold = Number(settings, "threshold", 0.5),
             Rounds = ReadRounds(settings, forest),
-            Outputs = ReadOutputs(settings),
+            Outputs = ReadOutputs(settings, forest.Signature),
         };
         foreach (var kind in parameters.Outputs)
             CheckKind(settings, forest, kind);
@@ -59,13 +60,20 @@ internal sealed record ForestParameters
         };
     }
 
-    private static ForestOutputKind[] ReadOutputs(ModelSettings settings)
+    private static ForestOutputKind[] ReadOutputs(ModelSettings settings, ForestSignature? signature)
     {
         if (settings.Parameters.TryGetValue("outputs", out var text))
         {
             return Array.ConvertAll(text.Split(',', StringSplitOptions.TrimEntries), name => Kinds.TryGetValue(name, out var kind)
                 ? kind
                 : throw Wrong(settings, "outputs", name, $"one of {string.Join(", ", Kinds.Keys)}"));
+        }
+
+        if (signature is not null && !settings.Parameters.ContainsKey("predict_proba") && !settings.Parameters.ContainsKey("output_class"))
+        {
+            var names = settings.Outputs.Length > 0 ? settings.Outputs.Select(output => output.Name) : signature.Outputs.Select(output => output.Name);
+            return [.. names.Select(name => Array.Find(signature.Outputs, output => output.Name == name)?.Kind
+                ?? throw InferenceException.Invalid($"model '{settings.Name}': its file has no output '{name}'"))];
         }
 
         var first = Flag(settings, "predict_proba") ? ForestOutputKind.Probability
@@ -82,11 +90,12 @@ internal sealed record ForestParameters
 
     private static void CheckKind(ModelSettings settings, TreeEnsemble forest, ForestOutputKind kind)
     {
-        var isClassifier = forest.Transform.IsProbability || forest.Transform.Kind is TransformKind.ArgMax or TransformKind.Hinge;
-        if (kind == ForestOutputKind.Probability && !forest.Transform.IsProbability && forest.Transform.Kind != TransformKind.ArgMax)
+        if (kind == ForestOutputKind.Probability && !forest.HasProbabilities)
             throw InferenceException.Invalid($"model '{settings.Name}': objective '{forest.Objective}' gives no probabilities");
-        if (kind == ForestOutputKind.Class && !isClassifier)
+        if (kind == ForestOutputKind.Class && !forest.IsClassifier)
             throw InferenceException.Invalid($"model '{settings.Name}': objective '{forest.Objective}' has no classes");
+        if (kind == ForestOutputKind.Samples && forest.Isolation is null)
+            throw InferenceException.Invalid($"model '{settings.Name}': only isolation forests have score_samples");
         if (kind == ForestOutputKind.Leaf && forest.Linear is not null)
             throw InferenceException.Invalid($"model '{settings.Name}': a linear booster has no leaves");
     }

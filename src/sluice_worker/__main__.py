@@ -76,6 +76,9 @@ def main():
     if plan["kind"] == "endpoint":
         from sluice_worker.endpoint_server import EndpointServer
         server = EndpointServer(connection)
+    elif plan["kind"] == "forest":
+        from sluice_worker.forest_export import ExportServer
+        server = ExportServer(connection)
     else:
         from sluice_worker.model_server import ModelServer
         server = ModelServer(connection)

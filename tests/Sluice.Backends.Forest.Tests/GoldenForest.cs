@@ -40,7 +40,9 @@ public sealed class GoldenForest
     public double Missing => _about.TryGetProperty("missing", out var missing) && missing.ValueKind == JsonValueKind.Number
         ? missing.GetDouble() : double.NaN;
 
-    public IEnumerable<Expected> Outputs => _about.GetProperty("outputs").EnumerateArray().Select(output => new Expected(
+    /// <summary>Results that are numbers.</summary>
+    public IEnumerable<Expected> Outputs => _about.GetProperty("outputs").EnumerateArray()
+        .Where(output => !output.TryGetProperty("dtype", out var type) || !type.GetString()!.StartsWith("<U", StringComparison.Ordinal)).Select(output => new Expected(
         output.GetProperty("file").GetString()!,
         NpyFile.Read(Path.Combine(_folder, output.GetProperty("file").GetString()!)),
         output.TryGetProperty("iteration_range", out var range) ? (range[0].GetInt32(), range[1].GetInt32())

@@ -21,9 +21,13 @@ public sealed class HostileFileTests
     [InlineData("xgboost", "v34_gblinear_multi_ubj")]
     [InlineData("lightgbm", "categorical")]
     [InlineData("lightgbm", "linear_tree")]
+    [InlineData("onnx", "class_3_some_softmax")]
+    [InlineData("onnx", "mode_mixed")]
+    [InlineData("onnx", "reg_double")]
+    [InlineData("onnx", "v5_2")]
     public void Read_OfADamagedFile_EitherWorksOrSaysWhy(string engine, string name)
     {
-        var file = File.ReadAllBytes(new GoldenForest(engine, name).ModelPath);
+        var file = File.ReadAllBytes(engine == "onnx" ? Path.Combine(OnnxTests.Folder, name + ".onnx") : new GoldenForest(engine, name).ModelPath);
         var refused = 0;
         foreach (var seed in Fuzz.Seeds(1, 150))
         {
@@ -57,7 +61,7 @@ public sealed class HostileFileTests
     [InlineData("{\"learner\":{}}", "'model.learner' has no 'learner_model_param'")]
     [InlineData("tree\nnum_class=1\n", "no line 'end of trees'")]
     [InlineData("tree\nend of trees\n", "no line")]
-    [InlineData("hello, this is no model at all", "neither JSON, UBJSON nor LightGBM text")]
+    [InlineData("hello, this is no model at all", "neither JSON, UBJSON, LightGBM text nor ONNX")]
     public void Read_OfSomethingElse_SaysWhatIsMissing(string text, string reason)
     {
         var error = Assert.Throws<ForestFormatException>(() => ForestFile.Read(System.Text.Encoding.UTF8.GetBytes(text)));

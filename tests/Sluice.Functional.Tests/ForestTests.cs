@@ -28,6 +28,108 @@ public sealed class ForestTests
     }
 
     [Fact]
+    public async Task Infer_ForestsOfScikitLearn_GivesTheLibrarysPredictions_AndOtherPicklesAreRefused()
+    {
+        string[] forests =
+        [
+            "extra_trees_digits", "gb_binary", "gb_multiclass", "gb_regressor", "hgb_binary", "hgb_regressor", "isolation_forest", "rf_digits",
+            "string_classes",
+        ];
+        await using var server = await OperatedServer.StartAsync((options, folder) =>
+        {
+            foreach (var name in forests.Append("ridge"))
+            {
+                var version = Directory.CreateDirectory(Path.Combine(folder, "models", name, "1")).FullName;
+                File.Copy(Path.Combine(GoldenSet.FolderOf("sklearn"), name, "model.pkl"), Path.Combine(version, "model.pkl"));
+                var outputs = name is "gb_regressor" or "hgb_regressor" ? "prediction"
+                    : name == "isolation_forest" ? "prediction,margin,score_samples"
+                    : name.StartsWith("gb", StringComparison.Ordinal) || name.StartsWith("hgb", StringComparison.Ordinal) ? "prediction,probability,margin"
+                    : "prediction,probability";
+                File.WriteAllText(
+                    Path.Combine(version, "../config.pbtxt"),
+                    $"backend: \"forest\" parameters {{ key: \"outputs\" value {{ string_value: \"{outputs}\" }} }}");
+            }
+
+            return options;
+        });
+        using var client = server.CreateClient();
+        foreach (var name in forests)
+            await CompareSklearnAsync(client, name);
+        Assert.Contains("the file holds a Ridge, which is no forest; use the sklearn backend", server.Log, StringComparison.Ordinal);
+    }
+
+    private static async Task CompareSklearnAsync(SluiceClient client, string name)
+    {
+        var golden = Path.Combine(GoldenSet.FolderOf("sklearn"), name);
+        var about = About(golden);
+        var inputs = NpyFile.Read(Path.Combine(golden, "inputs.npy"));
+        using var result = await client.InferAsync(new InferRequestMessage
+        {
+            ModelName = name,
+            Inputs = [InferInput.WrapRaw("input__0", DataType.Fp64, inputs.Data, inputs.Shape)],
+        });
+        Assert.Equal(about.GetProperty("outputs").GetArrayLength(), result.OutputCount);
+        for (var i = 0; i < result.OutputCount; i++)
+        {
+            var (file, output) = (Path.Combine(golden, about.GetProperty("outputs")[i].GetProperty("file").GetString()!), $"output__{i}");
+            if (name == "string_classes" && i == 0)
+            {
+                var texts = JsonElement.Parse(File.ReadAllBytes(Path.ChangeExtension(file, ".json")));
+                Assert.Equal(texts.EnumerateArray().Select(text => text.GetString()), result.GetStrings(output));
+                continue;
+            }
+
+            var expected = NpyFile.Read(file);
+            if (expected.DataType == DataType.Int64)
+            {
+                Assert.Equal(MemoryMarshal.Cast<byte, long>(expected.Data), result.GetSpan<long>(output));
+                continue;
+            }
+
+            var (wanted, actual) = (MemoryMarshal.Cast<byte, double>(expected.Data).ToArray(), result.GetSpan<double>(output).ToArray());
+            Assert.Equal(wanted.Length, actual.Length);
+            for (var j = 0; j < wanted.Length; j++)
+                Assert.True(Math.Abs(wanted[j] - actual[j]) <= 1e-12 + (1e-12 * Math.Abs(wanted[j])), $"{name}/{output}[{j}]: {actual[j]}, expected {wanted[j]}");
+        }
+    }
+
+    [Fact]
+    public async Task Infer_OnnxTreeOperators_GivesTheBitsOfOnnxRuntime()
+    {
+        string[] names = ["mode_mixed", "reg_max_3_some_base", "class_3_one_softmax", "class_2_first_mixed_logistic_0", "around_l1", "v5_0_double"];
+        await using var server = await OperatedServer.StartAsync((options, folder) =>
+        {
+            foreach (var (name, backend) in from name in names from backend in (string[])["forest", "onnxruntime"] select (name, backend))
+            {
+                var version = Directory.CreateDirectory(Path.Combine(folder, "models", $"{name}_{backend}", "1")).FullName;
+                File.Copy(Path.Combine(GoldenSet.FolderOf("onnx"), "../../forests/onnx", name + ".onnx"), Path.Combine(version, "model.onnx"));
+                File.WriteAllText(Path.Combine(version, "../config.pbtxt"), $"backend: \"{backend}\" max_batch_size: 16");
+            }
+
+            return options;
+        });
+        using var client = server.CreateClient();
+        var random = new Random(3);
+        foreach (var name in names)
+        {
+            var metadata = await client.GetModelMetadataAsync(name + "_forest");
+            var values = Enumerable.Range(0, 50).Select(_ => random.Next(9) == 0 ? double.NaN : random.Next(-2, 3) + (random.Next(2) * random.NextDouble())).ToArray();
+            var isDouble = metadata.Inputs[0].Datatype == "FP64";
+            var data = isDouble ? MemoryMarshal.AsBytes<double>(values).ToArray()
+                : MemoryMarshal.AsBytes<float>(Array.ConvertAll(values, value => (float)value)).ToArray();
+            InferRequestMessage Request(string backend) => new()
+            {
+                ModelName = $"{name}_{backend}",
+                Inputs = [InferInput.WrapRaw("X", isDouble ? DataType.Fp64 : DataType.Fp32, data, [10, 5])],
+            };
+            using var ours = await client.InferAsync(Request("forest"));
+            using var theirs = await client.InferAsync(Request("onnxruntime"));
+            foreach (var output in metadata.Outputs)
+                Assert.True(ours.GetBytes(output.Name).SequenceEqual(theirs.GetBytes(output.Name)), $"{name}: {output.Name}");
+        }
+    }
+
+    [Fact]
     public async Task Inspect_OfAGoldenForest_PrintsWhatItCosts_AndOfABrokenOneWhere()
     {
         var golden = Path.Combine(GoldenSet.FolderOf("xgboost"), "multi_softprob_digits");

@@ -126,7 +126,8 @@ internal sealed class ColumnSet
     {
         public bool Equals((int Feature, CategorySet Set) x, (int Feature, CategorySet Set) y) =>
             x.Feature == y.Feature && x.Set.SetGoesLeft == y.Set.SetGoesLeft &&
-            x.Set.NegativeIsOutside == y.Set.NegativeIsOutside && x.Set.Bits.AsSpan().SequenceEqual(y.Set.Bits);
+            x.Set.NegativeIsOutside == y.Set.NegativeIsOutside && x.Set.Bits.AsSpan().SequenceEqual(y.Set.Bits)
+            && x.Set.Values.AsSpan().SequenceEqual(y.Set.Values);
 
         public int GetHashCode((int Feature, CategorySet Set) key)
         {
@@ -134,6 +135,8 @@ internal sealed class ColumnSet
             hash.Add(key.Feature);
             foreach (var word in key.Set.Bits)
                 hash.Add(word);
+            foreach (var value in key.Set.Values ?? [])
+                hash.Add(value);
             return hash.ToHashCode();
         }
     }

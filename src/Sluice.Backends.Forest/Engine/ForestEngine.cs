@@ -1,5 +1,7 @@
+using System.Buffers;
 using System.Diagnostics;
 using System.Numerics;
+using System.Runtime.Intrinsics;
 using Sluice.Backends.Forest.Trees;
 
 namespace Sluice.Backends.Forest.Engine;
@@ -30,6 +32,7 @@ internal sealed unsafe class ForestEngine<T>
     private readonly int[] _outputs;
     private readonly int[] _firstLeaves;
     private readonly bool _hasPlainLeaves;
+    private readonly T[]? _leafVectors;
 
     /// <summary>Lays the forest out.</summary>
     /// <param name="forest">Trees, or a linear booster.</param>
@@ -41,13 +44,16 @@ internal sealed unsafe class ForestEngine<T>
         _columns = new ColumnSet(forest);
         _base = Array.ConvertAll(forest.BaseMargin, T.CreateTruncating);
         _outputs = Array.ConvertAll(forest.Trees, tree => tree.Output);
-        _hasPlainLeaves = Array.TrueForAll(forest.Trees, tree => tree.LeafWidth == 1 && tree.LinearLeaves is null);
+        var isSum = forest.Aggregation is Aggregation.Sum or Aggregation.Average && !forest.HasGaps;
+        _hasPlainLeaves = isSum && Array.TrueForAll(forest.Trees, tree => tree.LeafWidth == 1 && tree.LinearLeaves is null);
         _firstLeaves = new int[forest.Trees.Length];
         for (var i = 1; i < _firstLeaves.Length; i++)
             _firstLeaves[i] = _firstLeaves[i - 1] + forest.Trees[i - 1].LeafCount;
         Kernel = Choose(kernel);
         var weighted = _hasPlainLeaves ? forest.Trees.SelectMany(Weighted).ToArray() : [];
         _leafValues = _hasPlainLeaves ? Array.ConvertAll(Kernel.Leaves, leaf => weighted[leaf]) : [];
+        if (isSum && !_hasPlainLeaves && Array.TrueForAll(forest.Trees, tree => tree.LeafWidth == _base.Length && tree.LinearLeaves is null))
+            _leafVectors = [.. forest.Trees.SelectMany(Weighted)];
     }
 
     /// <summary>The chosen layout.</summary>
@@ -70,6 +76,8 @@ internal sealed unsafe class ForestEngine<T>
             ScoreLinear(linear, rows, width, scores);
         else if (_hasPlainLeaves)
             ScorePlain(rows, width, scores);
+        else if (_leafVectors is not null)
+            ScoreVectors(rows, width, scores);
         else
             ScoreOther(rows, width, scores);
     }
@@ -154,12 +162,27 @@ internal sealed unsafe class ForestEngine<T>
             Kernel.Run(values, count, hasMissing, ref sink);
     }
 
-    /// <summary>Leaves that hold vectors or linear models.</summary>
+    private void ScoreVectors(ReadOnlySpan<T> rows, int width, Span<T> scores)
+    {
+        var outputs = _base.Length;
+        fixed (T* sums = scores, vectors = _leafVectors)
+        fixed (int* leafAt = Kernel.Leaves)
+        {
+            for (var row = 0; row < scores.Length / outputs; row += ForestEngine.BlockRows)
+            {
+                var count = Math.Min(ForestEngine.BlockRows, (scores.Length / outputs) - row);
+                var sink = new VectorSums { Vectors = vectors, LeafAt = leafAt, Sums = sums + (row * outputs), Width = outputs };
+                RunBlock(rows, width, row, count, ref sink);
+            }
+        }
+    }
+
+    /// <summary>Linear models in leaves, smallest and largest leaves, leaves with gaps.</summary>
     private void ScoreOther(ReadOnlySpan<T> rows, int width, Span<T> scores)
     {
         var (outputs, trees) = (_base.Length, _forest.Trees.Length);
-        var leaves = new int[ForestEngine.BlockRows * trees];
-        var values = new double[_forest.FeatureCount];
+        var leaves = ArrayPool<int>.Shared.Rent(ForestEngine.BlockRows * trees);
+        var values = ArrayPool<double>.Shared.Rent(_forest.FeatureCount);
         var rowCount = scores.Length / outputs;
         for (var first = 0; first < rowCount; first += ForestEngine.BlockRows)
         {
@@ -168,29 +191,36 @@ internal sealed unsafe class ForestEngine<T>
             FindLeafIndexes(rows.Slice(first * width, count * width), width, block);
             for (var row = 0; row < count; row++)
             {
-                Widen(rows.Slice((first + row) * width, width), values);
-                AddOther(block.Slice(row * trees, trees), values, scores.Slice((first + row) * outputs, outputs));
+                var wide = values.AsSpan(0, _forest.FeatureCount);
+                Widen(rows.Slice((first + row) * width, width), wide);
+                AddOther(block.Slice(row * trees, trees), wide, scores.Slice((first + row) * outputs, outputs));
             }
         }
+
+        ArrayPool<int>.Shared.Return(leaves);
+        ArrayPool<double>.Shared.Return(values);
     }
 
-    private void Widen(ReadOnlySpan<T> row, double[] values)
+    private void Widen(ReadOnlySpan<T> row, Span<double> values)
     {
-        Array.Fill(values, double.NaN);
+        values.Fill(double.NaN);
         for (var i = 0; i < Math.Min(row.Length, values.Length); i++)
             values[i] = double.CreateTruncating(row[i]);
         ReferenceEvaluator.Normalise(_forest, values);
     }
 
-    private void AddOther(ReadOnlySpan<int> leaves, double[] row, Span<T> score)
+    private void AddOther(ReadOnlySpan<int> leaves, ReadOnlySpan<double> row, Span<T> score)
     {
+        if (_forest.HasGaps)
+            score.Fill(T.NaN);
         for (var i = 0; i < leaves.Length; i++)
         {
             var tree = _forest.Trees[i];
             for (var j = 0; j < tree.LeafWidth; j++)
             {
-                var value = ReferenceEvaluator.LeafValue(tree, leaves[i], j, row);
-                score[tree.LeafWidth == 1 ? tree.Output : j] += T.CreateTruncating(value) * T.CreateTruncating(tree.Weight ?? 1f);
+                ref var sum = ref score[tree.LeafWidth == 1 ? tree.Output : j];
+                var value = T.CreateTruncating(ReferenceEvaluator.LeafValue(tree, leaves[i], j, row)) * T.CreateTruncating(tree.Weight ?? 1f);
+                sum = _forest.Aggregate(sum, value);
             }
         }
     }
@@ -287,6 +317,25 @@ internal sealed unsafe class ForestEngine<T>
         public int Width;
 
         public readonly void Take(int row, int tree, int place) => Sums[(row * Width) + OutputOf[tree]] += Values[place];
+    }
+
+    private struct VectorSums : ILeafSink
+    {
+        public T* Vectors;
+        public int* LeafAt;
+        public T* Sums;
+        public int Width;
+
+        public readonly void Take(int row, int tree, int place)
+        {
+            var from = Vectors + ((long)LeafAt[place] * Width);
+            var to = Sums + (row * Width);
+            var i = 0;
+            for (; i <= Width - Vector256<T>.Count; i += Vector256<T>.Count)
+                (Vector256.Load(to + i) + Vector256.Load(from + i)).Store(to + i);
+            for (; i < Width; i++)
+                to[i] += from[i];
+        }
     }
 
     private struct LeafSink : ILeafSink

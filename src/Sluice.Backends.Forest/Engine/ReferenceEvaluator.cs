@@ -33,6 +33,8 @@ internal static class ReferenceEvaluator
             return;
         }
 
+        if (forest.HasGaps)
+            score.Fill(double.NaN);
         for (var i = from; i < to; i++)
         {
             var tree = forest.Trees[i];
@@ -41,7 +43,9 @@ internal static class ReferenceEvaluator
             {
                 ref var sum = ref score[tree.LeafWidth == 1 ? tree.Output : j];
                 var value = LeafValue(tree, leaf, j, row);
-                sum = forest.IsDouble ? sum + value : (float)sum + ((float)value * (tree.Weight ?? 1f));
+                sum = forest.IsDouble
+                    ? forest.Aggregate(sum, value)
+                    : forest.Aggregate((float)sum, (float)value * (tree.Weight ?? 1f));
             }
         }
     }

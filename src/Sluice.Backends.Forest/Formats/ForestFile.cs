@@ -1,4 +1,6 @@
+using Sluice.Backends.Forest.Formats.Exported;
 using Sluice.Backends.Forest.Formats.LightGbm;
+using Sluice.Backends.Forest.Formats.Onnx;
 using Sluice.Backends.Forest.Formats.Xgboost;
 using Sluice.Backends.Forest.Trees;
 
@@ -13,12 +15,17 @@ internal static class ForestFile
     /// <summary>Reads a file.</summary>
     /// <exception cref="ForestFormatException">It cannot be read.</exception>
     /// <exception cref="IOException">It cannot be opened.</exception>
-    public static TreeEnsemble Read(string path)
+    public static TreeEnsemble Read(string path) => Read(ReadBytes(path));
+
+    /// <summary>Reads a file's bytes.</summary>
+    /// <exception cref="ForestFormatException">It is too large.</exception>
+    /// <exception cref="IOException">It cannot be opened.</exception>
+    public static byte[] ReadBytes(string path)
     {
         var length = new FileInfo(path).Length;
         if (length > MaxBytes)
             throw new ForestFormatException($"the file has {length} bytes; the limit is {MaxBytes}");
-        return Read(File.ReadAllBytes(path));
+        return File.ReadAllBytes(path);
     }
 
     /// <summary>Reads a file's contents.</summary>
@@ -29,6 +36,12 @@ internal static class ForestFile
             throw new ForestFormatException("the file is empty");
         if (file.StartsWith("tree\n"u8) || file.StartsWith("tree\r\n"u8))
             return LightGbmText.Read(file);
+        if (ExportedForest.IsExported(file))
+            return new ExportedForest(file).Read();
+        if (IsPickle(file))
+            throw new ForestFormatException("the file is a pickle; it is exported in a Python process where the server has one");
+        if (OnnxForest.IsOnnx(file))
+            return OnnxForest.Read(file);
         if (file[0] != '{')
             return ReadLegacy(file);
 
@@ -40,6 +53,12 @@ internal static class ForestFile
                 : new UbjsonDocumentReader(file).Read());
     }
 
+    /// <summary>Tells whether a file is what pickle or joblib writes, plain or compressed by zlib, gzip, bzip2 or xz.</summary>
+    public static bool IsPickle(ReadOnlySpan<byte> file) =>
+        (file.Length > 1 && file[0] == 0x80 && file[1] is >= 2 and <= 5)
+        || (file.Length > 1 && file[0] == 0x78 && ((file[0] << 8) | file[1]) % 31 == 0)
+        || file.StartsWith((ReadOnlySpan<byte>)[0x1f, 0x8b]) || file.StartsWith("BZh"u8) || file.StartsWith((ReadOnlySpan<byte>)[0xfd, 0x37, 0x7a]);
+
     private static TreeEnsemble ReadLegacy(ReadOnlySpan<byte> file)
     {
         try
@@ -48,7 +67,7 @@ internal static class ForestFile
         }
         catch (ForestFormatException error)
         {
-            throw new ForestFormatException($"neither JSON, UBJSON nor LightGBM text, and as XGBoost's binary format wrong: {error.Message}");
+            throw new ForestFormatException($"neither JSON, UBJSON, LightGBM text nor ONNX, and as XGBoost's binary format wrong: {error.Message}");
         }
     }
 }

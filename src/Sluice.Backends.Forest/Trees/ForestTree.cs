@@ -84,11 +84,16 @@ internal sealed class ForestTree
 /// <param name="NegativeIsOutside">-0.5 is outside (XGBoost), else it counts as category 0 (LightGBM).</param>
 internal sealed record CategorySet(uint[] Bits, bool SetGoesLeft, bool NegativeIsOutside)
 {
+    /// <summary>The set, rising, where its members are numbers that are compared as they are; null = <see cref="Bits"/>.</summary>
+    public double[]? Values { get; init; }
+
     /// <summary>Tells whether a value, not NaN, goes left.</summary>
     public bool GoesLeft(double value) => Contains(value) == SetGoesLeft;
 
     private bool Contains(double value)
     {
+        if (Values is not null)
+            return Array.BinarySearch(Values, value) >= 0;
         if (value < 0 && (NegativeIsOutside || value <= -1))
             return false;
         if (value >= 32.0 * Bits.Length)

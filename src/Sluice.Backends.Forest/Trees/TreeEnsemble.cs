@@ -1,4 +1,22 @@
+using System.Numerics;
+
 namespace Sluice.Backends.Forest.Trees;
+
+/// <summary>What is made of the trees' leaves, in the numbers of ONNX.</summary>
+internal enum Aggregation
+{
+    /// <summary>The sum divided by the number of rounds.</summary>
+    Average,
+
+    /// <summary>The sum.</summary>
+    Sum,
+
+    /// <summary>The smallest.</summary>
+    Min,
+
+    /// <summary>The largest.</summary>
+    Max,
+}
 
 /// <summary>An ensemble of trees, or a linear booster, as its file describes it; independent of the library that wrote it.</summary>
 /// <remarks><b>Threads.</b> Immutable once read.</remarks>
@@ -29,8 +47,32 @@ internal sealed record TreeEnsemble
     /// <summary>Leaves are added up in double precision (LightGBM), else in single (XGBoost).</summary>
     public required bool IsDouble { get; init; }
 
+    /// <summary>How leaves become the score.</summary>
+    public Aggregation Aggregation { get; init; } = Aggregation.Sum;
+
+    /// <summary>A leaf's NaN says nothing, and an output that no leaf says anything of stays NaN.</summary>
+    public bool HasGaps { get; init; }
+
     /// <summary>The default prediction from the untransformed score.</summary>
     public required Transform Transform { get; init; }
+
+    /// <summary>Gives probabilities where <see cref="Transform"/> does not; null = nothing does.</summary>
+    public Transform? Probabilities { get; init; }
+
+    /// <summary>The default prediction is the class.</summary>
+    public bool PredictsClass { get; init; }
+
+    /// <summary>The classes; null = numbers from 0, or none.</summary>
+    public ClassLabels? Labels { get; init; }
+
+    /// <summary>What ONNX operators make of the score instead of <see cref="Transform"/>.</summary>
+    public OnnxScores? Onnx { get; init; }
+
+    /// <summary>What an isolation forest makes of the score instead of <see cref="Transform"/>.</summary>
+    public IsolationScore? Isolation { get; init; }
+
+    /// <summary>Tensors as the file names them; null = it does not.</summary>
+    public ForestSignature? Signature { get; init; }
 
     /// <summary>A random forest of LightGBM: the prediction, not the score, is divided by the number of rounds.</summary>
     public bool AveragesRounds { get; init; }
@@ -46,6 +88,29 @@ internal sealed record TreeEnsemble
 
     /// <summary>Names of the columns; may be empty.</summary>
     public IReadOnlyList<string> FeatureNames { get; init; } = [];
+
+    /// <summary>There are classes, so labels and (but for hinge loss and isolation) probabilities.</summary>
+    public bool IsClassifier => HasProbabilities || Transform.Kind == TransformKind.Hinge || Isolation is not null;
+
+    /// <summary>There are probabilities of classes.</summary>
+    public bool HasProbabilities =>
+        Transform.IsProbability || Transform.Kind == TransformKind.ArgMax || Probabilities is not null || Onnx is { IsClassifier: true };
+
+    /// <summary>Takes a leaf's value into a score.</summary>
+    public T Aggregate<T>(T score, T value)
+        where T : unmanaged, IBinaryFloatingPointIeee754<T>
+    {
+        if (HasGaps && T.IsNaN(value))
+            return score;
+        if (HasGaps && T.IsNaN(score))
+            return Aggregation is Aggregation.Min or Aggregation.Max ? value : T.Zero + value;
+        return Aggregation switch
+        {
+            Aggregation.Min => value < score ? value : score,
+            Aggregation.Max => value > score ? value : score,
+            _ => score + value,
+        };
+    }
 
     /// <summary>Makes <see cref="RoundStarts"/> of rounds of so many trees each.</summary>
     public static int[] EqualRounds(ForestTree[] trees, long treesPerRound)

@@ -21,7 +21,7 @@ internal static class BackendResolver
         new("pytorch", "torch_aoti", "model.pt2"),
         new("python", "", "model.py"),
         new("sklearn", "", ["model.joblib", "model.pkl"]),
-        new("forest", "", ForestFiles),
+        new("forest", "forest", ForestFiles),
         new("fil", "", ForestFiles),
         new("xgboost", "", ForestFiles),
         new("lightgbm", "", ForestFiles),

@@ -2,6 +2,7 @@ using System.Text;
 using Microsoft.Extensions.Logging;
 using Sluice.Backends.Python;
 using Sluice.Backends.Python.Endpoints;
+using Sluice.Backends.Python.Models;
 using Sluice.Inference;
 using Sluice.Models;
 using Sluice.Tensors;
@@ -19,12 +20,16 @@ internal sealed class PythonParts : IPythonServer, IAsyncDisposable
         Runtime = new PythonRuntime(pool, loggers, time, options.Python) { Server = this };
         Backends = [new PythonBackend(Runtime), new PythonBackend(Runtime, "sklearn")];
         Endpoints = new PythonEndpointEngine(Runtime);
+        Forests = new ForestExporter(Runtime);
     }
 
     /// <summary>What all Python processes share.</summary>
     public PythonRuntime Runtime { get; }
 
     public IReadOnlyList<IBackend> Backends { get; }
+
+    /// <summary>Opens forests that scikit-learn saved, for the forest engine.</summary>
+    public ForestExporter Forests { get; }
 
     /// <summary>Runs endpoints of the ClearML style; for the endpoints' data plane.</summary>
     public PythonEndpointEngine Endpoints { get; }

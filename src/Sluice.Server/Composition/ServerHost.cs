@@ -81,7 +81,7 @@ public sealed class ServerHost : IAsyncDisposable
         _sharedMemory = new SharedMemoryParts(options, _pool);
         _onnx = new OnnxRuntimeBackend(loggers);
         _python = new PythonParts(options, _pool, loggers, time);
-        IBackend[] engines = [watch?.Invoke(_onnx) ?? _onnx, _remote, .. _python.Backends, .. ForestBackend.Create(loggers), .. SampleBackends.Create(time)];
+        IBackend[] engines = [watch?.Invoke(_onnx) ?? _onnx, _remote, .. _python.Backends, .. ForestBackend.Create(loggers, _python.Forests.Export), .. SampleBackends.Create(time)];
         _loader = new ModelLoader(
             engines, _pool,
             ModelParts.CreateScheduler(options), _timer,
