@@ -199,7 +199,7 @@ public sealed class PythonLoadTests(PythonFixture fixture)
         else
             await isBegun.Task.WaitAsync(TimeSpan.FromSeconds(60));
         Assert.True(await server.Host.StopAsync(), server.Log);
-        await ((Task)loading).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await ((Task)loading).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
         Directory.Delete(folder, recursive: true);
     }
 
@@ -222,7 +222,12 @@ public sealed class PythonLoadTests(PythonFixture fixture)
         var loopback = new IPEndPoint(IPAddress.Loopback, 0);
         var options = new ServerOptions
         {
-            ModelRepositories = [repository], Grpc = loopback, Http = loopback, Metrics = loopback, WarmUp = false, ExitOnError = true,
+            ModelRepositories = [repository],
+            Grpc = loopback,
+            Http = loopback,
+            Metrics = loopback,
+            WarmUp = false,
+            ExitOnError = true,
         };
         await using (var host = new ServerHost(options, NullLoggerFactory.Instance, TimeProvider.System))
             Assert.False(await host.StartAsync(CancellationToken.None));
