@@ -126,9 +126,7 @@ scripts_parse() {
 # shellcheck disable=SC2317
 demo_once() {
   local ports
-  read -ra ports < <("$debian_python" -c 'import socket
-sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(4)]
-print(*(s.getsockname()[1] for s in sockets))')
+  read -ra ports < <(free_ports 4)
   SLUICE_HTTP_PORT=${ports[0]} SLUICE_GRPC_PORT=${ports[1]} SLUICE_METRICS_PORT=${ports[2]} SLUICE_SERVE_PORT=${ports[3]} \
     timeout 120 ./run.sh --once
 }

@@ -14,7 +14,7 @@
 # --only TEXT keeps the cases whose name holds TEXT. SERVER_CPU and CLIENT_CPU choose the cores (0 and 1).
 set -euo pipefail
 shopt -s inherit_errexit
-source "$(dirname "${BASH_SOURCE[0]}")/../scripts/lib.sh"
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 add_sub='INPUT0:INT32:1,16 INPUT1:INT32:1,16'
 picture='INPUT0:FP32:1,3,64,64'
@@ -68,27 +68,12 @@ if [[ -n $before ]]; then
   servers="$servers before"
 fi
 
-server_cpu=${SERVER_CPU:-0}
-client_cpu=${CLIENT_CPU:-1}
-work=$root/artifacts/perf
 models=$work/models
 results=$work/results.tsv
-reference=$root/build/perf/reference
-server='' server_name='' grpc_port='' http_port='' metrics_port=''
-
-stop_server() {
-  [[ -n $server ]] || return 0
-  kill -TERM "$server" 2>/dev/null || true
-  wait "$server" || say "$server_name exited with code $? after SIGTERM"
-  server=
-}
-trap stop_server EXIT
-trap 'exit 130' INT TERM
+grpc_port='' http_port='' metrics_port=''
 
 prepare() {
-  "$root/scripts/install-test.sh" --models
-  cmake -S "$root" -B "$root/build" >/dev/null
-  cmake --build "$root/build" --parallel >/dev/null
+  prepare_clients
   rm -rf "$models"
   "$root/perf/make_models.py" "$models"
   [[ $servers != *sluice* ]] || "$root/scripts/build.sh"
@@ -96,44 +81,28 @@ prepare() {
   : >"$results"
 }
 
-# until_true WHAT COMMAND...: polls for up to 30 s; the server's end ends the wait.
-until_true() {
-  local what=$1 deadline=$((SECONDS + 30))
-  shift
-  until "$@"; do
-    kill -0 "$server" 2>/dev/null || die "$server_name ended before $what." "Its output: $work/$server_name.log"
-    ((SECONDS < deadline)) || die "gave up waiting for $what." "Its output: $work/$server_name.log"
-    sleep 0.05
-  done
-}
-
 read_echo_port() {
   grpc_port=$(sed -n 's/^listening on port //p' "$work/echo.log" 2>/dev/null)
   [[ -n $grpc_port ]]
 }
 
-start_server() {
-  server_name=$1
+start() {
+  local log=$work/$1.log program=$root/sluice
   # What the last round wrote must not be read as this one's.
-  : >"$work/$server_name.log"
-  case $server_name in
+  : >"$log"
+  case $1 in
     echo)
-      taskset -c "$server_cpu" "$reference/echo_server" --address 127.0.0.1:0 >"$work/echo.log" 2>&1 &
-      server=$!
-      until_true 'the echo server listens' read_echo_port
+      start_server echo "$log" "$reference/echo_server" --address 127.0.0.1:0
+      until_true 'it listens' read_echo_port
       ;;
     sluice | before)
-      local program=$root/sluice
-      [[ $server_name == sluice ]] || program=$before/sluice
-      read -r http_port grpc_port metrics_port < <("$debian_python" -c 'import socket
-sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(3)]
-print(*(s.getsockname()[1] for s in sockets))')
-      taskset -c "$server_cpu" "$program" serve --model-repository "$models" --http-port "$http_port" \
-        --grpc-port "$grpc_port" --metrics-port "$metrics_port" --control-plane false >"$work/$server_name.log" 2>&1 &
-      server=$!
-      until_true 'Sluice is ready' http_ok "$http_port" /v2/health/ready
+      [[ $1 == sluice ]] || program=$before/sluice
+      read -r http_port grpc_port metrics_port < <(free_ports 3)
+      start_server "$1" "$log" "$program" serve --model-repository "$models" --http-port "$http_port" \
+        --grpc-port "$grpc_port" --metrics-port "$metrics_port" --control-plane false
+      until_true 'it is ready' http_ok "$http_port" /v2/health/ready
       ;;
-    *) die "unknown server '$server_name'" ;;
+    *) die "unknown server '$1'" ;;
   esac
 }
 
@@ -146,11 +115,6 @@ settle_server() {
     taskset -c "$client_cpu" "$reference/grpc_load" --address "127.0.0.1:$grpc_port" --model $model --in-flight 32 \
       --seconds "$settle" --warmup 0 >/dev/null || die "$server_name fails while it is warmed up."
   done
-}
-
-# User plus system time of the server so far, in µs; its name in the second field holds no blank.
-server_cpu_us() {
-  awk -v ticks="$(getconf CLK_TCK)" '{ printf "%d", ($14 + $15) * 1000000 / ticks }' "/proc/$server/stat"
 }
 
 # Runs grpc_load and prints: CPU µs per request, requests per second, p50, p99.
@@ -179,8 +143,8 @@ run_h2load() {
   before=$(server_cpu_us)
   report=$(h2load_for "$seconds" "$@")
   after=$(server_cpu_us)
-  done_count=$(sed -n 's/^status codes: \([0-9]*\) 2xx, 0 3xx, 0 4xx, 0 5xx$/\1/p' <<<"$report")
-  [[ -n $done_count && $done_count -gt 0 ]] || die "$name against $server_name:" "$report"
+  done_count=$(h2load_ended "$report")
+  [[ -n $done_count ]] || die "$name against $server_name:" "$report"
   awk -v cpu=$((after - before)) -v n="$done_count" -v s="$seconds" 'BEGIN { printf "%.2f\t%.1f\t-\t-\n", cpu / n, n / s }'
 }
 
@@ -268,7 +232,6 @@ run_round() {
   done
 }
 
-need_command taskset "It is in Debian's package util-linux."
 (($(nproc) > 1)) || die "server and client each need a core of their own; this machine has one."
 prepare
 for ((round = 1; round <= rounds; round++)); do
@@ -279,7 +242,7 @@ for ((round = 1; round <= rounds; round++)); do
       run_round
       continue
     fi
-    start_server "$name"
+    start "$name"
     settle_server
     run_round
     stop_server

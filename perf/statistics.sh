@@ -7,7 +7,7 @@
 # SERVER_CPU and CLIENT_CPU choose the cores (0 and 1).
 set -euo pipefail
 shopt -s inherit_errexit
-source "$(dirname "${BASH_SOURCE[0]}")/../scripts/lib.sh"
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 seconds=3 rounds=5
 while (($# > 0)); do
@@ -18,66 +18,41 @@ while (($# > 0)); do
   esac
   shift 2
 done
-server_cpu=${SERVER_CPU:-0}
-client_cpu=${CLIENT_CPU:-1}
-work=$root/artifacts/perf/statistics
-load=$root/build/perf/reference/grpc_load
-server=''
-
-stop_server() {
-  [[ -n $server ]] || return 0
-  kill -TERM "$server" 2>/dev/null || true
-  wait "$server" || true
-  server=
-}
-trap stop_server EXIT
-trap 'exit 130' INT TERM
-
-cpu_us() { awk -v ticks="$(getconf CLK_TCK)" '{ printf "%d", ($14 + $15) * 1000000 / ticks }' "/proc/$server/stat"; }
+work=$work/statistics
 
 control() { taskset -c "$client_cpu" "$root/sluice" --server "http://127.0.0.1:$grpc_port" --id "$service" "$@"; }
 
 run_grpc() { # prints CPU µs per request
   local report before
-  taskset -c "$client_cpu" "$load" --address "127.0.0.1:$grpc_port" --model m --input INPUT0:INT32:1,16 --input INPUT1:INT32:1,16 \
+  taskset -c "$client_cpu" "$reference/grpc_load" --address "127.0.0.1:$grpc_port" --model m --input INPUT0:INT32:1,16 --input INPUT1:INT32:1,16 \
     --in-flight 64 --seconds 1 --warmup 0 >/dev/null
-  before=$(cpu_us)
-  report=$(taskset -c "$client_cpu" "$load" --address "127.0.0.1:$grpc_port" --model m --input INPUT0:INT32:1,16 \
+  before=$(server_cpu_us)
+  report=$(taskset -c "$client_cpu" "$reference/grpc_load" --address "127.0.0.1:$grpc_port" --model m --input INPUT0:INT32:1,16 \
     --input INPUT1:INT32:1,16 --in-flight 64 --seconds "$seconds" --warmup 0)
-  "$debian_python" -c 'import json, sys; print(int(sys.argv[2]) / json.loads(sys.argv[1])["requests"])' "$report" $(($(cpu_us) - before))
+  "$debian_python" -c 'import json, sys; print(int(sys.argv[2]) / json.loads(sys.argv[1])["requests"])' "$report" $(($(server_cpu_us) - before))
 }
 
 run_serve() { # prints CPU µs per request
   local report before count
   timeout 20 taskset -c "$client_cpu" h2load -t 1 -c 16 -D 1 --h1 -d "$work/body.json" -H 'content-type: application/json' \
     "http://127.0.0.1:$serve_port/serve/m" >/dev/null
-  before=$(cpu_us)
+  before=$(server_cpu_us)
   report=$(timeout $((seconds + 20)) taskset -c "$client_cpu" h2load -t 1 -c 16 -D "$seconds" --h1 -d "$work/body.json" \
     -H 'content-type: application/json' "http://127.0.0.1:$serve_port/serve/m")
-  count=$(sed -n 's/^status codes: \([0-9]*\) 2xx, 0 3xx, 0 4xx, 0 5xx$/\1/p' <<<"$report")
+  count=$(h2load_ended "$report")
   [[ -n $count ]] || die "a request failed: $report"
-  "$debian_python" -c 'import sys; print(int(sys.argv[1]) / int(sys.argv[2]))' $(($(cpu_us) - before)) "$count"
+  "$debian_python" -c 'import sys; print(int(sys.argv[1]) / int(sys.argv[2]))' $(($(server_cpu_us) - before)) "$count"
 }
 
-need_command taskset "It is in Debian's package util-linux."
-"$root/scripts/install-test.sh"
-cmake -S "$root" -B "$root/build" >/dev/null
-cmake --build "$root/build" --parallel >/dev/null
+prepare_clients
 "$root/scripts/build.sh"
 rm -rf "$work"
 mkdir -p "$work/models"
 "$debian_python" -c 'print("{\"INPUT0\": %s, \"INPUT1\": %s}" % (list(range(16)), [1] * 16))' >"$work/body.json"
-read -r http_port grpc_port serve_port < <("$debian_python" -c 'import socket
-sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(3)]
-print(*(s.getsockname()[1] for s in sockets))')
-taskset -c "$server_cpu" "$root/sluice" serve --model-repository "$work/models" --http-port "$http_port" --grpc-port "$grpc_port" \
-  --allow-metrics false --serve-port "$serve_port" --data-folder "$work/data" >"$work/server.log" 2>&1 &
-server=$!
-deadline=$((SECONDS + 60))
-until http_ok "$http_port" /v2/health/ready; do
-  ((SECONDS < deadline)) || die "gave up waiting for the server." "Its output: $work/server.log"
-  sleep 0.1
-done
+read -r http_port grpc_port serve_port < <(free_ports 3)
+start_server Sluice "$work/server.log" "$root/sluice" serve --model-repository "$work/models" --http-port "$http_port" --grpc-port "$grpc_port" \
+  --allow-metrics false --serve-port "$serve_port" --data-folder "$work/data"
+until_true 'it is ready' http_ok "$http_port" /v2/health/ready
 service=$("$root/sluice" --server "http://127.0.0.1:$grpc_port" create --name perf | sed -n 's/.*id=//p')
 model=$(control model upload --name add_sub --project perf --path "$root/tests/assets/golden/onnx/add_sub_int32/model.onnx" |
   sed -n 's/.*new Model ID=//p')

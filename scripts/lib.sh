@@ -69,6 +69,13 @@ apt_get() {
     -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=300 "$@" >"$apt_log" 2>&1 </dev/null
 }
 
+# free_ports COUNT: prints ports that nobody listens on.
+free_ports() {
+  "$debian_python" -c 'import socket, sys
+sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(int(sys.argv[1]))]
+print(*(s.getsockname()[1] for s in sockets))' "$1"
+}
+
 # http_ok PORT PATH: true when this machine answers GET with status 200. Needs no program but bash.
 http_ok() {
   local status=
