@@ -13,11 +13,11 @@ namespace Sluice.Backends.Forest;
 /// <returns>The forest, not checked.</returns>
 public delegate byte[] ForestExport(ModelSettings settings, string file, long mostBytes);
 
-/// <summary>Runs tree ensembles from the files of XGBoost, LightGBM and ONNX, without these libraries, and those of scikit-learn by an export.</summary>
+/// <summary>Runs tree ensembles from the files of XGBoost, LightGBM, CatBoost and ONNX, without these libraries, and those of scikit-learn by an export.</summary>
 /// <remarks><b>Threads.</b> Any number of callers; executions run on the caller's thread.</remarks>
 public sealed class ForestBackend : IBackend
 {
-    private static readonly string[] Names = ["forest", "fil", "xgboost", "lightgbm"];
+    private static readonly string[] Names = ["forest", "fil", "xgboost", "lightgbm", "catboost"];
 
     private readonly ForestExport? _export;
     private readonly ILogger _logger;
@@ -32,7 +32,8 @@ public sealed class ForestBackend : IBackend
     /// <inheritdoc/>
     public string Name { get; }
 
-    /// <summary>Makes the engine under each of its names: <c>forest</c>, <c>fil</c>, <c>xgboost</c>, <c>lightgbm</c>.</summary>
+    /// <summary>Makes the engine under each of its names: <c>forest</c>, <c>fil</c>, <c>xgboost</c>, <c>lightgbm</c>,
+    /// <c>catboost</c>.</summary>
     /// <param name="loggers">Receives what was loaded and how it was laid out; default nobody.</param>
     /// <param name="export">Opens what scikit-learn saved; null = such files are refused.</param>
     public static IReadOnlyList<IBackend> Create(ILoggerFactory? loggers = null, ForestExport? export = null)
@@ -50,7 +51,7 @@ public sealed class ForestBackend : IBackend
         var file = FindFile(settings);
         try
         {
-            var forest = Read(settings, file);
+            var forest = ForestParameters.Configure(settings, Read(settings, file));
             var parameters = ForestParameters.Read(settings, forest);
             var model = new ForestModel(parameters.Apply(forest), parameters, settings);
             ForestLog.Loaded(_logger, settings.Name, model.Summary);

@@ -21,6 +21,9 @@ internal sealed unsafe class ForestInstance<T>(ForestModel model, ForestEngine<T
     private T[] _scores = [];
     private T[] _row = [];
     private int[] _leaves = [];
+    private double[] _wideRow = [];
+    private double[] _values = [];
+    private Contributions? _contributions;
 
     public ValueTask ExecuteAsync(ExecutionBatch batch)
     {
@@ -66,7 +69,7 @@ internal sealed unsafe class ForestInstance<T>(ForestModel model, ForestEngine<T
             if (!batch.IsRequested(i))
                 continue;
             var kind = model.Parameters.Outputs[_kindOf[i]];
-            if (kind != ForestOutputKind.Leaf && !hasScores)
+            if (kind is not (ForestOutputKind.Leaf or ForestOutputKind.Contributions) && !hasScores)
             {
                 engine.Score(rows, width, scores);
                 hasScores = true;
@@ -124,6 +127,10 @@ internal sealed unsafe class ForestInstance<T>(ForestModel model, ForestEngine<T
                 engine.FindLeaves(rows, width, leaves);
                 Write(leaves, type, buffer.Pointer);
             }
+            else if (kind == ForestOutputKind.Contributions)
+            {
+                StoreContributions(rows, width, rowCount, type, buffer.Pointer);
+            }
             else
             {
                 var row = Row();
@@ -144,7 +151,7 @@ internal sealed unsafe class ForestInstance<T>(ForestModel model, ForestEngine<T
             throw;
         }
 
-        batch.SetOutput(output, model.IsFlat(kind) ? Shape.Create([rowCount]) : Shape.Create([rowCount, columns]), buffer);
+        batch.SetOutput(output, model.ShapeOf(kind, rowCount), buffer);
     }
 
     /// <summary>Writes names of classes, each behind its length.</summary>
@@ -171,7 +178,20 @@ internal sealed unsafe class ForestInstance<T>(ForestModel model, ForestEngine<T
             rest = rest[(sizeof(int) + text.Length)..];
         }
 
-        batch.SetOutput(output, model.IsFlat(kind) ? Shape.Create([rowCount]) : Shape.Create([rowCount, 1]), buffer);
+        batch.SetOutput(output, model.ShapeOf(kind, rowCount), buffer);
+    }
+
+    private void StoreContributions(ReadOnlySpan<T> rows, int width, int rowCount, DataType type, byte* to)
+    {
+        _contributions ??= new Contributions(_forest);
+        var row = Keep(ref _wideRow, _forest.FeatureCount);
+        var values = Keep(ref _values, _contributions.Width);
+        for (var i = 0; i < rowCount; i++)
+        {
+            engine.Widen(rows.Slice(i * width, width), row);
+            _contributions.Find(row, values);
+            Write<double>(values, type, to + ((long)i * values.Length * type.ElementSize()));
+        }
     }
 
     private T[] Row()

@@ -75,11 +75,18 @@ internal sealed class ForestModel : IBackendModel
         ForestOutputKind.Margin => Forest.OutputCount,
         ForestOutputKind.Probability => Math.Max(2, Forest.OutputCount),
         ForestOutputKind.Leaf => Forest.Trees.Length,
+        ForestOutputKind.Contributions => Forest.OutputCount * (Forest.FeatureCount + 1),
         _ => 1,
     };
 
-    /// <summary>Whether an output has one dimension, as the labels of ONNX have.</summary>
-    public bool IsFlat(ForestOutputKind kind) => kind == ForestOutputKind.Class && Forest.Signature is not null;
+    /// <summary>Dimensions of an output: <c>[rows, columns]</c>, but the labels of ONNX are <c>[rows]</c>, and contributions to several
+    /// outputs <c>[rows, outputs, features + 1]</c>.</summary>
+    public Shape ShapeOf(ForestOutputKind kind, long rows) => kind switch
+    {
+        ForestOutputKind.Class when Forest.Signature is not null => Shape.Create([rows]),
+        ForestOutputKind.Contributions when Forest.OutputCount > 1 => Shape.Create([rows, Forest.OutputCount, Forest.FeatureCount + 1]),
+        _ => Shape.Create([rows, Width(kind)]),
+    };
 
     /// <summary>Names of the classes where an output holds them by name; null = it holds numbers.</summary>
     public ClassLabels? LabelsOf(ForestOutputKind kind) =>
@@ -119,7 +126,7 @@ internal sealed class ForestModel : IBackendModel
         {
             Name = i < draft.Outputs.Length ? draft.Outputs[i].Name : InFile(kind)?.Name ?? $"output__{i}",
             DataType = TypeOf(kind, i < draft.Outputs.Length ? draft.Outputs[i].DataType : InFile(kind)?.Type ?? DataType.Invalid),
-            Dims = IsFlat(kind) ? [-1] : [-1, Width(kind)],
+            Dims = [-1, .. Enumerable.Range(1, ShapeOf(kind, 1).Rank - 1).Select(i => ShapeOf(kind, 1)[i])],
         })];
     }
 

@@ -20,4 +20,7 @@ internal enum ForestOutputKind
 
     /// <summary><c>score_samples</c> of an isolation forest.</summary>
     Samples,
+
+    /// <summary>What each feature adds to the score, and behind them what is there without any.</summary>
+    Contributions,
 }

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Sluice.Backends.Forest.Engine;
 using Sluice.Backends.Forest.Trees;
 using Sluice.Inference;
 
@@ -15,8 +16,11 @@ internal sealed record ForestParameters
         ["probability"] = ForestOutputKind.Probability,
         ["class"] = ForestOutputKind.Class,
         ["leaf"] = ForestOutputKind.Leaf,
+        ["contributions"] = ForestOutputKind.Contributions,
         ["score_samples"] = ForestOutputKind.Samples,
     };
+
+    private static readonly string[] Libraries = ["xgboost", "lightgbm", "catboost"];
 
     /// <summary>Of each output, in the order of the configuration.</summary>
     public IReadOnlyList<ForestOutputKind> Outputs { get; private init; } = [ForestOutputKind.Prediction];
@@ -45,6 +49,26 @@ internal sealed record ForestParameters
         foreach (var kind in parameters.Outputs)
             CheckKind(settings, forest, kind);
         return parameters;
+    }
+
+    /// <summary>Lets the configuration say what makes probabilities of the score, where the file does not.</summary>
+    /// <exception cref="InferenceException">It is wrong.</exception>
+    public static TreeEnsemble Configure(ModelSettings settings, TreeEnsemble forest)
+    {
+        if (!settings.Parameters.TryGetValue("transform", out var text))
+            return forest;
+        if (forest.Onnx is not null || forest.Isolation is not null || forest.HasProbabilities)
+            throw InferenceException.Invalid($"model '{settings.Name}': parameter 'transform' is '{text}', and its file says what its scores mean");
+        return forest with
+        {
+            Probabilities = text switch
+            {
+                "sigmoid" => new Transform(TransformKind.Sigmoid),
+                "softmax" when forest.OutputCount > 1 => new Transform(TransformKind.Softmax),
+                "softmax" => throw Wrong(settings, "transform", text, "sigmoid for a model of one output"),
+                _ => throw Wrong(settings, "transform", text, "sigmoid or softmax"),
+            },
+        };
     }
 
     /// <summary>Keeps the rounds that are used.</summary>
@@ -96,6 +120,8 @@ internal sealed record ForestParameters
             throw InferenceException.Invalid($"model '{settings.Name}': objective '{forest.Objective}' has no classes");
         if (kind == ForestOutputKind.Samples && forest.Isolation is null)
             throw InferenceException.Invalid($"model '{settings.Name}': only isolation forests have score_samples");
+        if (kind == ForestOutputKind.Contributions && Contributions.WhyNot(forest) is { } reason)
+            throw InferenceException.Invalid($"model '{settings.Name}': contributions cannot be given: {reason}");
         if (kind == ForestOutputKind.Leaf && forest.Linear is not null)
             throw InferenceException.Invalid($"model '{settings.Name}': a linear booster has no leaves");
     }
@@ -103,15 +129,16 @@ internal sealed record ForestParameters
     private static void CheckType(ModelSettings settings, TreeEnsemble forest)
     {
         var type = settings.Parameters.GetValueOrDefault("model_type", "");
-        var expected = settings.Backend is "xgboost" or "lightgbm" ? settings.Backend : type.Split('_')[0];
-        if (expected is "xgboost" or "lightgbm" && expected == "lightgbm" != forest.IsDouble)
+        var expected = Array.IndexOf(Libraries, settings.Backend) >= 0 ? settings.Backend : type.Split('_')[0];
+        var isLibrary = Array.IndexOf(Libraries, expected) >= 0;
+        if (isLibrary && !forest.Source.StartsWith(expected, StringComparison.OrdinalIgnoreCase))
         {
             throw InferenceException.Invalid(
                 $"model '{settings.Name}': its configuration says {expected}, its file is of {forest.Source}");
         }
 
-        if (type.Length > 0 && expected is not ("xgboost" or "lightgbm"))
-            throw Wrong(settings, "model_type", type, "xgboost, xgboost_json, xgboost_ubj or lightgbm");
+        if (type.Length > 0 && !isLibrary)
+            throw Wrong(settings, "model_type", type, "xgboost, xgboost_json, xgboost_ubj, lightgbm or catboost");
     }
 
     private static (int From, int To)? ReadRounds(ModelSettings settings, TreeEnsemble forest)

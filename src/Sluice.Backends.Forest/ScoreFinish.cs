@@ -20,6 +20,12 @@ internal static class ScoreFinish
             kind = ForestOutputKind.Class;
         if (forest.Aggregation == Aggregation.Average)
             Divide(scores, forest.RoundStarts.Length - 1);
+        if (forest.Scaling is { } scaling)
+        {
+            for (var i = 0; i < scores.Length; i++)
+                scores[i] = (scores[i] * T.CreateTruncating(scaling.Factor)) + T.CreateTruncating(scaling.Bias[i]);
+        }
+
         if (forest.Onnx is { } onnx)
         {
             ApplyOnnx(onnx, kind, scores);

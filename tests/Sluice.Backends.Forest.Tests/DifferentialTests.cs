@@ -1,7 +1,9 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Runtime.InteropServices;
+using Sluice.Backends.Forest.Engine;
 using Sluice.Backends.Forest.Formats;
+using Sluice.Backends.Forest.Trees;
 using Sluice.Testing;
 
 namespace Sluice.Backends.Forest.Tests;
@@ -27,6 +29,7 @@ public sealed class DifferentialTests : IDisposable
             var file = Directory.GetFiles(folder, "model.*").Single();
             var forest = ForestFile.Read(file);
             var rows = Floats(folder, "rows.npy");
+            CompareContributions(forest, rows, Floats(folder, "contributions.npy"), $"{file} of seed {seed}");
             foreach (var kernel in (string?[])[null, "turns", "8-bit", "16-bit"])
             {
                 Engine.ForestEngine<float> engine;
@@ -52,6 +55,20 @@ public sealed class DifferentialTests : IDisposable
         }
 
         Assert.True(compared >= 2 * int.Parse(count, CultureInfo.InvariantCulture));
+    }
+
+    /// <summary>The library adds up in single precision, so its own values miss the score by as much.</summary>
+    private static void CompareContributions(TreeEnsemble forest, float[] rows, float[] expected, string place)
+    {
+        var contributions = new Contributions(forest);
+        var values = new double[contributions.Width];
+        for (var row = 0; row < rows.Length / forest.FeatureCount; row++)
+        {
+            contributions.Find(Array.ConvertAll(rows[(row * forest.FeatureCount)..((row + 1) * forest.FeatureCount)], value => (double)value), values);
+            var scale = Math.Max(1, values.Max(Math.Abs));
+            for (var i = 0; i < values.Length; i++)
+                Assert.True(Math.Abs(values[i] - expected[(row * values.Length) + i]) <= 1e-5 * scale, $"{place}, row {row}, value {i}: {values[i]}, expected {expected[(row * values.Length) + i]}");
+        }
     }
 
     private static float[] Floats(string folder, string name) =>

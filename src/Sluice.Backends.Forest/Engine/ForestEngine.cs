@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Diagnostics;
 using System.Numerics;
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using Sluice.Backends.Forest.Trees;
 
@@ -9,8 +10,11 @@ namespace Sluice.Backends.Forest.Engine;
 /// <summary>What all engines have in common.</summary>
 internal static class ForestEngine
 {
-    /// <summary>Rows that go through the trees together.</summary>
-    public const int BlockRows = 16;
+    /// <summary>Most rows that go through the trees together.</summary>
+    public const int BlockRows = 64;
+
+    /// <summary>Fewest rows of a full block, where rows are wide.</summary>
+    public const int LeastBlockRows = 16;
 }
 
 /// <summary>Scores rows with the layout that is fastest for the forest on this machine.</summary>
@@ -31,6 +35,7 @@ internal sealed unsafe class ForestEngine<T>
     private readonly T[] _base;
     private readonly int[] _outputs;
     private readonly int[] _firstLeaves;
+    private readonly int _blockRows;
     private readonly bool _hasPlainLeaves;
     private readonly T[]? _leafVectors;
 
@@ -46,6 +51,7 @@ internal sealed unsafe class ForestEngine<T>
         _outputs = Array.ConvertAll(forest.Trees, tree => tree.Output);
         var isSum = forest.Aggregation is Aggregation.Sum or Aggregation.Average && !forest.HasGaps;
         _hasPlainLeaves = isSum && Array.TrueForAll(forest.Trees, tree => tree.LeafWidth == 1 && tree.LinearLeaves is null);
+        _blockRows = Math.Clamp(OnStack / Math.Max(1, _columns.Count), ForestEngine.LeastBlockRows, ForestEngine.BlockRows);
         _firstLeaves = new int[forest.Trees.Length];
         for (var i = 1; i < _firstLeaves.Length; i++)
             _firstLeaves[i] = _firstLeaves[i - 1] + forest.Trees[i - 1].LeafCount;
@@ -105,9 +111,9 @@ internal sealed unsafe class ForestEngine<T>
         fixed (int* found = leaves, first = _firstLeaves, leafAt = Kernel.Leaves)
         {
             var sink = new LeafSink { Leaves = found, TreeCount = trees, FirstLeaves = first, LeafAt = leafAt };
-            for (var row = 0; row < leaves.Length / Math.Max(1, trees); row += ForestEngine.BlockRows)
+            for (var row = 0; row < leaves.Length / Math.Max(1, trees); row += _blockRows)
             {
-                var count = Math.Min(ForestEngine.BlockRows, (leaves.Length / trees) - row);
+                var count = Math.Min(_blockRows, (leaves.Length / trees) - row);
                 sink.Leaves = found + (row * trees);
                 RunBlock(rows, width, row, count, ref sink);
             }
@@ -120,9 +126,9 @@ internal sealed unsafe class ForestEngine<T>
         fixed (T* sums = scores, values = _leafValues)
         fixed (int* outputOf = _outputs)
         {
-            for (var row = 0; row < scores.Length / outputs; row += ForestEngine.BlockRows)
+            for (var row = 0; row < scores.Length / outputs; row += _blockRows)
             {
-                var count = Math.Min(ForestEngine.BlockRows, (scores.Length / outputs) - row);
+                var count = Math.Min(_blockRows, (scores.Length / outputs) - row);
                 if (outputs == 1 && count == 1)
                 {
                     sums[row] = SumRow(rows.Slice(row * width, width), values, sums[row]);
@@ -142,6 +148,7 @@ internal sealed unsafe class ForestEngine<T>
         }
     }
 
+    [SkipLocalsInit]
     private T SumRow(ReadOnlySpan<T> row, T* values, T start)
     {
         var columns = _columns.Count <= OnStack ? stackalloc T[_columns.Count] : new T[_columns.Count];
@@ -150,6 +157,7 @@ internal sealed unsafe class ForestEngine<T>
             return Kernel.Sum(first, hasMissing, values, start);
     }
 
+    [SkipLocalsInit]
     private void RunBlock<TSink>(ReadOnlySpan<T> rows, int width, int row, int count, ref TSink sink)
         where TSink : struct, ILeafSink
     {
@@ -168,9 +176,9 @@ internal sealed unsafe class ForestEngine<T>
         fixed (T* sums = scores, vectors = _leafVectors)
         fixed (int* leafAt = Kernel.Leaves)
         {
-            for (var row = 0; row < scores.Length / outputs; row += ForestEngine.BlockRows)
+            for (var row = 0; row < scores.Length / outputs; row += _blockRows)
             {
-                var count = Math.Min(ForestEngine.BlockRows, (scores.Length / outputs) - row);
+                var count = Math.Min(_blockRows, (scores.Length / outputs) - row);
                 var sink = new VectorSums { Vectors = vectors, LeafAt = leafAt, Sums = sums + (row * outputs), Width = outputs };
                 RunBlock(rows, width, row, count, ref sink);
             }
@@ -181,12 +189,12 @@ internal sealed unsafe class ForestEngine<T>
     private void ScoreOther(ReadOnlySpan<T> rows, int width, Span<T> scores)
     {
         var (outputs, trees) = (_base.Length, _forest.Trees.Length);
-        var leaves = ArrayPool<int>.Shared.Rent(ForestEngine.BlockRows * trees);
+        var leaves = ArrayPool<int>.Shared.Rent(_blockRows * trees);
         var values = ArrayPool<double>.Shared.Rent(_forest.FeatureCount);
         var rowCount = scores.Length / outputs;
-        for (var first = 0; first < rowCount; first += ForestEngine.BlockRows)
+        for (var first = 0; first < rowCount; first += _blockRows)
         {
-            var count = Math.Min(ForestEngine.BlockRows, rowCount - first);
+            var count = Math.Min(_blockRows, rowCount - first);
             var block = leaves.AsSpan(0, count * trees);
             FindLeafIndexes(rows.Slice(first * width, count * width), width, block);
             for (var row = 0; row < count; row++)
@@ -201,7 +209,8 @@ internal sealed unsafe class ForestEngine<T>
         ArrayPool<double>.Shared.Return(values);
     }
 
-    private void Widen(ReadOnlySpan<T> row, Span<double> values)
+    /// <summary>Makes a row as wide as the model, with NaN for all that is missing.</summary>
+    public void Widen(ReadOnlySpan<T> row, Span<double> values)
     {
         values.Fill(double.NaN);
         for (var i = 0; i < Math.Min(row.Length, values.Length); i++)

@@ -1,3 +1,5 @@
+using Sluice.Backends.Forest.Formats.CatBoost;
+using Sluice.Backends.Forest.Formats.Documents;
 using Sluice.Backends.Forest.Formats.Exported;
 using Sluice.Backends.Forest.Formats.LightGbm;
 using Sluice.Backends.Forest.Formats.Onnx;
@@ -47,10 +49,10 @@ internal static class ForestFile
 
         // Behind the brace JSON goes on with a name or a blank, UBJSON with the type of a length.
         var next = file.Length > 1 ? file[1] : (byte)0;
-        return XgboostDocument.Read(
-            next is (byte)'"' or (byte)' ' or (byte)'\n' or (byte)'\r' or (byte)'\t' or (byte)'}'
-                ? new JsonDocumentReader(file).Read()
-                : new UbjsonDocumentReader(file).Read());
+        if (next is not ((byte)'"' or (byte)' ' or (byte)'\n' or (byte)'\r' or (byte)'\t' or (byte)'}'))
+            return XgboostDocument.Read(new UbjsonDocumentReader(file).Read());
+        var document = new JsonDocumentReader(file).Read();
+        return CatBoostDocument.IsCatBoost(document) ? CatBoostDocument.Read(document) : XgboostDocument.Read(document);
     }
 
     /// <summary>Tells whether a file is what pickle or joblib writes, plain or compressed by zlib, gzip, bzip2 or xz.</summary>

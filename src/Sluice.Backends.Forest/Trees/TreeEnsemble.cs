@@ -50,6 +50,9 @@ internal sealed record TreeEnsemble
     /// <summary>How leaves become the score.</summary>
     public Aggregation Aggregation { get; init; } = Aggregation.Sum;
 
+    /// <summary>What becomes of the sum before anything else; null = nothing.</summary>
+    public Scaling? Scaling { get; init; }
+
     /// <summary>A leaf's NaN says nothing, and an output that no leaf says anything of stays NaN.</summary>
     public bool HasGaps { get; init; }
 
@@ -124,3 +127,8 @@ internal sealed record TreeEnsemble
 /// <param name="Weights">[feature][output], row by row.</param>
 /// <param name="Bias">One per output.</param>
 internal sealed record LinearBooster(float[] Weights, float[] Bias);
+
+/// <summary>Sum · factor + bias, as CatBoost finishes a sum.</summary>
+/// <param name="Factor">Of all outputs.</param>
+/// <param name="Bias">One per output.</param>
+internal sealed record Scaling(double Factor, double[] Bias);

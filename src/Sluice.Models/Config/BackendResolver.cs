@@ -9,7 +9,7 @@ internal static class BackendResolver
     private static readonly string[] ForestFiles =
     [
         "xgboost.json", "xgboost.ubj", "xgboost.model", "xgboost.bin", "model.txt", "lightgbm.txt", "model.json", "model.ubj", "model.model",
-        "xgb_model", "lgbm_model",
+        "xgb_model", "lgbm_model", "catboost.json",
     ];
 
     private static readonly Engine[] Engines =
@@ -25,6 +25,7 @@ internal static class BackendResolver
         new("fil", "", ForestFiles),
         new("xgboost", "", ForestFiles),
         new("lightgbm", "", ForestFiles),
+        new("catboost", "", ForestFiles),
     ];
 
     /// <summary>Tells whether an engine's models are code that reads its own configuration.</summary>

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Trains random XGBoost models and writes them with rows and the library's results: forests.py FOLDER SEED COUNT
 
-Each of COUNT folders gets model.json, model.ubj or model.bin, rows.npy, margin.npy and leaf.npy. Rows hold NaN, infinities,
+Each of COUNT folders gets model.json, model.ubj or model.bin, rows.npy, margin.npy, leaf.npy and contributions.npy. Rows hold NaN, infinities,
 denormals, zeros of both signs, and exact thresholds of the model. Needs Debian's python3-xgboost.
 """
 
@@ -54,6 +54,7 @@ def make(folder, random):
     matrix = xgboost.DMatrix(probes)
     np.save(folder / "rows.npy", probes)
     np.save(folder / "margin.npy", booster.predict(matrix, output_margin=True).astype(np.float32))
+    np.save(folder / "contributions.npy", booster.predict(matrix, pred_contribs=True).astype(np.float32))
     np.save(folder / "leaf.npy", booster.predict(matrix, pred_leaf=True).astype(np.int32).reshape(len(probes), -1))
 
 

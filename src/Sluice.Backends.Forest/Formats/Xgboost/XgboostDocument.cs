@@ -1,3 +1,4 @@
+using Sluice.Backends.Forest.Formats.Documents;
 using Sluice.Backends.Forest.Trees;
 
 namespace Sluice.Backends.Forest.Formats.Xgboost;

@@ -1,9 +1,9 @@
 using System.Buffers.Text;
 using System.Text;
 
-namespace Sluice.Backends.Forest.Formats.Xgboost;
+namespace Sluice.Backends.Forest.Formats.Documents;
 
-/// <summary>Reads JSON as XGBoost writes it, which may hold the bare literals <c>NaN</c> and <c>Infinity</c>.</summary>
+/// <summary>Reads JSON as XGBoost and CatBoost write it, which may hold the bare literals <c>NaN</c> and <c>Infinity</c>.</summary>
 internal ref struct JsonDocumentReader(ReadOnlySpan<byte> text)
 {
     private const int MaxDepth = 64;

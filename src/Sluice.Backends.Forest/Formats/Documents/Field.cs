@@ -1,6 +1,6 @@
 using System.Globalization;
 
-namespace Sluice.Backends.Forest.Formats.Xgboost;
+namespace Sluice.Backends.Forest.Formats.Documents;
 
 /// <summary>A value of a document with its path, so that whatever is wrong can be named.</summary>
 /// <remarks>Values are <c>Dictionary&lt;string, object?&gt;</c>, <c>double[]</c> (an array of numbers only), <c>List&lt;object?&gt;</c>

@@ -1,7 +1,7 @@
 using System.Buffers.Binary;
 using System.Text;
 
-namespace Sluice.Backends.Forest.Formats.Xgboost;
+namespace Sluice.Backends.Forest.Formats.Documents;
 
 /// <summary>Reads Universal Binary JSON, draft 12: big endian, typed arrays with counts.</summary>
 internal ref struct UbjsonDocumentReader(ReadOnlySpan<byte> bytes)
