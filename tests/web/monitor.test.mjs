@@ -96,6 +96,24 @@ test('the cursor is the same in all charts', async () => {
   await close();
 });
 
+test('a stretch that is dragged over is looked at closer in all charts, until it is let go', async () => {
+  const { page, close } = await openPage(browser, fake.address + path);
+  const plot = page.locator('[data-chart=rate] .u-over');
+  await plot.waitFor();
+  const picked = () => page.locator('[data-chart=requests] canvas').evaluate(canvas => canvas.toDataURL().length);
+  const whole = await picked();
+  const box = await plot.boundingBox();
+  await page.mouse.move(box.x + 100, box.y + 40);
+  await page.mouse.down();
+  await page.mouse.move(box.x + 160, box.y + 40, { steps: 5 });
+  await page.mouse.up();
+  await page.getByRole('button', { name: 'Whole span' }).waitFor();
+  await page.waitForFunction(length => document.querySelector('[data-chart=requests] canvas').toDataURL().length !== length, whole);
+  await plot.dblclick();
+  await page.getByRole('button', { name: 'Whole span' }).waitFor({ state: 'detached' });
+  await close();
+});
+
 test('six time spans ask for as much as they show', async () => {
   const { page, close } = await openPage(browser, fake.address + path);
   const spans = page.getByLabel('Time span');

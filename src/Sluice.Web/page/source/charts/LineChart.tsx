@@ -15,14 +15,24 @@ interface LineChartProps {
   /** Ends of the time axis, seconds since 1970. */
   from: number;
   to: number;
+  /** A stretch was marked by dragging, or with null all is wanted again. */
+  onZoom: (stretch: Stretch | null) => void;
+}
+
+/** A part of the time axis, seconds since 1970. */
+export interface Stretch {
+  from: number;
+  to: number;
 }
 
 /** Lines over time; the cursor is the same in all charts. */
-export function LineChart({ label, lines, from, to }: LineChartProps) {
+export function LineChart({ label, lines, from, to, onZoom }: LineChartProps) {
   const place = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | null>(null);
   const range = useRef<[number, number]>([from, to]);
   range.current = [from, to];
+  const zoom = useRef(onZoom);
+  zoom.current = onZoom;
   const colours = useColours();
   const [at, setAt] = useState<number | null>(null);
   const shape = lines.lines.map(line => `${line.label}:${line.colour}`).join('|');
@@ -30,7 +40,7 @@ export function LineChart({ label, lines, from, to }: LineChartProps) {
 
   useEffect(() => {
     const element = place.current!;
-    const made = new uPlot(options(element.clientWidth, lines, colours, range, setAt), data, element);
+    const made = new uPlot(options(element.clientWidth, lines, colours, range, setAt, stretch => zoom.current(stretch)), data, element);
     plot.current = made;
     const observer = new ResizeObserver(() => {
       if (element.clientWidth > 0) made.setSize({ width: element.clientWidth, height: Height });
@@ -65,13 +75,14 @@ export function LineChart({ label, lines, from, to }: LineChartProps) {
 }
 
 function options(
-  width: number, { lines }: Lines, colours: Colours, range: { current: [number, number] }, setAt: (at: number | null) => void): uPlot.Options {
+  width: number, { lines }: Lines, colours: Colours, range: { current: [number, number] }, setAt: (at: number | null) => void,
+  zoom: (stretch: Stretch | null) => void): uPlot.Options {
   const axis = { stroke: colours.text, grid: { stroke: colours.grid, width: 1 }, ticks: { stroke: colours.grid, width: 1 }, font: '11px system-ui' };
   return {
     width: Math.max(120, width),
     height: Height,
     legend: { show: false },
-    cursor: { sync: { key: Sync.key }, drag: { x: false, y: false }, points: { size: 6 } },
+    cursor: { sync: { key: Sync.key }, drag: { x: true, y: false, setScale: false }, bind: { dblclick: () => () => (zoom(null), null) }, points: { size: 6 } },
     scales: {
       x: { time: true, range: () => range.current },
       y: { range: (_, low, high) => [Math.min(0, low ?? 0), high === null || high <= 0 ? 1 : high * 1.08] },
@@ -84,6 +95,12 @@ function options(
       })),
     ],
     hooks: {
+      setSelect: [chart => {
+        const { left, width: across } = chart.select;
+        if (across < 4) return;
+        zoom({ from: chart.posToVal(left, 'x'), to: chart.posToVal(left + across, 'x') });
+        chart.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+      }],
       setCursor: [chart => {
         const at = chart.cursor.idx ?? null;
         setAt(at);

@@ -81,6 +81,7 @@ export function toLines(series: MetricSeries[], instances: string[], { total, la
 
   function placeOf(instance: string): number {
     const place = instances.indexOf(instance);
-    return place < 0 ? instances.length : place;
+    // One that has gone since still has the same colour in all charts.
+    return place < 0 ? [...instance].reduce((sum, letter) => (31 * sum + letter.charCodeAt(0)) % 1009, instances.length) : place;
   }
 }

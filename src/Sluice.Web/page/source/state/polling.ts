@@ -26,6 +26,7 @@ export function usePolling<T>(
   useEffect(() => {
     const abort = new AbortController();
     let timer: ReturnType<typeof setTimeout> | undefined;
+    let isRunning = false;
     const show = (next: typeof state) => {
       last.current = next;
       setState(next);
@@ -33,7 +34,9 @@ export function usePolling<T>(
     if (last.current.key !== key) show({ key, data: undefined, error: undefined, at: 0 });
 
     async function run(): Promise<void> {
+      if (isRunning) return;
       clearTimeout(timer);
+      isRunning = true;
       let wait = periodMs;
       try {
         const data = await loader.current(abort.signal, last.current.data);
@@ -44,6 +47,8 @@ export function usePolling<T>(
         show({ ...last.current, error: error as Error });
         wait = Math.min(periodMs, 2000);
       }
+
+      isRunning = false;
       if (!repeats && !last.current.error) return;
       timer = setTimeout(() => (document.hidden ? undefined : void run()), wait);
     }

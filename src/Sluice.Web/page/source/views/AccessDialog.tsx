@@ -22,7 +22,10 @@ export function AccessDialog({ onClose }: { onClose: () => void }) {
   return (
     <Dialog title="Credentials" action={mayAct(now) && token === '' ? 'Forget the token' : 'Use the token'} onSubmit={() => giveToken(token.trim())}
       onClose={onClose}>
-      <p>An API key or a JSON web token. It is kept in this tab only. Reading and acting need the scope <code>control</code>.</p>
+      <p>
+        An API key or a JSON web token; it is kept in this tab only. Endpoints and charts need the scope <code>metadata</code>, tries of them{' '}
+        <code>infer</code>, registry, audit log and actions <code>control</code>.
+      </p>
       <label class="field">
         Token
         <input type="password" autocomplete="off" value={token} onInput={event => setToken(event.currentTarget.value)} />

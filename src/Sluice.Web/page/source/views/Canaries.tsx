@@ -1,5 +1,5 @@
-import { useState } from 'preact/hooks';
-import { getCanary, getState, putCanary } from '../api/control';
+import { useEffect, useState } from 'preact/hooks';
+import { type Canary, getCanary, getState, putCanary } from '../api/control';
 import type { ServedEndpoint } from '../api/metrics';
 import { formatLatency, formatNumber, formatShare } from '../format';
 import { mayAct, useAccess } from '../state/access';
@@ -59,35 +59,49 @@ function CanaryCard({ canary }: { canary: ServedEndpoint }) {
 }
 
 /** Changes a canary's weights, or promotes one of its arms: all calls go there. */
-function Weights({ canary: { name, serviceId, arms }, onClose, onDone }: { canary: ServedEndpoint; onClose: () => void; onDone: () => void }) {
-  const [weights, setWeights] = useState(() => arms.map(({ share }) => Math.round(share * 10_000) / 10_000));
+function Weights({ canary: { name, serviceId }, onClose, onDone }: { canary: ServedEndpoint; onClose: () => void; onDone: () => void }) {
+  const { data } = useEndpoints();
+  const [read, setRead] = useState<{ canary: Canary; revision: number }>();
+  const [weights, setWeights] = useState<number[]>([]);
+  const [error, setError] = useState('');
+  useEffect(() => {
+    Promise.all([getCanary(serviceId, name), getState(serviceId)]).then(([canary, { revision }]) => {
+      setRead({ canary, revision });
+      setWeights(canary.weights);
+    }, failure => setError((failure as Error).message));
+  }, [serviceId, name]);
+
+  const names = read ? namesOf(read.canary, data?.endpoints ?? []) : [];
   const sum = weights.reduce((a, b) => a + b, 0);
   const isValid = weights.every(weight => weight >= 0 && Number.isFinite(weight)) && sum > 0;
   async function save(): Promise<void> {
     if (!isValid) throw new Error('Weights are numbers from 0, and at least one is greater.');
-    const [canary, { revision }] = await Promise.all([getCanary(serviceId, name), getState(serviceId)]);
-    await putCanary(serviceId, { ...canary, weights: weightsOf(canary.loadEndpoints, canary.weights.length) }, revision);
+    await putCanary(serviceId, { ...read!.canary, weights }, read!.revision);
     onDone();
   }
 
-  // A list keeps its order, also of endpoints that are away now; with a prefix weights go from the newest version on, as arms do.
-  function weightsOf(endpoints: string[], count: number): number[] {
-    const byArm = new Map(arms.map(({ endpoint }, place) => [endpoint, weights[place]!]));
-    if (endpoints.length > 0) return endpoints.map(endpoint => byArm.get(endpoint) ?? 0);
-    return Array.from({ length: Math.max(count, weights.length) }, (_, place) => weights[place] ?? 0);
-  }
-
   return (
-    <Dialog title={`Weights of ${name}`} action="Save" onSubmit={save} onClose={onClose}>
-      {arms.map(({ endpoint }, place) => (
-        <div class="row weight" key={endpoint}>
-          <label for={`weight-${place}`}>{endpoint}</label>
-          <input id={`weight-${place}`} type="number" min="0" step="any" value={weights[place]}
-            onInput={event => setWeights(weights.map((weight, at) => (at === place ? event.currentTarget.valueAsNumber : weight)))} />
-          <span class="soft">{isValid ? formatShare(weights[place]! / sum) : ''}</span>
+    <Dialog title={`Weights of ${name}`} action={read ? 'Save' : null} onSubmit={save} onClose={onClose}>
+      {error && <p class="error" role="alert">{error}</p>}
+      {weights.map((weight, place) => (
+        <div class="row weight" key={place}>
+          <label for={`weight-${place}`}>{names[place]}</label>
+          <input id={`weight-${place}`} type="number" min="0" step="any" value={weight}
+            onInput={event => setWeights(weights.map((one, at) => (at === place ? event.currentTarget.valueAsNumber : one)))} />
+          <span class="soft">{isValid ? formatShare(weight / sum) : ''}</span>
           <button type="button" onClick={() => setWeights(weights.map((_, at) => (at === place ? 1 : 0)))}>Promote</button>
         </div>
       ))}
     </Dialog>
   );
+}
+
+const newestFirst = new Intl.Collator('en', { numeric: true });
+
+/** Whose weight is whose: a list says it, with a prefix they go from the newest version on. */
+function namesOf({ loadEndpoints, loadEndpointPrefix, weights }: Canary, endpoints: ServedEndpoint[]): string[] {
+  if (loadEndpoints.length > 0) return loadEndpoints;
+  const found = endpoints.filter(({ kind, name }) => (kind === 'STATIC' || kind === 'AUTO_UPDATE') && name.startsWith(loadEndpointPrefix ?? ''))
+    .map(({ name }) => name).sort((a, b) => newestFirst.compare(b, a));
+  return weights.map((_, place) => found[place] ?? `version ${place + 1} from the newest`);
 }

@@ -8,12 +8,13 @@ import { Dialog } from '../ui/Dialog';
 interface Action {
   title: string;
   question: string;
-  isDangerous: boolean;
+  /** The endpoint is away after it. */
+  removes: boolean;
   run: () => Promise<unknown>;
 }
 
 /** What may be done to an endpoint: models are loaded and unloaded, written endpoints removed; canaries are changed in their own view. */
-export function EndpointActions({ endpoint, onDone }: { endpoint: ServedEndpoint; onDone: () => void }) {
+export function EndpointActions({ endpoint, onDone, onGone }: { endpoint: ServedEndpoint; onDone: () => void; onGone: () => void }) {
   const access = useAccess();
   const { reload } = useEndpoints();
   const [asked, setAsked] = useState<Action>();
@@ -23,17 +24,17 @@ export function EndpointActions({ endpoint, onDone }: { endpoint: ServedEndpoint
     <>
       {actionsOf(endpoint, access.hasModels).map(action => (
         <button
-          key={action.title} type="button" class={action.isDangerous ? 'danger' : ''} disabled={!may}
+          key={action.title} type="button" class={action.removes ? 'danger' : ''} disabled={!may}
           title={may ? '' : 'Read only: allow actions first'} onClick={() => setAsked(action)}>
           {action.title}
         </button>
       ))}
       {asked && (
-        <Dialog title={`${asked.title}: ${endpoint.name}`} action={asked.title} isDangerous={asked.isDangerous} onClose={() => setAsked(undefined)}
+        <Dialog title={`${asked.title}: ${endpoint.name}`} action={asked.title} isDangerous={asked.removes} onClose={() => setAsked(undefined)}
           onSubmit={async () => {
             await asked.run();
             reload();
-            onDone();
+            (asked.removes ? onGone : onDone)();
           }}>
           <p>{asked.question}</p>
         </Dialog>
@@ -46,16 +47,16 @@ function actionsOf({ kind, name, serviceId }: ServedEndpoint, hasModels: boolean
   if (kind === 'MODEL' && hasModels) {
     return [
       {
-        title: 'Load', isDangerous: false, question: 'Loads the model anew from its folder beside the one that serves, and swaps them.',
+        title: 'Load', removes: false, question: 'Loads the model anew from its folder beside the one that serves, and swaps them.',
         run: () => loadModel(name),
       },
-      { title: 'Unload', isDangerous: true, question: 'Calls of this model are refused until it is loaded again.', run: () => unloadModel(name) },
+      { title: 'Unload', removes: true, question: 'Calls of this model are refused until it is loaded again.', run: () => unloadModel(name) },
     ];
   }
 
   if (kind === 'STATIC') {
     return [{
-      title: 'Unload', isDangerous: true, question: 'Removes the endpoint from its service. The model stays in the registry.',
+      title: 'Unload', removes: true, question: 'Removes the endpoint from its service. The model stays in the registry.',
       run: () => deleteEndpoint(serviceId, name),
     }];
   }

@@ -42,7 +42,9 @@ function ModelName({ endpoint, instances }: { endpoint: ServedEndpoint; instance
   );
 }
 
-/** A canary's arms with what each of them does. */
+const collator = new Intl.Collator('en', { numeric: true });
+
+/** A canary's arms with what each of them does, the newest version first. */
 export const Arms = ({ arms }: { arms: CanaryArm[] }) => (
   <div class="wide">
     <table class="plain">
@@ -54,7 +56,7 @@ export const Arms = ({ arms }: { arms: CanaryArm[] }) => (
         </tr>
       </thead>
       <tbody>
-        {arms.map(arm => (
+        {[...arms].sort((a, b) => collator.compare(b.endpoint, a.endpoint)).map(arm => (
           <tr key={arm.endpoint}>
             <th scope="row">{arm.endpoint}</th>
             <td class="amount"><Share share={arm.share} /></td>

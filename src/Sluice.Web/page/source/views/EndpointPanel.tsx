@@ -38,7 +38,7 @@ export function EndpointPanel({ id, section, base, query, onClose }: EndpointPan
         <h1>{data?.endpoint.name ?? '…'}</h1>
         {data && <StateBadge state={data.endpoint.state} />}
         <span class="push" />
-        {data && <EndpointActions endpoint={data.endpoint} onDone={reload} />}
+        {data && <EndpointActions endpoint={data.endpoint} onDone={reload} onGone={onClose} />}
       </div>
       <div class="bar"><Tabs label="Endpoint" tabs={tabs} current={section} /></div>
       {!data && error && <p class="empty error" role="alert">{error.message}</p>}

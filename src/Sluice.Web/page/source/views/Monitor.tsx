@@ -3,7 +3,7 @@ import { type EndpointDetails, queryDistributions, queryHeatMap } from '../api/m
 import { BarChart } from '../charts/BarChart';
 import { type Chart, charts, spans } from '../charts/catalogue';
 import { HeatMapChart } from '../charts/HeatMapChart';
-import { LineChart } from '../charts/LineChart';
+import { LineChart, type Stretch } from '../charts/LineChart';
 import { readHistory, toLines } from '../charts/series';
 import { useAccess } from '../state/access';
 import { usePolling } from '../state/polling';
@@ -19,6 +19,7 @@ const ShortestIntervalMs = 10_000;
 export function Monitor({ details }: { details: EndpointDetails }) {
   const { spanHours, hiddenCharts } = useStore(preferences);
   const [isOpen, setOpen] = useState(false);
+  const [zoom, setZoom] = useState<Stretch | null>(null);
   const grid = useRef<HTMLDivElement>(null);
   const instances = useMemo(() => details.instances.map(({ id }) => id).sort(), [details]);
   const shown = charts.filter(({ id }) => !hiddenCharts.includes(id));
@@ -27,16 +28,24 @@ export function Monitor({ details }: { details: EndpointDetails }) {
       <div class="toolbar">
         <label class="row">
           Time span
-          <select value={spanHours} onChange={event => preferences.set({ spanHours: Number(event.currentTarget.value) })}>
+          <select value={spanHours} onChange={event => {
+            setZoom(null);
+            preferences.set({ spanHours: Number(event.currentTarget.value) });
+          }}>
             {spans.map(({ hours, title }) => <option key={hours} value={hours}>{title}</option>)}
           </select>
         </label>
+        {zoom
+          ? <button type="button" onClick={() => setZoom(null)}>Whole span</button>
+          : <span class="soft hint">Drag across a chart to look closer.</span>}
         <span class="push" />
         <IconButton label="Show and hide charts" icon={hiddenCharts.length > 0 ? 'eyeOff' : 'eye'} isPressed={isOpen} onClick={() => setOpen(!isOpen)} />
       </div>
       <div class="monitor">
         <div class="charts" ref={grid}>
-          {shown.map(chart => <ChartCard key={chart.id} chart={chart} endpoint={details.endpoint.id} instances={instances} spanHours={spanHours} />)}
+          {shown.map(chart => <ChartCard
+            key={chart.id} chart={chart} endpoint={details.endpoint.id} instances={instances} spanHours={spanHours}
+            zoom={zoom} onZoom={setZoom} />)}
           {shown.length === 0 && <p class="empty">All charts are hidden.</p>}
         </div>
         {isOpen && (
@@ -53,6 +62,8 @@ interface CardProps {
   endpoint: string;
   instances: string[];
   spanHours: number;
+  zoom: Stretch | null;
+  onZoom: (stretch: Stretch | null) => void;
 }
 
 /** A chart in its frame; reads nothing before it comes into sight. */
@@ -81,7 +92,7 @@ function ChartCard(props: CardProps) {
   );
 }
 
-function ChartBody({ chart, endpoint, instances, spanHours }: CardProps) {
+function ChartBody({ chart, endpoint, instances, spanHours, zoom, onZoom }: CardProps) {
   const { refreshes } = useStore(preferences);
   const { token } = useAccess();
   const width = useRef(Math.max(200, Math.min(innerWidth, 560)));
@@ -98,12 +109,12 @@ function ChartBody({ chart, endpoint, instances, spanHours }: CardProps) {
 
   const lines = useMemo(
     () => (chart.kind === 'lines' && data?.history ? toLines(data.history.series, instances, chart) : undefined), [data, chart, instances]);
-  const to = (at || Date.now()) / 1000;
-  const from = to - spanHours * 3600;
+  const end = (at || Date.now()) / 1000;
+  const { from, to } = zoom ?? { from: end - spanHours * 3600, to: end };
   if (!data) return <p class="nothing" role="status">{error ? error.message : '…'}</p>;
   if (data.heat) return data.heat.columns.length > 0 ? <HeatMapChart map={data.heat} from={from} to={to} /> : <p class="nothing">No data in this time span.</p>;
   if (data.bars && chart.kind === 'bars') return <BarChart label={chart.title} buckets={data.bars} unit={chart.unit} />;
-  return lines && lines.times.length > 0 ? <LineChart label={chart.title} lines={lines} from={from} to={to} /> : <p class="nothing">No data in this time span.</p>;
+  return lines && lines.times.length > 0 ? <LineChart label={chart.title} lines={lines} from={from} to={to} onZoom={onZoom} /> : <p class="nothing">No data in this time span.</p>;
 }
 
 interface Read {

@@ -1,4 +1,4 @@
-import { useState } from 'preact/hooks';
+import { useMemo, useState } from 'preact/hooks';
 import { listRepository, loadModel, unloadModel } from '../api/control';
 import { mayAct, useAccess } from '../state/access';
 import { useEndpoints } from '../state/endpoints';
@@ -10,11 +10,16 @@ import { useStore } from '../state/store';
 export function RepositoryModels() {
   const { refreshes } = useStore(preferences);
   const access = useAccess();
-  const { reload: reloadEndpoints } = useEndpoints();
+  const { data: list, reload: reloadEndpoints } = useEndpoints();
   const { data, reload } = usePolling(`repository ${access.token}`, signal => listRepository(signal), 10_000, refreshes);
   const [busy, setBusy] = useState('');
   const [error, setError] = useState('');
-  if (!data || data.length === 0) return null;
+  // Endpoints keep their models among those of the repository, under their own names; they are loaded and unloaded by their endpoints.
+  const models = useMemo(() => {
+    const owned = new Set(list?.endpoints.filter(({ kind }) => kind !== 'MODEL').map(({ name }) => name.replaceAll('/', '_')));
+    return (data ?? []).filter(({ name }) => !owned.has(name));
+  }, [data, list]);
+  if (models.length === 0) return null;
 
   async function act(name: string, action: (name: string) => Promise<unknown>): Promise<void> {
     setBusy(name);
@@ -33,12 +38,12 @@ export function RepositoryModels() {
   return (
     <section class="repository" aria-label="Repository">
       <table class="plain">
-        <caption>Model repository <span class="soft">{data.length}</span></caption>
+        <caption>Model repository <span class="soft">{models.length}</span></caption>
         <thead>
           <tr><th scope="col">MODEL</th><th scope="col">VERSION</th><th scope="col">STATE</th><th scope="col">REASON</th><th scope="col"><span class="unseen">Actions</span></th></tr>
         </thead>
         <tbody>
-          {data.map(({ name, version, state, reason }) => (
+          {models.map(({ name, version, state, reason }) => (
             <tr key={`${name} ${version}`}>
               <th scope="row">{name}</th>
               <td>{version}</td>

@@ -10,7 +10,7 @@ const seconds = (ms: number) => Math.floor(ms / 1000);
 const round = (value: number) => Math.round(value * 1000) / 1000;
 
 /** A time of requests, with nothing where there were none. */
-const latency = (id: string, title: string, value: (row: ServedEndpoint) => number, width = 70): Column<ServedEndpoint> => ({
+const latency = (id: string, title: string, value: (row: ServedEndpoint) => number, width = 68): Column<ServedEndpoint> => ({
   id, title, type: 'number', width, filters: true, value: row => round(value(row)), cell: row => formatLatency(value(row)),
 });
 
@@ -29,7 +29,7 @@ const model: Column<ServedEndpoint> = {
 };
 
 const kind: Column<ServedEndpoint> = {
-  id: 'kind', title: 'KIND', type: 'choice', width: 104, filters: true, value: row => formatKind(row.kind),
+  id: 'kind', title: 'KIND', type: 'choice', width: 96, filters: true, value: row => formatKind(row.kind),
 };
 
 const state: Column<ServedEndpoint> = {
@@ -50,25 +50,25 @@ export const activeTable: TableSpec<ServedEndpoint> = {
     name,
     model,
     { id: 'url', title: 'URL', type: 'text', width: 140, value: row => row.url },
-    { id: 'instances', title: '# INSTANCES', type: 'number', width: 96, value: row => row.instanceCount },
+    { id: 'instances', title: '# INSTANCES', type: 'number', width: 104, value: row => row.instanceCount },
     {
-      id: 'uptime', title: 'UPTIME', type: 'duration', width: 92, filters: true, value: row => seconds(row.uptimeMs),
+      id: 'uptime', title: 'UPTIME', type: 'duration', width: 84, filters: true, value: row => seconds(row.uptimeMs),
       cell: row => formatDuration(seconds(row.uptimeMs)),
     },
     {
-      id: 'requests', title: '# REQUESTS', type: 'number', width: 112, filters: true, value: row => row.requestCount,
+      id: 'requests', title: '# REQUESTS', type: 'number', width: 104, filters: true, value: row => row.requestCount,
       cell: row => formatWhole(row.requestCount),
     },
     {
-      id: 'rate', title: 'REQUEST / MIN', type: 'number', width: 124, filters: true, value: row => round(row.requestsPerMinute),
+      id: 'rate', title: 'REQUEST / MIN', type: 'number', width: 120, filters: true, value: row => round(row.requestsPerMinute),
       cell: row => formatNumber(row.requestsPerMinute),
     },
-    latency('latency', 'LATENCY', row => row.latencyMs, 98),
+    latency('latency', 'LATENCY', row => row.latencyMs, 88),
     latency('p50', 'P50', row => row.p50Ms),
     latency('p90', 'P90', row => row.p90Ms),
     latency('p99', 'P99', row => row.p99Ms),
     {
-      id: 'errors', title: 'ERRORS', type: 'number', width: 86, filters: true, value: row => round(row.errorRate * 100),
+      id: 'errors', title: 'ERRORS', type: 'number', width: 80, filters: true, value: row => round(row.errorRate * 100),
       cell: row => <span class={row.errorRate > 0 ? 'error' : ''}>{formatShare(row.errorRate)}</span>,
     },
     {

@@ -1,0 +1,229 @@
+// The page of the server itself, with endpoints, a canary, a broken model, and load.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { openBrowser, openPage, picture } from './browser.mjs';
+import { eventually, fill, load, startServer } from './realServer.mjs';
+
+// The README's pictures have some minutes of load behind them: SLUICE_PICTURE_SECONDS=420 node --test tests/web/real.test.mjs
+const pictureSeconds = Number(process.env.SLUICE_PICTURE_SECONDS ?? 0);
+
+let server;
+let browser;
+let made;
+
+before(async () => {
+  server = await startServer();
+  made = await fill(server);
+  browser = await openBrowser();
+  await load(server, 'digits/1', 200, 10);
+  await load(server, 'digits_canary', 300);
+});
+
+after(async () => {
+  await browser?.close();
+  await server?.dispose();
+});
+
+const withPage = (name, path, run, options = {}) => test(name, async () => {
+  const opened = await openPage(browser, server.address + path, options);
+  await run(opened.page);
+  await opened.close();
+});
+
+const row = async (page, name) => {
+  const cells = page.locator('tr[data-index]').filter({ has: page.getByRole('rowheader', { name, exact: true }) }).locator('> *');
+  await cells.first().waitFor();
+  return (await cells.allInnerTexts()).map(text => text.trim());
+};
+
+async function allow(page) {
+  await page.getByRole('button', { name: 'Read only: allow actions' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Allow actions' }).click();
+}
+
+const open = async (page, name) => {
+  await page.getByRole('rowheader', { name, exact: true }).click();
+  await page.getByRole('heading', { name, exact: true }).waitFor();
+};
+
+withPage('the page is painted at once and needs little', '/', async page => {
+  await page.getByRole('rowheader', { name: 'digits/1', exact: true }).waitFor();
+  await page.reload();
+  await page.getByRole('rowheader', { name: 'digits/1', exact: true }).waitFor();
+  const { paint, scripts } = await page.evaluate(() => ({
+    paint: performance.getEntriesByName('first-contentful-paint')[0].startTime,
+    scripts: performance.getEntriesByType('resource').filter(({ name }) => name.endsWith('.js')).reduce((sum, { encodedBodySize }) => sum + encodedBodySize, 0),
+  }));
+  assert.ok(paint < 1000, `painted after ${paint} ms`);
+  assert.ok(scripts > 0 && scripts < 250_000, `${scripts} bytes of script`);
+});
+
+withPage('endpoints of all kinds are rows, with what was asked of them', '/', async page => {
+  const digits = await row(page, 'digits/1');
+  assert.deepEqual([digits[1], digits[3], digits[12]], ['digits', '1', 'static']);
+  const [two, canary] = [await row(page, 'digits/2'), await row(page, 'digits_canary')];
+  const count = cells => Number(cells[5].replaceAll(',', ''));
+  assert.equal(count(canary), 300);
+  assert.equal(count(digits) + count(two), 500);
+  assert.equal(canary[12], 'canary');
+  assert.equal((await row(page, 'digits'))[12], 'model');
+  assert.match(digits[11], /^\d+(\.\d+)?%$/);
+  assert.notEqual(digits[11], '0%');
+});
+
+withPage('the details count failures and group replicas', '/', async page => {
+  await open(page, 'digits/1');
+  const facts = Object.fromEntries(await page.locator('.facts > div').evaluateAll(
+    rows => rows.map(one => [one.querySelector('dt').textContent, one.querySelector('dd').textContent.trim()])));
+  assert.equal(facts['# FAILED'], '10');
+  assert.match(facts['ENDPOINT URL'], /\/serve\/digits\/1$/);
+  assert.equal(await page.locator('.plain tbody tr').count(), 1);
+});
+
+withPage('a broken endpoint says why', '/endpoints/failing', async page => {
+  assert.match((await row(page, 'broken'))[4], /is incomplete or no ONNX file/);
+  await open(page, 'broken');
+  await page.locator('pre.error').getByText('no ONNX file').waitFor();
+});
+
+withPage('a request made of the metadata is sent, and its reply is shown with its timing', '/', async page => {
+  await open(page, 'digits/1');
+  await page.getByRole('link', { name: 'PLAYGROUND' }).click();
+  await page.getByText('FP32 [-1, 64]').waitFor();
+  await page.getByRole('button', { name: 'Random' }).click();
+  await page.getByRole('button', { name: 'Send' }).click();
+  const reply = page.getByRole('region', { name: 'Reply' });
+  await reply.getByText('200', { exact: true }).waitFor();
+  assert.match(await reply.locator('pre').innerText(), /"name": "probabilities"[^]*"shape": \[1, 10\]/);
+  assert.match(await reply.innerText(), /queue .* ms/);
+  await page.getByLabel('Data of image').fill('[1, 2]');
+  await page.getByRole('button', { name: 'Send' }).click();
+  await reply.getByText('400', { exact: true }).waitFor();
+
+  await page.getByRole('button', { name: 'JSON to /serve' }).click();
+  await page.getByRole('button', { name: 'Send' }).click();
+  await reply.getByText('200', { exact: true }).waitFor();
+  assert.match(await reply.locator('pre').innerText(), /"probabilities": \[/);
+}, { expectsErrors: true });
+
+withPage('the canary shows its arms, and its weights are changed', '/canaries', async page => {
+  const arms = page.locator('.plain tbody tr');
+  await arms.first().waitFor();
+  const texts = await arms.allInnerTexts();
+  const counts = texts.map(text => Number(text.trim().split(/\s+/)[3]));
+  assert.equal(counts[0] + counts[1], 300);
+  assert.ok(counts[0] > 20 && counts[0] < 120, `${counts}`);
+  await allow(page);
+  await page.getByRole('button', { name: 'Change weights' }).click();
+  await page.getByRole('button', { name: 'Promote' }).first().click();
+  await page.getByRole('button', { name: 'Save' }).click();
+  await page.getByRole('dialog').waitFor({ state: 'detached' });
+  const canary = await server.call('GET', `/v1/services/${made.serviceId}/canaries/digits_canary`);
+  assert.deepEqual([canary.weights, canary.loadEndpoints], [[1, 0], ['digits/2', 'digits/1']]);
+});
+
+withPage('models are described, tagged and served from the registry', '/registry', async page => {
+  await page.getByRole('searchbox', { name: 'Search Models' }).fill(made.modelId);
+  assert.equal((await row(page, 'digits'))[3], 'digits/1');
+  await allow(page);
+  await page.getByRole('rowheader', { name: 'digits', exact: true }).first().click();
+  const dialog = page.getByRole('dialog');
+  await dialog.getByLabel('Tags, with commas').fill('demo, chosen');
+  await dialog.getByRole('button', { name: 'Save tags' }).click();
+  await dialog.getByText('Tags: done').waitFor();
+  await dialog.getByRole('button', { name: 'Publish' }).click();
+  await dialog.getByText('Publish: done').waitFor();
+  await dialog.getByLabel('Endpoint').fill('third');
+  await dialog.getByRole('button', { name: 'Load as endpoint' }).click();
+  await dialog.getByText('Load: done').waitFor();
+  const model = await server.call('GET', `/v1/models/${made.modelId}`);
+  assert.deepEqual([model.tags, model.published], [['demo', 'chosen'], true]);
+  await eventually('third', 30, async () => (await fetch(`${server.address}/health/endpoints/third`)).ok);
+});
+
+withPage('an endpoint and a model are unloaded', '/', async page => {
+  await allow(page);
+  await open(page, 'third');
+  await page.getByRole('button', { name: 'Unload' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Unload' }).click();
+  await page.getByRole('dialog').waitFor({ state: 'detached' });
+  await eventually('third is gone', 30, async () => (await fetch(`${server.address}/health/endpoints/third`)).status === 404);
+  await page.getByRole('link', { name: 'Registry' }).click();
+  await page.getByRole('button', { name: 'Load simple', exact: true }).click();
+  await page.locator('.repository').getByRole('row', { name: /simple 1 ready/ }).waitFor();
+  await page.getByRole('button', { name: 'Unload simple', exact: true }).click();
+  await page.locator('.repository').getByRole('row', { name: /simple .*unavailable/ }).waitFor();
+});
+
+withPage('the audit log has what the page did', '/audit', async page => {
+  const cells = page.locator('tr[data-index] > :nth-child(3)');
+  await cells.first().waitFor();
+  const actions = await cells.allInnerTexts();
+  assert.equal(actions[0], 'endpoint.delete');
+  assert.ok(actions.includes('canary.put') && actions.includes('model.publish'), actions.join(' '));
+});
+
+withPage('charts show what the load did', '/', async page => {
+  await open(page, 'digits/1');
+  await page.getByRole('link', { name: 'MONITOR' }).click();
+  const drawn = id => page.locator(`[data-chart=${id}] [role=img]`).first();
+  await eventually('the history has a whole interval', 150, async () => {
+    await load(server, 'digits/1', 16);
+    await page.getByRole('link', { name: 'DETAILS' }).click();
+    await page.getByRole('link', { name: 'MONITOR' }).click();
+    await page.locator('[data-chart=heat]').scrollIntoViewIfNeeded();
+    await drawn('heat').waitFor({ timeout: 2000 });
+    return true;
+  });
+  assert.match(await drawn('heat').getAttribute('aria-label'), /[1-9]\d* requests in [1-9]/);
+  assert.match(await drawn('rate').getAttribute('aria-label'), /[1-9]\d* points/);
+  assert.match(await page.locator('[data-chart=rate] .legend b').innerText(), /^[1-9]/);
+  await page.locator('[data-chart=batches] .bars').waitFor();
+  await page.locator('[data-chart=spread] .bars').waitFor();
+});
+
+test('load goes on for as long as pictures want it', async () => {
+  for (const end = Date.now() + pictureSeconds * 1000; Date.now() < end;) {
+    const wave = 1 + Math.sin(Date.now() / 40_000);
+    await load(server, 'digits/1', Math.round(40 * wave), Math.random() < 0.2 ? 1 : 0);
+    await load(server, 'digits/2', Math.round(20 * wave));
+    await load(server, 'digits_canary', 30);
+    await new Promise(resolve => setTimeout(resolve, 1000));
+  }
+}, { skip: pictureSeconds === 0 });
+
+for (const [name, options] of [['light', {}], ['dark', { colorScheme: 'dark' }], ['narrow', { width: 390, height: 844 }]]) {
+  withPage(`it is pictured: ${name}`, '/', async page => {
+    await page.getByRole('rowheader', { name: 'digits/1', exact: true }).waitFor();
+    await load(server, 'digits/1', 300, 3);
+    await load(server, 'digits/2', 200);
+    await load(server, 'digits_canary', 400);
+    await page.getByRole('button', { name: 'Refresh now' }).click();
+    await page.mouse.move(600, 600);
+    await picture(page, `real-endpoints-${name}`);
+    await open(page, 'digits/1');
+    await page.getByRole('link', { name: 'MONITOR' }).click();
+    await page.locator('[data-chart=spread]').scrollIntoViewIfNeeded();
+    await page.locator('[data-chart=spread] .bars').waitFor();
+    await page.locator('[data-chart=rate]').scrollIntoViewIfNeeded();
+    const box = await page.locator('[data-chart=rate] .u-over').boundingBox();
+    await page.mouse.move(box.x + box.width - 2 - Math.max(12, pictureSeconds / 28), box.y + 50);
+    await page.mouse.down();
+    await page.mouse.move(box.x + box.width - 1, box.y + 50, { steps: 5 });
+    await page.mouse.up();
+    await page.locator('[data-chart=latency]').scrollIntoViewIfNeeded();
+    await page.evaluate(() => document.querySelector('[data-chart=latency]').scrollIntoView());
+    await page.mouse.move(5, 5);
+    await picture(page, `real-monitor-${name}`);
+  }, options);
+}
+
+withPage('a restart while the page is open is survived', '/', async page => {
+  await page.getByRole('rowheader', { name: 'digits/1', exact: true }).waitFor();
+  await server.stop();
+  await page.getByRole('button', { name: 'Refresh now' }).click();
+  await page.getByRole('alert').getByText('the server does not answer').waitFor();
+  await server.start();
+  await page.getByRole('alert').waitFor({ state: 'detached', timeout: 30_000 });
+  await page.getByRole('rowheader', { name: 'digits/1', exact: true }).waitFor();
+}, { expectsErrors: true });
