@@ -14,13 +14,15 @@ sources() {
 }
 
 wanted=$(sources)
-[[ -f $dist/index.html && -f $web/built && $(<"$web/built") == "$wanted" ]] && exit 0
+built() { [[ -f $dist/index.html && -f $web/built && $(<"$web/built") == "$wanted" ]]; }
+! built || exit 0
 
 need_command node "Install Node.js 20 or newer with npm; the server can be built without the page."
 need_command npm "Install npm; the server can be built without the page."
 mkdir -p "$web"
 exec 8>"$web/lock"
 flock 8
+! built || exit 0
 
 if ! cmp -s "$page/package-lock.json" "$web/installed"; then
   say "installing what the page is made of"

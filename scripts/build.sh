@@ -11,8 +11,10 @@ stamp=$root/artifacts/built
 # when a file in them is added or removed.
 built() {
   [[ -f $program && -f $stamp ]] || return 1
-  local newer
-  newer=$(find "$root/src" "$root/protos" "$root"/Directory.*.props "$root/global.json" \
+  local newer page=()
+  # A page that was built since belongs into the program, too.
+  [[ ! -d $root/artifacts/web/dist ]] || page=("$root/artifacts/web/dist")
+  newer=$(find "$root/src" "$root/protos" "$root"/Directory.*.props "$root/global.json" ${page[@]+"${page[@]}"} \
     -newer "$stamp" -print -quit)
   [[ -z $newer ]]
 }

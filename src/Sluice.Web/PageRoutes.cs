@@ -10,15 +10,15 @@ namespace Sluice.Web;
 public static class PageRoutes
 {
     private const string Policy =
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
         "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
     // First segments of the page's own addresses; no API begins with one of them.
     private static readonly string[] Views = ["endpoints", "canaries", "registry", "audit", "playground"];
 
     private static ReadOnlySpan<byte> NotBuilt =>
-        "The page is not part of this build of the server. Run scripts/build-web.sh (it needs Node.js and npm), build the\n"u8 +
-        "server again and start it. The control API is served without it: its description is at /openapi.json.\n"u8;
+        "The page is not part of this build of the server. Run scripts/build-web.sh (it needs Node.js and npm), then\n"u8 +
+        "scripts/build.sh, and start the server again. The control API is served without it: its description is at /openapi.json.\n"u8;
 
     /// <summary>Creates them.</summary>
     /// <param name="about">What the page is told of the server.</param>

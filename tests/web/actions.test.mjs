@@ -137,7 +137,7 @@ test('the registry says what serves a model', async () => {
   const { page, close } = await openPage(browser, `${fake.address}/registry`);
   await page.getByText('net 2', { exact: true }).waitFor();
   const row = await page.locator('tbody tr[data-index="1"] > *').allInnerTexts();
-  assert.deepEqual(row.slice(0, 6).map(text => text.trim()), ['net 1', 'demo', 'onnx', 'model_1/1', 'one', 'draft']);
+  assert.deepEqual(row.slice(0, 7).map(text => text.trim()), ['net 1', 'demo', 'onnx', 'model_1/1', '1', 'one', 'draft']);
   await page.getByRole('button', { name: 'Filter TAGS' }).click();
   await page.getByRole('checkbox', { name: /two/ }).check();
   await page.keyboard.press('Escape');
@@ -154,6 +154,20 @@ test('the audit log says what was changed', async () => {
   await page.getByRole('button', { name: 'Read older ones' }).click();
   await page.getByText('That is all').waitFor();
   await close();
+});
+
+test('all that can be used has a name, in every view', async () => {
+  const id = fake.endpoints[0].id;
+  for (const path of ['/', '/endpoints/loading', '/endpoints/failing', `/endpoints/active/${id}/general`, `/endpoints/active/${id}/monitor`,
+    `/endpoints/active/${id}/log`, '/canaries', '/registry', '/audit']) {
+    const { page, close } = await openPage(browser, fake.address + path);
+    await page.locator('main :is(th, h2, figure)').first().waitFor();
+    const nameless = await page.evaluate(() => [...document.querySelectorAll('button, input, select, textarea, a, [role=img], table, [role=separator]')].filter(
+      element => !(element.getAttribute('aria-label') || element.textContent.trim() || element.labels?.length || element.caption)).map(element => element.outerHTML));
+    assert.deepEqual(nameless, [], path);
+    assert.deepEqual(await page.evaluate(() => [...document.querySelectorAll('[id]')].map(({ id }) => id).filter((id, at, all) => all.indexOf(id) !== at)), []);
+    await close();
+  }
 });
 
 test('all can be reached by the keyboard, and what has the focus is seen', async () => {

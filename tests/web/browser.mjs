@@ -34,3 +34,20 @@ export async function openPage(browser, address, { width = 1280, height = 800, c
 }
 
 export const picture = (page, name) => page.screenshot({ path: join(pictures, `${name}.png`) });
+
+/**
+ * Does something with each of several values, and gives the milliseconds that the page's own thread works for one of them, painting
+ * included; how long a busy machine lets it wait is no matter.
+ */
+export async function workOf(page, values, act) {
+  const session = await page.context().newCDPSession(page);
+  await session.send('Performance.enable', { timeDomain: 'threadTicks' });
+  const worked = async () => (await session.send('Performance.getMetrics')).metrics.find(({ name }) => name === 'TaskDuration').value * 1000;
+  const before = await worked();
+  for (const value of values) {
+    await page.evaluate(act, value);
+    await page.evaluate(() => new Promise(done => requestAnimationFrame(() => setTimeout(done))));
+  }
+
+  return (await worked() - before) / values.length;
+}

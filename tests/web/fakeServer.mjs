@@ -7,7 +7,7 @@ import { extname, join } from 'node:path';
 
 const dist = join(import.meta.dirname, '../../artifacts/web/dist');
 const types = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml' };
-const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'";
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'";
 
 /** A row with what its message has in JSON: 64-bit numbers are text. */
 export function endpoint(number, change = {}) {

@@ -200,7 +200,9 @@ for (const [name, options] of [['light', {}], ['dark', { colorScheme: 'dark' }],
     await load(server, 'digits_canary', 400);
     await page.getByRole('button', { name: 'Refresh now' }).click();
     await page.mouse.move(600, 600);
+    await page.setViewportSize({ width: options.width ?? 1280, height: 380 });
     await picture(page, `real-endpoints-${name}`);
+    await page.setViewportSize({ width: options.width ?? 1280, height: options.height ?? 800 });
     await open(page, 'digits/1');
     await page.getByRole('link', { name: 'MONITOR' }).click();
     await page.locator('[data-chart=spread]').scrollIntoViewIfNeeded();

@@ -27,9 +27,10 @@ export const IconButton = ({ label, icon, onClick, isPressed, isDisabled, class:
   </button>
 );
 
-/** Copies a text. */
+/** Copies a text; not there where the browser gives no clipboard, as on other hosts without TLS. */
 export function CopyButton({ text, label }: { text: string; label: string }) {
   const [isDone, setDone] = useState(false);
+  if (!navigator.clipboard) return null;
   const copy = async () => {
     await navigator.clipboard.writeText(text);
     setDone(true);

@@ -15,6 +15,8 @@ import { ChartDrawer } from './ChartDrawer';
 const PeriodMs = 45_000;
 const ShortestIntervalMs = 10_000;
 
+const isCalm = () => matchMedia('(prefers-reduced-motion: reduce)').matches;
+
 /** The charts of one endpoint. */
 export function Monitor({ details }: { details: EndpointDetails }) {
   const { spanHours, hiddenCharts } = useStore(preferences);
@@ -50,7 +52,7 @@ export function Monitor({ details }: { details: EndpointDetails }) {
         </div>
         {isOpen && (
           <ChartDrawer onClose={() => setOpen(false)}
-            onGo={id => grid.current?.querySelector(`[data-chart="${id}"]`)?.scrollIntoView({ behavior: 'smooth', block: 'start' })} />
+            onGo={id => grid.current?.querySelector(`[data-chart="${id}"]`)?.scrollIntoView({ behavior: isCalm() ? 'auto' : 'smooth', block: 'start' })} />
         )}
       </div>
     </>

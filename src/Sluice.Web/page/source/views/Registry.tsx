@@ -14,18 +14,22 @@ import { RepositoryModels } from './RepositoryModels';
 
 /** A model with the endpoints that serve it. */
 interface Row extends RegisteredModel {
-  servedBy: { id: string; name: string }[];
+  servedBy: { id: string; name: string; modelVersion: string }[];
 }
 
 const columns: Column<Row>[] = [
   { id: 'name', title: 'MODEL', type: 'text', width: 210, value: row => row.name },
   { id: 'project', title: 'PROJECT', type: 'choice', width: 130, filters: true, value: row => row.project },
-  { id: 'framework', title: 'FRAMEWORK', type: 'choice', width: 110, filters: true, value: row => row.framework, cell: row => orNone(row.framework) },
+  { id: 'framework', title: 'FRAMEWORK', type: 'choice', width: 105, filters: true, value: row => row.framework, cell: row => orNone(row.framework) },
   {
-    id: 'served', title: 'SERVED BY', type: 'choice', width: 220, filters: true, value: row => row.servedBy.map(({ name }) => name),
+    id: 'served', title: 'SERVED BY', type: 'choice', width: 200, filters: true, value: row => row.servedBy.map(({ name }) => name),
     cell: row => row.servedBy.map(({ id, name }) => (
       <a key={id} class="tag" href={`/endpoints/active/${id}/general`} onClick={event => event.stopPropagation()}>{name}</a>
     )),
+  },
+  {
+    id: 'versions', title: 'VERSIONS', type: 'choice', width: 100, filters: true,
+    value: row => [...new Set(row.servedBy.map(({ modelVersion }) => modelVersion))].filter(Boolean),
   },
   { id: 'tags', title: 'TAGS', type: 'choice', width: 150, filters: true, value: row => row.tags, cell: row => row.tags.map(tag => <span key={tag} class="tag">{tag}</span>) },
   {
@@ -55,7 +59,7 @@ export function Registry() {
   const { data: list } = useEndpoints();
   const { data, error, reload } = usePolling(`models ${token}`, signal => listModels(true, signal), 10_000, refreshes);
   const rows = useMemo(() => (data ?? []).map(model => ({
-    ...model, servedBy: (list?.endpoints ?? []).filter(({ modelId }) => modelId === model.id).map(({ id, name }) => ({ id, name })),
+    ...model, servedBy: (list?.endpoints ?? []).filter(({ modelId }) => modelId === model.id).map(({ id, name, modelVersion }) => ({ id, name, modelVersion })),
   })), [data, list]);
   const table = useArranged(spec, rows);
   const [open, setOpen] = useState<string>();
