@@ -13,6 +13,6 @@ internal static partial class HistoryLog
     [LoggerMessage(2752, LogLevel.Warning, "The history in {Store} is no database any more; it is set aside as {Aside}", EventName = "HistorySetAside")]
     public static partial void SetAside(ILogger logger, string store, string aside);
 
-    [LoggerMessage(2753, LogLevel.Warning, "A look at what is served failed", EventName = "HistoryLookFailed")]
-    public static partial void LookFailed(ILogger logger, Exception error);
+    [LoggerMessage(2753, LogLevel.Warning, "A step of the history failed", EventName = "HistoryStepFailed")]
+    public static partial void StepFailed(ILogger logger, Exception error);
 }

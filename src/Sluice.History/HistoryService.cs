@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Logging;
 using Sluice.Control.Store;
+using Sluice.History.Points;
 using Sluice.History.Recording;
 using Sluice.History.Reports;
 using Sluice.History.Series;
@@ -20,6 +21,8 @@ public sealed class HistoryService : IAsyncDisposable
 
     // Looks at this replica's rows are shared by callers that come at the same time.
     private static readonly TimeSpan ShortestLook = TimeSpan.FromMilliseconds(200);
+
+    private static readonly double[] NoMachine = HistoryPoint.NoGauges();
 
     private readonly HistoryOptions _options;
     private readonly IServedRows _rows;
@@ -79,7 +82,8 @@ public sealed class HistoryService : IAsyncDisposable
     /// <exception cref="ServingException">There are too many containers.</exception>
     public void Report(ContainerReport report)
     {
-        Registry.Report(report);
+        // What the machine is like only the history keeps.
+        Registry.Report(report with { Machine = NoMachine });
         if (_options.IsOn)
             _store.Add(report.EndpointUrl!, report.ContainerId, report.ToPoint(_time.GetUtcNow().ToUnixTimeMilliseconds()));
     }
@@ -120,15 +124,7 @@ public sealed class HistoryService : IAsyncDisposable
     /// <summary>Samples once, stores, and learns what other replicas have stored.</summary>
     internal async Task SampleAsync(CancellationToken cancellationToken)
     {
-        try
-        {
-            Keep();
-        }
-        catch (Exception error)
-        {
-            HistoryLog.LookFailed(_logger, error);
-        }
-
+        Keep();
         if (_options.IsOn)
             await _store.FlushAsync(cancellationToken).ConfigureAwait(false);
     }
@@ -205,11 +201,19 @@ public sealed class HistoryService : IAsyncDisposable
             Look();
             do
             {
-                await FollowAsync(_stopping.Token).ConfigureAwait(false);
-                if (_time.GetElapsedTime(sampledAt) < _options.Interval - (step / 2))
-                    continue;
-                sampledAt = _time.GetTimestamp();
-                await SampleAsync(_stopping.Token).ConfigureAwait(false);
+                try
+                {
+                    await FollowAsync(_stopping.Token).ConfigureAwait(false);
+                    if (_time.GetElapsedTime(sampledAt) < _options.Interval - (step / 2))
+                        continue;
+                    sampledAt = _time.GetTimestamp();
+                    await SampleAsync(_stopping.Token).ConfigureAwait(false);
+                }
+                catch (Exception error) when (error is not OperationCanceledException)
+                {
+                    // Whatever it is, the next step is tried, and serving knows nothing of it.
+                    HistoryLog.StepFailed(_logger, error);
+                }
             }
             while (await timer.WaitForNextTickAsync(_stopping.Token).ConfigureAwait(false));
         }

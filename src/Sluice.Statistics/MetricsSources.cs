@@ -29,6 +29,15 @@ public sealed record MetricsSources
     /// <summary>What became of records for Kafka; nothing unless given.</summary>
     public Func<KafkaFigures> Kafka { get; init; } = () => default;
 
+    /// <summary>What the history keeps; nothing unless given.</summary>
+    public Func<HistorySizes> History { get; init; } = () => default;
+
     /// <summary>Samples of endpoints' calls; null = none.</summary>
     public EndpointSampler? Sampler { get; init; }
 }
+
+/// <summary>What the history of endpoints keeps, at one moment.</summary>
+/// <param name="PointCount">Points.</param>
+/// <param name="ByteCount">Their bytes in the store.</param>
+/// <param name="DroppedCount">Points that were given up.</param>
+public readonly record struct HistorySizes(long PointCount, long ByteCount, long DroppedCount);

@@ -53,10 +53,18 @@ public sealed class SharedTables : IAsyncDisposable
         if (error.InnerException is not SqliteException { SqliteErrorCode: Corrupt or NotADatabase } || !File.Exists(DisplayName))
             return null;
         var aside = DisplayName + ".broken";
-        SqliteConnection.ClearAllPools();
-        File.Move(DisplayName, aside, overwrite: true);
-        File.Delete(DisplayName + "-wal");
-        File.Delete(DisplayName + "-shm");
+        try
+        {
+            SqliteConnection.ClearAllPools();
+            File.Move(DisplayName, aside, overwrite: true);
+            File.Delete(DisplayName + "-wal");
+            File.Delete(DisplayName + "-shm");
+        }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+        {
+            return null;
+        }
+
         _hasSchema = false;
         return aside;
     }

@@ -119,22 +119,27 @@ public sealed class ServingApi(HistoryService history)
     {
         json.WriteStartObject();
         json.WriteStartArray("endpoints");
-        foreach (var (url, all) in history.Registry.ByUrl().Where(group => group.Key.Length > 0).OrderBy(group => group.Key, StringComparer.Ordinal))
+        foreach (var (url, entries) in history.Registry.ByUrl().OrderBy(group => group.Key, StringComparer.Ordinal))
         {
-            var entries = all.Where(entry => entry.Report.EndpointUrl is not null).ToList();
-            if (entries.Count == 0)
+            var summary = new EndpointSummary();
+            foreach (var entry in entries)
+            {
+                if (entry.Report.EndpointUrl is not null)
+                    summary.Add(entry);
+            }
+
+            if (summary.First is not { } first)
                 continue;
-            var first = entries[0].Report;
             json.WriteStartObject();
             json.WriteString("endpoint", first.EndpointName);
             json.WriteString("model", first.ModelName);
             json.WriteString("url", url);
-            json.WriteNumber("instances", entries.Count);
-            WriteNumber(json, "uptime_sec", entries.Max(entry => entry.Report.UptimeSeconds));
-            json.WriteNumber("requests", entries.Sum(entry => entry.Report.Requests ?? 0));
-            WriteNumber(json, "requests_min", Rounded(entries.Average(entry => entry.Report.RequestsPerMinute), 2));
-            WriteNumber(json, "latency_ms", Rounded(entries.Average(entry => entry.Report.LatencyMilliseconds), 0));
-            json.WriteString("last_update", Time(entries.Max(entry => entry.UpdatedAt)));
+            json.WriteNumber("instances", summary.Count);
+            WriteNumber(json, "uptime_sec", summary.Uptime);
+            json.WriteNumber("requests", summary.Requests);
+            WriteNumber(json, "requests_min", Rounded(summary.RequestsPerMinute, 2));
+            WriteNumber(json, "latency_ms", Rounded(summary.Latency, 0));
+            json.WriteString("last_update", Time(summary.UpdatedAt));
             json.WriteEndObject();
         }
 

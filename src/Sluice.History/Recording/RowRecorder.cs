@@ -43,7 +43,6 @@ internal sealed class RowRecorder(TimeProvider time)
             LatencyMilliseconds = _calls.LastLatency,
             CpuCount = machine.CpuUsage?.Count ?? 0,
             GpuCount = machine.GpuUsage?.Count ?? 0,
-            Machine = machine.ToGauges(),
         };
         var figures = new RowFigures
         {
@@ -112,6 +111,9 @@ internal sealed class RowRecorder(TimeProvider time)
         // As the original, whose stretches are 30 s: its requests per minute are two of them.
         private const int Stretches = 2;
 
+        // What was just seen for the first time has counted for nobody knows how long.
+        private const double ShortestMinute = 30;
+
         private readonly CounterReader _reader = new();
         private readonly Queue<(double Seconds, Counts Counts)> _stretches = new();
         private long _keptAt = time.GetTimestamp();
@@ -129,7 +131,7 @@ internal sealed class RowRecorder(TimeProvider time)
             var counts = _stretches.Select(stretch => stretch.Counts).Aggregate(now, (sum, stretch) => sum + stretch);
             return (
                 Total with { Ok = Total.Ok + now.Ok, Failed = Total.Failed + now.Failed },
-                new RecentCounts(Math.Max(seconds, 1), counts.Ok, counts.Failed, counts.Nanoseconds, counts.Latency));
+                new RecentCounts(Math.Max(seconds, ShortestMinute), counts.Ok, counts.Failed, counts.Nanoseconds, counts.Latency));
         }
 
         public Counts Keep(IReadOnlyList<RequestCounter> counters)

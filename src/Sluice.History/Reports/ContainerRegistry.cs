@@ -11,9 +11,11 @@ public sealed class ContainerRegistry(TimeProvider time, int most = ReportLimits
 
     private readonly Lock _lock = new();
     private readonly Dictionary<string, ContainerEntry> _entries = new(StringComparer.Ordinal);
-    private readonly Dictionary<string, HashSet<string>> _keysByUrl = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, Dictionary<string, ContainerEntry>> _byUrl = new(StringComparer.Ordinal);
     private readonly HashSet<string> _changed = new(StringComparer.Ordinal);
-    private DateTimeOffset _sweptAt;
+
+    // Nobody dies before.
+    private DateTimeOffset _nextEnd = DateTimeOffset.MaxValue;
 
     /// <summary>How many there are, dead ones that nobody has looked for included.</summary>
     public int Count
@@ -88,20 +90,14 @@ public sealed class ContainerRegistry(TimeProvider time, int most = ReportLimits
     }
 
     /// <summary>Lists containers by address, those without one under the empty text.</summary>
-    public IReadOnlyDictionary<string, List<ContainerEntry>> ByUrl()
+    public IReadOnlyDictionary<string, ContainerEntry[]> ByUrl()
     {
         lock (_lock)
         {
             Sweep();
-            var groups = new Dictionary<string, List<ContainerEntry>>(_keysByUrl.Count, StringComparer.Ordinal);
-            foreach (var (url, keys) in _keysByUrl)
-            {
-                var entries = new List<ContainerEntry>(keys.Count);
-                foreach (var key in keys)
-                    entries.Add(_entries[key]);
-                groups.Add(url, entries);
-            }
-
+            var groups = new Dictionary<string, ContainerEntry[]>(_byUrl.Count, StringComparer.Ordinal);
+            foreach (var (url, entries) in _byUrl)
+                groups.Add(url, [.. entries.Values]);
             return groups;
         }
     }
@@ -112,8 +108,8 @@ public sealed class ContainerRegistry(TimeProvider time, int most = ReportLimits
         lock (_lock)
         {
             Sweep();
-            return _keysByUrl.TryGetValue(url, out var keys)
-                ? [.. keys.Select(key => _entries[key]).OrderBy(entry => entry.Report.ContainerId, StringComparer.Ordinal)]
+            return _byUrl.TryGetValue(url, out var entries)
+                ? [.. entries.Values.OrderBy(entry => entry.Report.ContainerId, StringComparer.Ordinal)]
                 : [];
         }
     }
@@ -166,7 +162,7 @@ public sealed class ContainerRegistry(TimeProvider time, int most = ReportLimits
     private void WriteLocked(ContainerEntry entry)
     {
         if (!HasRoom(entry.Key))
-            Sweep(isForced: true);
+            Sweep();
         if (!HasRoom(entry.Key))
             throw ServingException.Validation($"there are {most} containers already, more are not taken");
         PutLocked(entry);
@@ -177,31 +173,32 @@ public sealed class ContainerRegistry(TimeProvider time, int most = ReportLimits
     {
         RemoveLocked(entry.Key);
         _entries[entry.Key] = entry;
-        if (!_keysByUrl.TryGetValue(entry.Url ?? "", out var keys))
-            _keysByUrl[entry.Url ?? ""] = keys = new HashSet<string>(StringComparer.Ordinal);
-        keys.Add(entry.Key);
+        if (!_byUrl.TryGetValue(entry.Url ?? "", out var entries))
+            _byUrl[entry.Url ?? ""] = entries = new Dictionary<string, ContainerEntry>(StringComparer.Ordinal);
+        entries[entry.Key] = entry;
+        if (entry.ExpiresAt < _nextEnd)
+            _nextEnd = entry.ExpiresAt;
     }
 
     private bool RemoveLocked(string key)
     {
         if (!_entries.Remove(key, out var entry))
             return false;
-        var keys = _keysByUrl[entry.Url ?? ""];
-        keys.Remove(key);
-        if (keys.Count == 0)
-            _keysByUrl.Remove(entry.Url ?? "");
+        var entries = _byUrl[entry.Url ?? ""];
+        entries.Remove(key);
+        if (entries.Count == 0)
+            _byUrl.Remove(entry.Url ?? "");
         return true;
     }
 
-    /// <summary>Forgets the dead; looking for them costs a look at each, so it is done once per moment.</summary>
-    private void Sweep(bool isForced = false)
+    /// <summary>Forgets the dead; all are looked at only when one may have died.</summary>
+    private void Sweep()
     {
         var now = time.GetUtcNow();
-        if (!isForced && now - _sweptAt < TimeSpan.FromMilliseconds(100))
+        if (now < _nextEnd)
             return;
-        _sweptAt = now;
-        var dead = _entries.Values.Where(entry => entry.ExpiresAt <= now).Select(entry => entry.Key).ToList();
-        foreach (var key in dead)
+        foreach (var key in _entries.Values.Where(entry => entry.ExpiresAt <= now).Select(entry => entry.Key).ToList())
             RemoveLocked(key);
+        _nextEnd = _entries.Count == 0 ? DateTimeOffset.MaxValue : _entries.Values.Min(entry => entry.ExpiresAt);
     }
 }

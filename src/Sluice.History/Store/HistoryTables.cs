@@ -221,9 +221,23 @@ internal sealed class HistoryTables(SharedTables tables)
             var rows = await connection.QueryAsync<(string Key, string Body)>(
                 "SELECT key, body FROM history_containers WHERE changed_at >= @since", new { since }).ConfigureAwait(false);
             return (IReadOnlyList<(string, ContainerEntry?)>)
-                [.. rows.Select(row => (row.Key, row.Body.Length == 0 ? null : JsonSerializer.Deserialize<ContainerEntry>(row.Body, Json)))];
+                [.. rows.Select(row => (row.Key, IsGone: row.Body.Length == 0, Entry: ReadEntry(row.Body))).Where(row => row.IsGone || row.Entry is not null)
+                    .Select(row => (row.Key, row.Entry))];
         },
         cancellationToken);
+
+    /// <summary>What another version of the program has written and this one cannot read is passed over.</summary>
+    private static ContainerEntry? ReadEntry(string body)
+    {
+        try
+        {
+            return body.Length == 0 ? null : JsonSerializer.Deserialize<ContainerEntry>(body, Json);
+        }
+        catch (JsonException)
+        {
+            return null;
+        }
+    }
 
     private static async Task InsertAsync(DbConnection connection, DbTransaction transaction, List<PointRow> rows)
     {

@@ -5,6 +5,7 @@ using Sluice.Models;
 using Sluice.Rest.Calls;
 using Sluice.Rest.Routing;
 using Sluice.Rpc.Access;
+using Sluice.Statistics;
 
 namespace Sluice.Server.Composition;
 
@@ -26,6 +27,16 @@ internal sealed class HistoryParts : IAsyncDisposable
 
     /// <summary>What serves and what it did.</summary>
     public HistoryService Service { get; }
+
+    /// <summary>For the metrics page.</summary>
+    public HistorySizes Sizes
+    {
+        get
+        {
+            var figures = Service.Figures;
+            return new HistorySizes(figures.PointCount, figures.ByteCount, figures.DroppedCount);
+        }
+    }
 
     /// <summary>The page's methods.</summary>
     public EndpointMetricsApi Api { get; }

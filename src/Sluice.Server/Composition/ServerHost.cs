@@ -134,6 +134,7 @@ public sealed class ServerHost : IAsyncDisposable
             Pool = _pool,
             Ports = ReadPorts,
             DroppedTraces = () => _traceWriter.DroppedCount,
+            History = () => _history?.Sizes ?? default,
         };
         _statistics.CreateServers(sources, _python.FormatMetrics, loggers);
     }

@@ -145,6 +145,15 @@ public static class MetricFamilies
     internal static readonly MetricFamily KafkaWaiting = new(
         "sluice_kafka_records_waiting", "gauge", "Records of sampled calls that no broker has confirmed yet");
 
+    internal static readonly MetricFamily HistoryPoints = new(
+        "sluice_history_points", "gauge", "Points that the history keeps");
+
+    internal static readonly MetricFamily HistoryBytes = new(
+        "sluice_history_bytes", "gauge", "Bytes of the history in its store");
+
+    internal static readonly MetricFamily HistoryDropped = new(
+        "sluice_history_points_dropped_total", "counter", "Points of the history that were given up for want of room or of a store");
+
     internal static readonly MetricFamily IgnoredValues = new(
         "sluice_sample_values_ignored_total", "counter", "Sampled values that their variable could not take, by why");
 
@@ -200,6 +209,6 @@ public static class MetricFamilies
         PoolRented, PoolPooled, PoolRefused,
         PinnedTotal, PinnedUsed, QueueDepth, Hanging, ConnectionsOpen, ConnectionsTotal, CallsActive, CallsEnded,
         TransportEvents, ReceiveLatency, RespondLatency, ManagedAllocated, TracesDropped, EndpointCalls, EndpointDuration, CanaryCalls, CanaryDuration, Samples,
-        IgnoredValues, KafkaRecords, KafkaWaiting,
+        IgnoredValues, KafkaRecords, KafkaWaiting, HistoryPoints, HistoryBytes, HistoryDropped,
     ];
 }

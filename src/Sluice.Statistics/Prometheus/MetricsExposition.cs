@@ -88,6 +88,10 @@ public sealed class MetricsExposition(MetricsSources sources, MetricsOptions? op
         EndpointText.Write(writer, sources.Canaries());
         EndpointText.Write(writer, sources.Sampler);
         EndpointText.Write(writer, sources.Kafka());
+        var history = sources.History();
+        WriteGauge(writer, MetricFamilies.HistoryPoints, history.PointCount);
+        WriteGauge(writer, MetricFamilies.HistoryBytes, history.ByteCount);
+        WriteGauge(writer, MetricFamilies.HistoryDropped, history.DroppedCount);
         sources.Sampler?.Write(writer, endpoints.Select(endpoint => endpoint.Key));
     }
 
