@@ -236,7 +236,7 @@ withPage('new figures come without a reload, only while the tab is seen and refr
   await page.getByRole('switch', { name: 'Auto-refresh' }).uncheck();
   fake.requests = [];
   await page.clock.runFor(60_000);
-  assert.equal(asked(), 1);
+  assert.ok(asked() <= 1, `${asked()} readings though refreshing is off`);
 });
 
 test('a server that goes away is told of, and is found again', async () => {

@@ -67,6 +67,10 @@ withPage('endpoints of all kinds are rows, with what was asked of them', '/', as
   assert.equal(count(digits) + count(two), 500);
   assert.equal(canary[12], 'canary');
   assert.equal((await row(page, 'digits'))[12], 'model');
+  const echo = await row(page, 'echo');
+  assert.deepEqual([echo[1], echo[12]], ['N/A', 'static']);
+  const auto = await row(page, 'auto/1');
+  assert.deepEqual([auto[1], auto[12]], ['digits', 'auto-update']);
   assert.match(digits[11], /^\d+(\.\d+)?%$/);
   assert.notEqual(digits[11], '0%');
 });
@@ -85,6 +89,21 @@ withPage('a broken endpoint says why', '/endpoints/failing', async page => {
   await open(page, 'broken');
   await page.locator('pre.error').getByText('no ONNX file').waitFor();
 });
+
+withPage('code that fails is told of with the last lines that it wrote', '/endpoints/failing', async page => {
+  assert.match((await row(page, 'crashing'))[4], /the weights are not there/);
+  await open(page, 'crashing');
+  await page.locator('pre.log').getByText('reading the weights').waitFor();
+});
+
+withPage('code is tried with any JSON', '/', async page => {
+  await open(page, 'echo');
+  await page.getByRole('link', { name: 'PLAYGROUND' }).click();
+  await page.getByLabel('Body').fill('{"x": [1, 2]}');
+  await page.getByRole('button', { name: 'Send' }).click();
+  await page.getByRole('region', { name: 'Reply' }).getByText('200', { exact: true }).waitFor();
+  assert.match(await page.getByRole('region', { name: 'Reply' }).locator('pre').innerText(), /"got": \{\s+"x": \[1, 2\]/);
+}, { expectsErrors: true });
 
 withPage('a request made of the metadata is sent, and its reply is shown with its timing', '/', async page => {
   await open(page, 'digits/1');

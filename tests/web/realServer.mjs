@@ -63,7 +63,18 @@ export async function startServer(...more) {
   return server;
 }
 
-/** Makes a service with two versions of an endpoint, one that cannot be loaded, and a canary. */
+const echo = `
+class Preprocess:
+    def process(self, data, state, fn):
+        return {"got": data}
+`;
+
+const crashing = `
+print("reading the weights", flush=True)
+raise ValueError("the weights are not there")
+`;
+
+/** Makes a service with two versions of an endpoint, one of a monitor, one without a model, two that cannot be loaded, and a canary. */
 export async function fill(server) {
   const { id } = await server.call('POST', '/v1/services', { name: 'page', project: 'demo' });
   const upload = (name, bytes) => server.call('PUT', `/v1/models:upload?name=${name}&project=demo&file_name=model.onnx&framework=onnx&tags=demo`, bytes);
@@ -75,8 +86,14 @@ export async function fill(server) {
   }
 
   await server.call('POST', `/v1/services/${id}/endpoints`, { engineType: 'triton', servingUrl: 'broken', modelId: broken.id });
+  for (const [name, code] of [['echo', echo], ['crashing', crashing]]) {
+    await server.call('PUT', `/v1/services/${id}/artifacts/py_code_${name}?file_name=${name}.py`, new TextEncoder().encode(code));
+    await server.call('POST', `/v1/services/${id}/endpoints`, { engineType: 'custom', servingUrl: name, preprocessArtifact: `py_code_${name}` });
+  }
+
+  await server.call('POST', `/v1/services/${id}/monitors`, { engineType: 'triton', baseServingUrl: 'auto', monitorName: 'digits', maxVersions: 1 });
   await server.call('POST', `/v1/services/${id}/canaries`, { endpoint: 'digits_canary', weights: [0.2, 0.8], loadEndpoints: ['digits/2', 'digits/1'] });
-  for (const path of ['digits/1', 'digits/2', 'digits_canary']) {
+  for (const path of ['digits/1', 'digits/2', 'digits_canary', 'echo', 'auto/1']) {
     await eventually(path, 30, async () => (await fetch(`${server.address}/health/endpoints/${path}`)).ok);
   }
 

@@ -60,7 +60,7 @@ export function EndpointCards({ table, selected, onOpen }: {
             <div key={row.id} role="listitem" style={{ position: 'absolute', top: `${(view.first + place) * height}px`, left: 0, right: 0, height: `${height}px` }}>
               <button type="button" class="card" onClick={() => onOpen(row)} {...(row.id === selected ? { 'aria-current': 'true' as const } : {})}>
                 <span class="card-name">
-                  {row.reason && <span class="warned"><Icon name="warn" /></span>}{row.name}
+                  {row.reason && <span class="warned"><Icon name="warn" /><span class="unseen">failing: </span></span>}{row.name}
                 </span>
                 {!collapsesCards && (
                   <>

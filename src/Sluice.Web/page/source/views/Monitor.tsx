@@ -1,10 +1,10 @@
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
-import { type EndpointDetails, queryDistributions, queryHeatMap } from '../api/metrics';
+import { type Bucket, type EndpointDetails, type HeatMap, queryDistributions, queryHeatMap } from '../api/metrics';
 import { BarChart } from '../charts/BarChart';
 import { type Chart, charts, spans } from '../charts/catalogue';
 import { HeatMapChart } from '../charts/HeatMapChart';
 import { LineChart, type Stretch } from '../charts/LineChart';
-import { readHistory, toLines } from '../charts/series';
+import { type History, readHistory, toLines } from '../charts/series';
 import { useAccess } from '../state/access';
 import { usePolling } from '../state/polling';
 import { preferences } from '../state/preferences';
@@ -14,6 +14,9 @@ import { ChartDrawer } from './ChartDrawer';
 
 const PeriodMs = 45_000;
 const ShortestIntervalMs = 10_000;
+
+// Of a chart, pixels; the interval must not change with each step of a window's edge.
+const UsualWidth = 560;
 
 const isCalm = () => matchMedia('(prefers-reduced-motion: reduce)').matches;
 
@@ -94,18 +97,23 @@ function ChartCard(props: CardProps) {
   );
 }
 
+/** What a chart shows, by its kind. */
+interface Read {
+  heat?: HeatMap;
+  bars?: Bucket[];
+  history?: History;
+}
+
 function ChartBody({ chart, endpoint, instances, spanHours, zoom, onZoom }: CardProps) {
   const { refreshes } = useStore(preferences);
   const { token } = useAccess();
-  const width = useRef(Math.max(200, Math.min(innerWidth, 560)));
   const spanMs = spanHours * 3_600_000;
-  const intervalMs = Math.max(ShortestIntervalMs, Math.ceil((spanMs / width.current) * 2));
+  const intervalMs = Math.max(ShortestIntervalMs, Math.ceil((spanMs / Math.min(innerWidth, UsualWidth)) * 2));
   const key = `${chart.id} ${endpoint} ${spanHours} ${token}`;
-  const span = { endpoint, intervalMs, fromMs: 0 };
   const { data, error, at } = usePolling(key, async (signal, before: Read | undefined): Promise<Read> => {
-    const fromMs = Math.floor(Date.now() - spanMs);
-    if (chart.kind === 'heat') return { heat: await queryHeatMap({ ...span, fromMs }, signal) };
-    if (chart.kind === 'bars') return { bars: (await queryDistributions({ ...span, fromMs }, signal))[chart.of] };
+    const span = { endpoint, intervalMs, fromMs: Math.floor(Date.now() - spanMs) };
+    if (chart.kind === 'heat') return { heat: await queryHeatMap(span, signal) };
+    if (chart.kind === 'bars') return { bars: (await queryDistributions(span, signal))[chart.of] };
     return { history: await readHistory(endpoint, chart.metrics, spanMs, intervalMs, chart.totalOnly ?? false, signal, before?.history) };
   }, PeriodMs, refreshes);
 
@@ -117,10 +125,4 @@ function ChartBody({ chart, endpoint, instances, spanHours, zoom, onZoom }: Card
   if (data.heat) return data.heat.columns.length > 0 ? <HeatMapChart map={data.heat} from={from} to={to} /> : <p class="nothing">No data in this time span.</p>;
   if (data.bars && chart.kind === 'bars') return <BarChart label={chart.title} buckets={data.bars} unit={chart.unit} />;
   return lines && lines.times.length > 0 ? <LineChart label={chart.title} lines={lines} from={from} to={to} onZoom={onZoom} /> : <p class="nothing">No data in this time span.</p>;
-}
-
-interface Read {
-  heat?: Awaited<ReturnType<typeof queryHeatMap>>;
-  bars?: Awaited<ReturnType<typeof queryDistributions>>['latencyMs'];
-  history?: Awaited<ReturnType<typeof readHistory>>;
 }

@@ -13,7 +13,10 @@ export function Playground({ endpoint }: { endpoint: ServedEndpoint }) {
   const { hasModels, servePath, token } = useAccess();
   const [model, setModel] = useState<ModelMetadata | null>();
   const [error, setError] = useState('');
-  const [usesTensors, setUsesTensors] = useState(true);
+
+  // Code in front of a model takes what it likes, and tensors go past it.
+  const hasCode = endpoint.preprocessArtifact !== '';
+  const [usesTensors, setUsesTensors] = useState(!hasCode);
   useEffect(() => {
     if (!hasModels || endpoint.kind === 'REPORTED') {
       setModel(null);
@@ -42,7 +45,7 @@ export function Playground({ endpoint }: { endpoint: ServedEndpoint }) {
       )}
       {showsTensors
         ? <TensorForm key="tensors" name={endpoint.name} model={model} />
-        : <JsonForm key="json" path={`${servePath}/${endpoint.name.split('/').map(encodeURIComponent).join('/')}`} model={model} />}
+        : <JsonForm key="json" path={`${servePath}/${endpoint.name.split('/').map(encodeURIComponent).join('/')}`} model={hasCode ? null : model} />}
     </div>
   );
 }
