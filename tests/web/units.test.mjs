@@ -1,5 +1,6 @@
 // What the page computes, without a browser.
 import assert from 'node:assert/strict';
+import { readdirSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import test from 'node:test';
@@ -27,6 +28,17 @@ const columns = [
 const names = rows => rows.map(({ name }) => name).join(' ');
 
 const state = change => ({ sorts: [], filters: {}, search: { text: '', isPattern: false }, ...change });
+
+test('all script together is small, and compressed in both ways', () => {
+  const assets = join(root, 'artifacts/web/dist/assets');
+  const files = readdirSync(assets);
+  const sizes = ending => files.filter(name => name.endsWith(ending)).map(name => statSync(join(assets, name)).size);
+  for (const ending of ['.js.gz', '.js.br']) {
+    assert.equal(sizes(ending).length, sizes('.js').length);
+    const size = sizes(ending).reduce((a, b) => a + b, 0);
+    assert.ok(size > 20_000 && size < 250_000, `${size} bytes`);
+  }
+});
 
 test('durations have the two largest units, and are read back', () => {
   for (const [seconds, text] of [[5, '5s'], [43 * 60, '43m'], [73140, '20:19h'], [9 * 86400 + 18 * 3600, '9:18d']]) {
