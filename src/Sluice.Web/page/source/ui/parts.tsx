@@ -50,7 +50,7 @@ export const Facts = ({ facts }: { facts: [name: string, value: ComponentChildre
     {facts.map(([name, value]) => (
       <div key={name}>
         <dt>{name}</dt>
-        <dd>{value === '' || value === undefined || value === null ? 'N/A' : value}</dd>
+        <dd>{value === '' || value === false || value === undefined || value === null ? 'N/A' : value}</dd>
       </div>
     ))}
   </dl>

@@ -6,7 +6,7 @@ import { mayAct, useAccess } from '../state/access';
 import { useEndpoints } from '../state/endpoints';
 import { useRoute } from '../state/route';
 import { Dialog } from '../ui/Dialog';
-import { Arms } from './EndpointGeneral';
+import { Arms, newestFirst } from './EndpointGeneral';
 
 /** All canaries with what each of their arms does. */
 export function Canaries() {
@@ -48,7 +48,7 @@ function CanaryCard({ canary }: { canary: ServedEndpoint }) {
           onClick={() => setOpen(true)}>Change weights</button>
       </div>
       <div class="arms" aria-hidden="true">
-        {canary.arms.map(({ endpoint, share }, place) => (
+        {newestFirst(canary.arms).map(({ endpoint, share }, place) => (
           <span key={endpoint} class={`arm arm-${place % 6}`} style={{ flexGrow: share }} title={`${endpoint}: ${formatShare(share)}`}>{endpoint}</span>
         ))}
       </div>
@@ -96,12 +96,12 @@ function Weights({ canary: { name, serviceId }, onClose, onDone }: { canary: Ser
   );
 }
 
-const newestFirst = new Intl.Collator('en', { numeric: true });
+const collator = new Intl.Collator('en', { numeric: true });
 
 /** Whose weight is whose: a list says it, with a prefix they go from the newest version on. */
 function namesOf({ loadEndpoints, loadEndpointPrefix, weights }: Canary, endpoints: ServedEndpoint[]): string[] {
   if (loadEndpoints.length > 0) return loadEndpoints;
   const found = endpoints.filter(({ kind, name }) => (kind === 'STATIC' || kind === 'AUTO_UPDATE') && name.startsWith(loadEndpointPrefix ?? ''))
-    .map(({ name }) => name).sort((a, b) => newestFirst.compare(b, a));
+    .map(({ name }) => name).sort((a, b) => collator.compare(b, a));
   return weights.map((_, place) => found[place] ?? `version ${place + 1} from the newest`);
 }

@@ -21,7 +21,7 @@ export const EndpointGeneral = ({ details: { endpoint, instances } }: { details:
       ['ERRORS', formatShare(endpoint.errorRate)],
       ['LATENCY (avg)', `${formatLatency(endpoint.latencyMs)} ms`],
       ['P50 / P90 / P99', `${[endpoint.p50Ms, endpoint.p90Ms, endpoint.p99Ms].map(formatLatency).join(' / ')} ms`],
-      ['TAGS', endpoint.tags.map(tag => <span key={tag} class="tag">{tag}</span>)],
+      ['TAGS', endpoint.tags.length > 0 && endpoint.tags.map(tag => <span key={tag} class="tag">{tag}</span>)],
       ['LAST WORD', formatTime(endpoint.updatedAtMs)],
     ]} />
     {endpoint.arms.length > 0 && <Arms arms={endpoint.arms} />}
@@ -44,7 +44,10 @@ function ModelName({ endpoint, instances }: { endpoint: ServedEndpoint; instance
 
 const collator = new Intl.Collator('en', { numeric: true });
 
-/** A canary's arms with what each of them does, the newest version first. */
+/** Arms with the newest version first. */
+export const newestFirst = (arms: CanaryArm[]) => [...arms].sort((a, b) => collator.compare(b.endpoint, a.endpoint));
+
+/** A canary's arms with what each of them does. */
 export const Arms = ({ arms }: { arms: CanaryArm[] }) => (
   <div class="wide">
     <table class="plain">
@@ -56,7 +59,7 @@ export const Arms = ({ arms }: { arms: CanaryArm[] }) => (
         </tr>
       </thead>
       <tbody>
-        {[...arms].sort((a, b) => collator.compare(b.endpoint, a.endpoint)).map(arm => (
+        {newestFirst(arms).map(arm => (
           <tr key={arm.endpoint}>
             <th scope="row">{arm.endpoint}</th>
             <td class="amount"><Share share={arm.share} /></td>

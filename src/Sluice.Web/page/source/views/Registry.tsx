@@ -36,7 +36,7 @@ const columns: Column<Row>[] = [
     id: 'stage', title: 'STAGE', type: 'choice', width: 100, filters: true,
     value: row => (row.archived ? 'archived' : row.published ? 'published' : 'draft'),
   },
-  { id: 'created', title: 'CREATED', type: 'text', width: 160, value: row => row.createdAt, cell: row => new Date(row.createdAt).toLocaleString() },
+  { id: 'created', title: 'CREATED', type: 'text', width: 180, value: row => row.createdAt, cell: row => new Date(row.createdAt).toLocaleString() },
   { id: 'size', title: 'SIZE', type: 'number', width: 90, filters: true, value: row => row.sizeBytes, cell: row => (row.sizeBytes ? formatBytes(row.sizeBytes) : 'N/A') },
   { id: 'id', title: 'ID', type: 'text', width: 260, startsHidden: true, value: row => row.id },
 ];
