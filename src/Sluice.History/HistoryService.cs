@@ -76,7 +76,14 @@ public sealed class HistoryService : IAsyncDisposable
         _options.MaxBytes, _store.DroppedCount, _store.Fault);
 
     /// <summary>Begins to sample.</summary>
-    public void Start() => _running = RunAsync();
+    public void Start()
+    {
+        lock (_lock)
+        {
+            if (!_hasStopped)
+                _running = RunAsync();
+        }
+    }
 
     /// <summary>Takes what another program's container says.</summary>
     /// <exception cref="ServingException">There are too many containers.</exception>
@@ -161,6 +168,7 @@ public sealed class HistoryService : IAsyncDisposable
     {
         await _stopping.CancelAsync().ConfigureAwait(false);
         await _running.ConfigureAwait(false);
+        Keep();
         lock (_lock)
         {
             if (_hasStopped)
@@ -168,10 +176,10 @@ public sealed class HistoryService : IAsyncDisposable
             _hasStopped = true;
         }
 
+        foreach (var url in _recorders.Keys)
+            Registry.Remove(ContainerEntry.KeyOf(_replica, url));
         try
         {
-            foreach (var url in _recorders.Keys)
-                Registry.Remove(ContainerEntry.KeyOf(_replica, url));
             await FollowAsync(cancellationToken).ConfigureAwait(false);
             if (_options.IsOn)
                 await _store.FlushAsync(cancellationToken).ConfigureAwait(false);

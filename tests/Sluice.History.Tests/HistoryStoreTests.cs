@@ -57,10 +57,15 @@ public sealed class HistoryStoreTests : IAsyncDisposable
         Assert.Equal(6.5, joined[Gauge.CpuUtil], 5);
     }
 
-    [Fact]
-    public async Task Answers_OfACoarseResolution_TakeItsTailFromTheFiner()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Answers_OfACoarseResolution_TakeItsTailFromTheFiner(bool isShared)
     {
-        var store = Open();
+        using var postgres = isShared ? PostgresServer.TryStart() : null;
+        if (isShared && postgres is null)
+            return;
+        var store = Open(path: postgres is null ? null : postgres.Address + ";Database=postgres");
         var begin = _time.Now;
         for (var i = 0; i < 100; i++)
         {
@@ -75,6 +80,16 @@ public sealed class HistoryStoreTests : IAsyncDisposable
         Assert.Equal(100, points.Sum(point => point.Ok));
         Assert.Equal(9, points.Count(point => point.Samples == 10));
         Assert.Equal(10, points.Count(point => point.Samples == 1));
+
+        // The same by another store of the same tables, as another replica is; what is too old goes in each of them.
+        var other = Open(path: postgres is null ? null : postgres.Address + ";Database=postgres");
+        Assert.Equal(points.Count, (await ReadAsync(other, begin, hours: 1, interval: 600)).Count);
+        _time.Now += TimeSpan.FromDays(2);
+        await other.FlushAsync(default);
+        await store.FlushAsync(default);
+        Assert.Equal(("", ""), (store.Fault, other.Fault));
+        Assert.Null(await store.Tables.FindSpanAsync(0, default));
+        Assert.Equal(100, (await ReadAsync(store, begin, hours: 1, interval: 600)).Sum(point => point.Ok));
     }
 
     [Fact]

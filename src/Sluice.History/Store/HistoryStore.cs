@@ -181,9 +181,11 @@ internal sealed class HistoryStore(SharedTables shared, HistoryOptions options, 
             {
                 // There may be more.
             }
-
-            await _tables.PurgeAsync(tier.Number, (now - tier.Retention).ToUnixTimeMilliseconds(), cancellationToken).ConfigureAwait(false);
         }
+
+        // Only now: a server that was off for days has yet to join what is too old to stay as it is.
+        foreach (var tier in _tiers.All)
+            await _tables.PurgeAsync(tier.Number, (now - tier.Retention).ToUnixTimeMilliseconds(), cancellationToken).ConfigureAwait(false);
 
         if (now - _seriesPurgedAt > TimeSpan.FromHours(6))
         {

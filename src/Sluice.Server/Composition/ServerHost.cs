@@ -245,9 +245,6 @@ public sealed class ServerHost : IAsyncDisposable
             return false;
         }
 
-        if (_history is not null)
-            await _history.Service.StopAsync(limit.Token).ConfigureAwait(false);
-
         // Metrics go last, so that the end of the work can still be seen.
         await _statistics.StopAsync(limit.Token).ConfigureAwait(false);
         ServerLog.Stopped(_logger);
@@ -265,6 +262,10 @@ public sealed class ServerHost : IAsyncDisposable
             _rest?.StopAsync(limit) ?? Task.CompletedTask,
             _control?.Server?.StopAsync(limit) ?? Task.CompletedTask).ConfigureAwait(false);
         var isInTime = !limit.IsCancellationRequested;
+
+        // Now, while what served is still there to be read, and other replicas learn at once that this one does not serve.
+        if (_history is not null)
+            await _history.Service.StopAsync(limit).ConfigureAwait(false);
         try
         {
             if (_endpoints is not null)

@@ -1,4 +1,8 @@
+using System.Security.Cryptography;
+using System.Text;
 using System.Text.Json.Nodes;
+using Sluice.Server;
+using Sluice.Server.Access;
 
 namespace Sluice.Functional.Tests.History;
 
@@ -155,6 +159,58 @@ public sealed class ServingCallTests
         }
 
         Assert.Empty((await server.DataAsync("get_endpoints"))["endpoints"]!.AsArray());
+    }
+
+    [Fact]
+    public async Task Reads_NeedWhatOtherReadsNeed_AndReportsWhatEditsNeed()
+    {
+        var keys = string.Concat(new[] { "metadata", "control" }.Select(scope =>
+            $"{scope}:{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes("key-of-" + scope)))}:{scope}\n"));
+        await using var server = await HistoryServer.StartAsync(change: options =>
+        {
+            var file = Path.Combine(Path.GetDirectoryName(options.ModelRepositories[0])!, "keys");
+            File.WriteAllText(file, keys);
+            return options with { Auth = new AuthOptions { ApiKeysPath = file } };
+        });
+        var report = """{"container_id": "c", "endpoint_name": "e", "model_name": "m", "endpoint_url": "u"}""";
+        foreach (var (key, read, write) in new[] { ("", 401, 401), ("key-of-metadata", 200, 403), ("key-of-control", 403, 200) })
+        {
+            server.Http.DefaultRequestHeaders.Remove("authorization");
+            if (key.Length > 0)
+                server.Http.DefaultRequestHeaders.Add("authorization", "Bearer " + key);
+            var (status, body) = await server.CallAsync("container_status_report", report);
+            Assert.Equal((write, write), (status, (int)body["meta"]!["result_code"]!));
+            Assert.Equal(read, (await server.CallAsync("get_endpoints", "{}", "/v2.31/")).Status);
+            using var page = await server.Http.GetAsync("/v1/metrics/endpoints");
+            Assert.Equal(read, (int)page.StatusCode);
+        }
+    }
+
+    [Fact]
+    public void Options_AreRead()
+    {
+        var errors = new List<string>();
+        var options = OptionSources.Read(
+            [("history", "off"), ("history-days", "3"), ("history-folder", "/there"), ("history-max-bytes", "1048576"), ("history-interval-secs", "5")],
+            _ => null, null, errors);
+        Assert.Empty(errors);
+        Assert.Equal(
+            new Sluice.History.HistoryOptions
+            {
+                IsOn = false,
+                Retention = TimeSpan.FromDays(3),
+                Folder = "/there",
+                MaxBytes = 1 << 20,
+                Interval = TimeSpan.FromSeconds(5),
+            },
+            options.Statistics.History);
+        Assert.Equal(new Sluice.History.HistoryOptions(), new ServerOptions().Statistics.History);
+        foreach (var (name, value) in new[] { ("history-days", "0"), ("history-days", "367"), ("history-max-bytes", "5"), ("history-interval-secs", "0.5"), ("history", "maybe") })
+        {
+            _ = OptionSources.Read([(name, value)], _ => null, null, errors);
+            Assert.Contains(name, Assert.Single(errors), StringComparison.Ordinal);
+            errors.Clear();
+        }
     }
 
     [Fact]
