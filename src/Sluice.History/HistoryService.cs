@@ -75,13 +75,13 @@ public sealed class HistoryService : IAsyncDisposable
         _options.IsOn, _options.Interval, _options.Retention, _store.Sizes.SeriesCount, _store.Sizes.PointCount, _store.Sizes.ByteCount,
         _options.MaxBytes, _store.DroppedCount, _store.Fault);
 
-    /// <summary>Begins to sample.</summary>
+    /// <summary>Begins to sample; nobody waits for the store.</summary>
     public void Start()
     {
         lock (_lock)
         {
             if (!_hasStopped)
-                _running = RunAsync();
+                _running = Task.Run(RunAsync);
         }
     }
 

@@ -161,6 +161,33 @@ public sealed class HistoryStoreTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task Series_AreBounded_AndThoseWithoutPointsMakeRoom()
+    {
+        var store = Open(most: 10);
+        for (var i = 0; i < 10; i++)
+            store.Add("u", $"i{i}", Point(_time.Now, 1, 1));
+        await store.FlushAsync(default);
+        store.Add("u", "new", Point(_time.Now, 1, 1));
+
+        // The same point again, as after a commit whose answer was lost, and another one.
+        store.Add("u", "i3", Point(_time.Now, 1, 1));
+        await store.FlushAsync(default);
+        store.Add("u", "i3", Point(_time.Now.AddSeconds(30), 1, 1));
+        await store.FlushAsync(default);
+        Assert.Equal((10L, 11L, 1L), (store.Sizes.SeriesCount, store.Sizes.PointCount, store.DroppedCount));
+
+        // The points of all grow too old; their series go with them, before their time.
+        for (var tier = 0; tier < 3; tier++)
+            await store.Tables.PurgeAsync(tier, long.MaxValue, default);
+        _time.Now += TimeSpan.FromHours(7);
+        await store.FlushAsync(default);
+        Assert.Equal(0, store.Sizes.SeriesCount);
+        store.Add("u", "new", Point(_time.Now, 1, 1));
+        await store.FlushAsync(default);
+        Assert.Equal((1L, 1L), (store.Sizes.SeriesCount, store.Sizes.PointCount));
+    }
+
+    [Fact]
     public async Task Memory_OfPointsThatWait_IsBounded()
     {
         var place = Path.Combine(_folder, "place");
@@ -231,11 +258,11 @@ public sealed class HistoryStoreTests : IAsyncDisposable
         return bytes;
     }
 
-    private HistoryStore Open(HistoryOptions? options = null, string? path = null)
+    private HistoryStore Open(HistoryOptions? options = null, string? path = null, int most = 1000)
     {
         var tables = new SharedTables(path ?? Path.Combine(_folder, "history.db"), HistoryTables.VersionTable, HistoryTables.Steps, _time);
         _open.Add(tables);
-        return new HistoryStore(tables, options ?? new HistoryOptions(), _log, _time);
+        return new HistoryStore(tables, options ?? new HistoryOptions(), _log, _time) { MostSeries = most };
     }
 
     private async Task<IReadOnlyList<HistoryPoint>> ReadAsync(HistoryStore store, DateTimeOffset from, int hours, int interval)

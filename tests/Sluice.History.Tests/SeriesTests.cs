@@ -93,6 +93,7 @@ public sealed class SeriesTests
     {
         var instances = new[] { new InstancePoints("a", [Reported(10, 100)]), new InstancePoints("b", [Reported(30, 20)]), new InstancePoints("c", [Reported(0, 0)]) };
         Assert.Equal([40], CountedSeries.Latency(Range(0, Interval), instances).Total.Values);
+        Assert.Equal([25], CountedSeries.Latency(Range(0, Interval), [new InstancePoints("a", [Reported(double.NaN, 25)])]).Total.Values);
     }
 
     [Fact]

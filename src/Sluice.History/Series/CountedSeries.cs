@@ -9,6 +9,9 @@ public static class CountedSeries
     private const double NanosecondsPerMillisecond = 1e6;
     private const int BucketsPerDoubling = 8;
 
+    // A report that says nothing of its requests counts only beside others that do not.
+    private const double LeastWeight = 1e-9;
+
     /// <summary>Mean time in milliseconds, weighted by requests.</summary>
     public static MetricAnswer Latency(HistoryRange range, IReadOnlyList<InstancePoints> instances) => Compute(range, instances, MeanLatency);
 
@@ -121,7 +124,7 @@ public static class CountedSeries
             }
             else if (point[Gauge.LatencyMs] > 0)
             {
-                var requests = Math.Max(point[Gauge.RequestsMin], 1e-9);
+                var requests = point[Gauge.RequestsMin] > 0 ? point[Gauge.RequestsMin] : LeastWeight;
                 time += point[Gauge.LatencyMs] * requests;
                 weight += requests;
             }

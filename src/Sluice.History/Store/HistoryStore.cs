@@ -41,6 +41,9 @@ internal sealed class HistoryStore(SharedTables shared, HistoryOptions options, 
     /// <summary>Why the store could not be used the last time; empty = it could.</summary>
     public string Fault { get; private set; } = "";
 
+    /// <summary>Most instances of endpoints, about 200 bytes each; points of further ones are given up.</summary>
+    public int MostSeries { get; init; } = 300_000;
+
     /// <summary>The tables.</summary>
     public HistoryTables Tables => _tables;
 
@@ -56,6 +59,12 @@ internal sealed class HistoryStore(SharedTables shared, HistoryOptions options, 
         lock (_lock)
         {
             var key = (url, instance);
+            if (Sizes.SeriesCount >= MostSeries && !_tables.Knows(key))
+            {
+                Interlocked.Increment(ref _droppedCount);
+                return;
+            }
+
             if (_last.TryGetValue(key, out var last) && point.At - last.Value.Point.At < ShortestStretch.TotalMilliseconds)
             {
                 last.Value = last.Value with { Point = HistoryPoint.Join(last.Value.Point.At, [last.Value.Point, point]) };
@@ -190,7 +199,8 @@ internal sealed class HistoryStore(SharedTables shared, HistoryOptions options, 
         if (now - _seriesPurgedAt > TimeSpan.FromHours(6))
         {
             _seriesPurgedAt = now;
-            await _tables.PurgeSeriesAsync((now - options.Retention - TimeSpan.FromDays(2)).ToUnixTimeMilliseconds(), cancellationToken).ConfigureAwait(false);
+            var isFull = Sizes.SeriesCount >= MostSeries;
+            await _tables.PurgeSeriesAsync((now - options.Retention - TimeSpan.FromDays(2)).ToUnixTimeMilliseconds(), isFull, cancellationToken).ConfigureAwait(false);
         }
 
         await ShrinkAsync(cancellationToken).ConfigureAwait(false);

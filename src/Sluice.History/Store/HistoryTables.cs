@@ -31,6 +31,8 @@ internal sealed class HistoryTables(SharedTables tables)
     /// <summary>Where the version of the schema stands.</summary>
     public const string VersionTable = "history_version";
 
+    private const string Empty = " OR NOT EXISTS (SELECT 1 FROM history_points WHERE series_id = history_series.id)";
+
     private static readonly JsonSerializerOptions Json = new() { NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals };
 
     // Ids of series that this process has written lately.
@@ -155,14 +157,29 @@ internal sealed class HistoryTables(SharedTables tables)
         },
         cancellationToken);
 
-    /// <summary>Removes series that nothing was written to since a time that is longer ago than any point is kept.</summary>
-    public Task<int> PurgeSeriesAsync(long before, CancellationToken cancellationToken)
+    /// <summary>Tells whether this process has written a series lately.</summary>
+    public bool Knows((string Url, string Instance) series)
     {
         lock (_ids)
-            _ids.Clear();
-        return tables.WriteAsync(
-            (connection, transaction) => connection.ExecuteAsync("DELETE FROM history_series WHERE seen_at < @before", new { before }, transaction),
-            cancellationToken);
+            return _ids.ContainsKey(series);
+    }
+
+    /// <summary>Removes series that nothing was written to since a time that is longer ago than any point is kept.</summary>
+    /// <param name="before">That time.</param>
+    /// <param name="isFull">Also all others that have no points.</param>
+    /// <param name="cancellationToken">Ends the attempt.</param>
+    public async Task PurgeSeriesAsync(long before, bool isFull, CancellationToken cancellationToken)
+    {
+        var gone = await tables.WriteAsync(
+            (connection, transaction) => connection.QueryAsync<long>(
+                $"DELETE FROM history_series WHERE seen_at < @before{(isFull ? Empty : "")} RETURNING id", new { before }, transaction),
+            cancellationToken).ConfigureAwait(false);
+        var ids = gone.ToHashSet();
+        lock (_ids)
+        {
+            foreach (var (series, _) in _ids.Where(pair => ids.Contains(pair.Value)).ToList())
+                _ids.Remove(series);
+        }
     }
 
     /// <summary>Finds the begin and the end of a tier; null when it is empty.</summary>
@@ -239,17 +256,20 @@ internal sealed class HistoryTables(SharedTables tables)
         }
     }
 
+    /// <summary>Adds rows; one that is there already, as after a commit whose answer was lost, is neither written nor counted again.</summary>
     private static async Task InsertAsync(DbConnection connection, DbTransaction transaction, List<PointRow> rows)
     {
-        if (rows.Count == 0)
-            return;
-        await connection.ExecuteAsync(
-            """
-            INSERT INTO history_points (series_id, tier, at, body) VALUES (@SeriesId, @Tier, @At, @Body)
-            ON CONFLICT (series_id, tier, at) DO UPDATE SET body = excluded.body
-            """,
-            rows, transaction).ConfigureAwait(false);
-        await CountAsync(connection, transaction, rows.Count, rows.Sum(row => (long)row.Body.Length)).ConfigureAwait(false);
+        var (count, bytes) = (0L, 0L);
+        foreach (var row in rows)
+        {
+            var added = await connection.ExecuteAsync(
+                "INSERT INTO history_points (series_id, tier, at, body) VALUES (@SeriesId, @Tier, @At, @Body) ON CONFLICT (series_id, tier, at) DO NOTHING",
+                row, transaction).ConfigureAwait(false);
+            (count, bytes) = (count + added, bytes + (added * row.Body.Length));
+        }
+
+        if (count > 0)
+            await CountAsync(connection, transaction, count, bytes).ConfigureAwait(false);
     }
 
     private static Task<int> CountAsync(DbConnection connection, DbTransaction transaction, long points, long bytes) => connection.ExecuteAsync(
