@@ -234,13 +234,8 @@ public sealed class EndpointMetricsApi(HistoryService history, Func<string, int,
             throw InferenceException.Invalid("'endpoint' is empty; it must be the id or the URL of an endpoint");
         if (!Guid.TryParse(endpoint, out _))
             return (endpoint, history.Registry.OfUrl(endpoint));
-        foreach (var (url, entries) in history.Registry.ByUrl())
-        {
-            if (url.Length > 0 && RowIds.Of(url) == endpoint)
-                return (url, entries);
-        }
-
-        throw Unknown(endpoint);
+        var found = history.Registry.ByUrl().Keys.FirstOrDefault(url => url.Length > 0 && RowIds.Of(url) == endpoint) ?? throw Unknown(endpoint);
+        return (found, history.Registry.OfUrl(found));
     }
 
     private static InferenceException Unknown(string endpoint) => new(
