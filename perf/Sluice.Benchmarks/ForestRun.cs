@@ -6,18 +6,23 @@ using Sluice.Backends.Forest.Formats;
 
 namespace Sluice.Benchmarks;
 
-/// <summary>Our forest engine beside the C library of XGBoost, in one process, on one thread, over the same rows.</summary>
-/// <remarks>Needs Debian's libxgboost0. Rows alternate between the two, so that both meet the same state of the machine.</remarks>
+/// <summary>Our forest engine beside the C library of XGBoost and ONNX Runtime's tree operator, in one process, on one thread, over the
+/// same rows.</summary>
+/// <remarks>Needs Debian's libxgboost0, and the forest also as ONNX beside its file. The last column lets ours have two threads.</remarks>
 internal static unsafe partial class ForestRun
 {
     private const int Rows = 4096;
     private const int Singles = 20_000;
     private const int Batches = 15;
 
+    // Calls of one kind behind one another; the caches belong to it then.
+    private const int Turn = 500;
+
     public static int Run(IEnumerable<string> files)
     {
         Console.WriteLine(
-            $"{"forest",-12} {"layout",-30} {"load ms",8} {"KiB",7} | {"1 row p50 µs: ours",18} {"XGBoost",8} {"times",6} | {"µs/row of 4096: ours",20} {"XGBoost",8} {"times",6}");
+            $"{"forest",-12} {"layout",-30} {"load ms",8} {"KiB",7} {"in all",7} | {"1 row p50 µs: ours",18} {"XGBoost",8} {"times",6} {"ORT",8} {"times",6} | "
+            + $"{"µs/row of 4096: ours",20} {"XGBoost",8} {"times",6} {"ORT",8} {"times",6} {"2 threads",9}");
         foreach (var file in files)
             Run(file);
         return 0;
@@ -25,66 +30,65 @@ internal static unsafe partial class ForestRun
 
     private static void Run(string file)
     {
+        // What is compiled when the first forest is loaded is not the file's cost.
+        _ = new ForestEngine<float>(ForestFile.Read(file));
+        var memory = GC.GetTotalMemory(forceFullCollection: true);
         var began = Stopwatch.GetTimestamp();
         var forest = ForestFile.Read(file);
         var engine = new ForestEngine<float>(forest);
         var load = Stopwatch.GetElapsedTime(began);
+        memory = GC.GetTotalMemory(forceFullCollection: true) - memory;
+        var threaded = new ForestEngine<float>(forest, engine.Kernel.Name, threads: 2);
+        var width = forest.FeatureCount;
         var random = new Random(3);
-        var rows = GC.AllocateArray<float>(Rows * forest.FeatureCount, pinned: true);
+        var rows = GC.AllocateArray<float>(Rows * width, pinned: true);
         for (var i = 0; i < rows.Length; i++)
             rows[i] = (float)(random.NextDouble() + random.NextDouble() + random.NextDouble() - 1.5) * 2;
         using var library = new Library(file);
+        using var ort = new BareCall(Path.ChangeExtension(file, ".onnx"), Rows);
+        using var ortSingle = new BareCall(Path.ChangeExtension(file, ".onnx"), 1);
+        rows.CopyTo(ort.Input);
         var ours = new float[Rows];
-        engine.Score(rows, forest.FeatureCount, ours);
-        var theirs = library.Predict(rows, Rows, forest.FeatureCount).ToArray();
-        if (!ours.AsSpan().SequenceEqual(theirs))
+        engine.Score(rows, width, ours);
+        ort.Run();
+        if (!ours.AsSpan().SequenceEqual(library.Predict(rows, Rows, width)) || ours.Zip(ort.Output.ToArray()).Any(pair => Math.Abs(pair.First - pair.Second) > 1e-3))
             throw new InvalidOperationException($"{file}: the results differ");
 
-        var (single, librarySingle) = MeasureSingles(engine, library, rows, forest.FeatureCount);
-        var (batch, libraryBatch) = MeasureBatches(engine, library, rows, forest.FeatureCount);
+        var single = Measure(
+            Singles,
+            i => engine.Score(rows.AsSpan(i % Rows * width, width), width, ours.AsSpan(0, 1)),
+            i => library.Predict(rows.AsSpan(i % Rows * width, width), 1, width),
+            i =>
+            {
+                rows.AsSpan(i % Rows * width, width).CopyTo(ortSingle.Input);
+                ortSingle.Run();
+            });
+        var batch = Measure(
+            Batches, _ => engine.Score(rows, width, ours), _ => library.Predict(rows, Rows, width), _ => ort.Run(), _ => threaded.Score(rows, width, ours));
         Console.WriteLine(
-            $"{Path.GetFileNameWithoutExtension(file),-12} {engine.Kernel.Name,-30} {load.TotalMilliseconds,8:0} {engine.Kernel.ByteSize / 1024,7} | " +
-            $"{single,18:0.00} {librarySingle,8:0.00} {librarySingle / single,6:0.0} | {batch,20:0.000} {libraryBatch,8:0.000} {libraryBatch / batch,6:0.0}");
+            $"{Path.GetFileNameWithoutExtension(file),-12} {engine.Kernel.Name,-30} {load.TotalMilliseconds,8:0} {engine.Kernel.ByteSize / 1024,7} {memory / 1024,7} | "
+            + $"{single[0],18:0.00} {single[1],8:0.00} {single[1] / single[0],6:0.0} {single[2],8:0.00} {single[2] / single[0],6:0.0} | "
+            + $"{batch[0] / Rows,20:0.000} {batch[1] / Rows,8:0.000} {batch[1] / batch[0],6:0.0} {batch[2] / Rows,8:0.000} {batch[2] / batch[0],6:0.0} {batch[3] / Rows,9:0.000}");
     }
 
-    private static (double Ours, double Library) MeasureSingles(ForestEngine<float> engine, Library library, float[] rows, int width)
+    /// <summary>Median µs of each, a number of them in turns, so that all meet the same state of the machine.</summary>
+    private static double[] Measure(int count, params Action<int>[] runs)
     {
-        var (ours, theirs) = (new double[Singles], new double[Singles]);
-        var score = new float[1];
-        for (var i = 0; i < Singles; i++)
+        var times = Array.ConvertAll(runs, _ => new double[count]);
+        for (var i = 0; i < count; i += Turn)
         {
-            var row = rows.AsSpan(i % Rows * width, width);
-            var start = Stopwatch.GetTimestamp();
-            engine.Score(row, width, score);
-            ours[i] = Stopwatch.GetElapsedTime(start).TotalMicroseconds;
+            for (var run = 0; run < runs.Length; run++)
+            {
+                for (var j = i; j < Math.Min(count, i + Turn); j++)
+                {
+                    var start = Stopwatch.GetTimestamp();
+                    runs[run](j);
+                    times[run][j] = Stopwatch.GetElapsedTime(start).TotalMicroseconds;
+                }
+            }
         }
 
-        for (var i = 0; i < Singles; i++)
-        {
-            var row = rows.AsSpan(i % Rows * width, width);
-            var start = Stopwatch.GetTimestamp();
-            library.Predict(row, 1, width);
-            theirs[i] = Stopwatch.GetElapsedTime(start).TotalMicroseconds;
-        }
-
-        return (Median(ours), Median(theirs));
-    }
-
-    private static (double Ours, double Library) MeasureBatches(ForestEngine<float> engine, Library library, float[] rows, int width)
-    {
-        var (ours, theirs) = (new double[Batches], new double[Batches]);
-        var scores = new float[Rows];
-        for (var i = 0; i < Batches; i++)
-        {
-            var start = Stopwatch.GetTimestamp();
-            engine.Score(rows, width, scores);
-            ours[i] = Stopwatch.GetElapsedTime(start).TotalMicroseconds / Rows;
-            start = Stopwatch.GetTimestamp();
-            library.Predict(rows, Rows, width);
-            theirs[i] = Stopwatch.GetElapsedTime(start).TotalMicroseconds / Rows;
-        }
-
-        return (Median(ours), Median(theirs));
+        return Array.ConvertAll(times, Median);
     }
 
     private static double Median(double[] values) => values.Order().ElementAt(values.Length / 2);

@@ -25,9 +25,9 @@ internal sealed class ForestModel : IBackendModel
         LabelTexts = [.. (forest.Labels?.Texts ?? []).Select(System.Text.Encoding.UTF8.GetBytes)];
         Parameters = parameters;
         if (forest.IsDouble)
-            _double = new ForestEngine<double>(forest);
+            _double = new ForestEngine<double>(forest, threads: parameters.Threads);
         else
-            _single = new ForestEngine<float>(forest);
+            _single = new ForestEngine<float>(forest, threads: parameters.Threads);
         Description = new ModelDescription([Input(draft)], Outputs(draft)) { DefaultMaxBatchSize = DefaultMaxBatchSize };
     }
 

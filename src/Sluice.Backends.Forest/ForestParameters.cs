@@ -20,6 +20,7 @@ internal sealed record ForestParameters
         ["score_samples"] = ForestOutputKind.Samples,
     };
 
+    private const int MaxThreads = 256;
     private static readonly string[] Libraries = ["xgboost", "lightgbm", "catboost"];
 
     /// <summary>Of each output, in the order of the configuration.</summary>
@@ -30,6 +31,9 @@ internal sealed record ForestParameters
 
     /// <summary>A binary model's class is 1 above this.</summary>
     public double Threshold { get; private init; } = 0.5;
+
+    /// <summary>Most threads that share a large batch.</summary>
+    public int Threads { get; private init; } = 1;
 
     /// <summary>Rounds that are used; null = all.</summary>
     public (int From, int To)? Rounds { get; private init; }
@@ -44,6 +48,7 @@ internal sealed record ForestParameters
             Missing = Number(settings, "missing", double.NaN),
             Threshold = Number(settings, "threshold", 0.5),
             Rounds = ReadRounds(settings, forest),
+            Threads = ReadThreads(settings),
             Outputs = ReadOutputs(settings, forest.Signature),
         };
         foreach (var kind in parameters.Outputs)
@@ -151,6 +156,14 @@ internal sealed record ForestParameters
             && int.TryParse(last, NumberStyles.None, CultureInfo.InvariantCulture, out var to) && from <= to && to <= rounds
                 ? (from, to == 0 ? rounds : to)
                 : throw Wrong(settings, "iteration_range", text, $"FROM,TO with 0 <= FROM <= TO <= {rounds}");
+    }
+
+    private static int ReadThreads(ModelSettings settings)
+    {
+        if (!settings.Parameters.TryGetValue("threads", out var text))
+            return 1;
+        return int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var threads) && threads is >= 1 and <= MaxThreads
+            ? threads : throw Wrong(settings, "threads", text, $"a whole number from 1 to {MaxThreads}");
     }
 
     private static bool Flag(ModelSettings settings, string key)

@@ -9,12 +9,16 @@ using Sluice.Testing;
 namespace Sluice.Backends.Forest.Tests;
 
 /// <summary>Random models of the real XGBoost give, bit for bit, what it gives; rows hold everything that is special.</summary>
-/// <remarks><c>SLUICE_FOREST_MODELS</c> sets how many models, <c>SLUICE_FOREST_SEED</c> which. Needs Debian's python3-xgboost.</remarks>
+/// <remarks><c>SLUICE_FOREST_MODELS</c> sets how many models, <c>SLUICE_FOREST_SEED</c> which, <c>SLUICE_FOREST_KEEP</c> leaves them there. Needs Debian's python3-xgboost.</remarks>
 public sealed class DifferentialTests : IDisposable
 {
     private readonly string _folder = Directory.CreateTempSubdirectory("sluice-forests-").FullName;
 
-    public void Dispose() => Directory.Delete(_folder, recursive: true);
+    public void Dispose()
+    {
+        if (Environment.GetEnvironmentVariable("SLUICE_FOREST_KEEP") is null)
+            Directory.Delete(_folder, recursive: true);
+    }
 
     [Fact]
     public async Task EveryLayout_OfRandomModels_IsBitForBitTheLibrary()
@@ -46,7 +50,10 @@ public sealed class DifferentialTests : IDisposable
                 var scores = new float[rows.Length / forest.FeatureCount * forest.OutputCount];
                 engine.Score(rows, forest.FeatureCount, scores);
                 var place = $"{file} of seed {seed}, {engine.Kernel.Name}";
-                Assert.True(MemoryMarshal.AsBytes<float>(Floats(folder, "margin.npy")).SequenceEqual(MemoryMarshal.AsBytes<float>(scores)), place);
+                var margin = Floats(folder, "margin.npy");
+                Assert.True(
+                    MemoryMarshal.AsBytes<float>(margin).SequenceEqual(MemoryMarshal.AsBytes<float>(scores)),
+                    $"{place}: {string.Join(", ", margin.Zip(scores).Index().Where(pair => !pair.Item.First.Equals(pair.Item.Second)).Take(5))}");
                 var leaves = new int[rows.Length / forest.FeatureCount * forest.Trees.Length];
                 engine.FindLeaves(rows, forest.FeatureCount, leaves);
                 Assert.True(NpyFile.Read(Path.Combine(folder, "leaf.npy")).Data.AsSpan().SequenceEqual(MemoryMarshal.AsBytes<int>(leaves)), place);

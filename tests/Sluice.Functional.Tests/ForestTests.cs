@@ -94,6 +94,30 @@ public sealed class ForestTests
     }
 
     [Fact]
+    public async Task Infer_Contributions_AddUpToTheMargin()
+    {
+        var golden = Path.Combine(GoldenSet.FolderOf("xgboost"), "multi_softprob_iris_bin");
+        await using var server = await OperatedServer.StartAsync((options, folder) =>
+        {
+            Lay(Path.Combine(folder, "models"), "xgboost", golden);
+            File.WriteAllText(
+                Path.Combine(folder, "models", Path.GetFileName(golden), "config.pbtxt"),
+                "backend: \"xgboost\" parameters { key: \"outputs\" value { string_value: \"margin,contributions\" } } parameters { key: \"threads\" value { string_value: \"2\" } }");
+            return options;
+        });
+        using var client = server.CreateClient();
+        var inputs = NpyFile.Read(Path.Combine(golden, "inputs.npy"));
+        using var result = await client.InferAsync(new InferRequestMessage
+        {
+            ModelName = Path.GetFileName(golden),
+            Inputs = [InferInput.WrapRaw("input__0", inputs.DataType, inputs.Data, inputs.Shape)],
+        });
+        Assert.Equal(Shape.Create([inputs.Shape[0], 3, inputs.Shape[1] + 1]), result.GetShape("output__1"));
+        var sums = result.GetSpan<float>("output__1").ToArray().Chunk((int)inputs.Shape[1] + 1).Select(values => values.Sum()).ToArray();
+        Assert.All(sums.Zip(result.GetSpan<float>("output__0").ToArray()), pair => Assert.Equal(pair.Second, pair.First, 1e-5f));
+    }
+
+    [Fact]
     public async Task Infer_OnnxTreeOperators_GivesTheBitsOfOnnxRuntime()
     {
         string[] names = ["mode_mixed", "reg_max_3_some_base", "class_3_one_softmax", "class_2_first_mixed_logistic_0", "around_l1", "v5_0_double"];

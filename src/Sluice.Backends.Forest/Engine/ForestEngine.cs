@@ -26,6 +26,10 @@ internal sealed unsafe class ForestEngine<T>
     // Values; more of them are put on the heap.
     private const int OnStack = 4096;
     private const int SampleRows = 64;
+
+    // What a thread has to have to do, in rows and in rows times trees: some ten times what it costs to wake it.
+    private const int LeastPartRows = 256;
+    private const int LeastPartWork = 1 << 17;
     private const int MeasuredTurns = 8;
     private static readonly long CalibrationTicks = Stopwatch.Frequency / 500;
 
@@ -36,16 +40,19 @@ internal sealed unsafe class ForestEngine<T>
     private readonly int[] _outputs;
     private readonly int[] _firstLeaves;
     private readonly int _blockRows;
+    private readonly int _threads;
     private readonly bool _hasPlainLeaves;
     private readonly T[]? _leafVectors;
 
     /// <summary>Lays the forest out.</summary>
     /// <param name="forest">Trees, or a linear booster.</param>
     /// <param name="kernel">Part of a layout's name to use it and no other, for tests; null = the fastest.</param>
+    /// <param name="threads">Most threads that share a batch of many rows; small ones stay on the caller's.</param>
     /// <exception cref="ArgumentException">No layout of that name can take the forest.</exception>
-    public ForestEngine(TreeEnsemble forest, string? kernel = null)
+    public ForestEngine(TreeEnsemble forest, string? kernel = null, int threads = 1)
     {
         _forest = forest;
+        _threads = threads;
         _columns = new ColumnSet(forest);
         _base = Array.ConvertAll(forest.BaseMargin, T.CreateTruncating);
         _outputs = Array.ConvertAll(forest.Trees, tree => tree.Output);
@@ -73,6 +80,35 @@ internal sealed unsafe class ForestEngine<T>
     /// <param name="width">Values per row; features past it are missing.</param>
     /// <param name="scores">Row by row, one per output; overwritten.</param>
     public void Score(ReadOnlySpan<T> rows, int width, Span<T> scores)
+    {
+        var rowCount = scores.Length / _base.Length;
+        var parts = _threads == 1 ? 1 : Math.Min(_threads, Math.Min(rowCount / LeastPartRows, (int)Math.Min(_threads, (long)rowCount * _forest.Trees.Length / LeastPartWork)));
+        if (parts <= 1)
+            ScorePart(rows, width, scores);
+        else
+            ScoreParts(rows, width, scores, parts);
+    }
+
+    /// <summary>Shares the rows among threads; each row is added up by one of them, so that results stay the same.</summary>
+    private void ScoreParts(ReadOnlySpan<T> rows, int width, Span<T> scores, int parts)
+    {
+        var (outputs, rowCount) = (_base.Length, scores.Length / _base.Length);
+        var partRows = ((rowCount / parts) + _blockRows) / _blockRows * _blockRows;
+        fixed (T* from = rows, to = scores)
+        {
+            var (first, sums) = ((nint)from, (nint)to);
+            Parallel.For(0, (rowCount + partRows - 1) / partRows, new ParallelOptions { MaxDegreeOfParallelism = parts }, part =>
+            {
+                var start = part * partRows;
+                var count = Math.Min(partRows, rowCount - start);
+                ScorePart(
+                    new ReadOnlySpan<T>((T*)first + ((long)start * width), count * width), width,
+                    new Span<T>((T*)sums + ((long)start * outputs), count * outputs));
+            });
+        }
+    }
+
+    private void ScorePart(ReadOnlySpan<T> rows, int width, Span<T> scores)
     {
         var outputs = _base.Length;
         var rowCount = scores.Length / outputs;

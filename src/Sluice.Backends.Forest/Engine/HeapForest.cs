@@ -32,10 +32,12 @@ internal sealed unsafe class HeapForest<TRank>
         Ranks = new AlignedArray<TRank>(count * Slots);
         DefaultLeft = new AlignedArray<ulong>(count);
         Exits = new AlignedArray<int>(count * Slots);
+        TailDepths = new int[count];
         var firstLeaf = 0;
         for (var i = 0; i < count; i++)
         {
             Place(forest.Trees[i], i, firstLeaf);
+            TailDepths[i] = Math.Max(0, forest.Trees[i].Depth - HeapDepth);
             firstLeaf += forest.Trees[i].LeafCount;
         }
 
@@ -64,6 +66,9 @@ internal sealed unsafe class HeapForest<TRank>
 
     /// <summary>Nodes below the sixth level.</summary>
     public AlignedArray<TailNode> Tails { get; }
+
+    /// <summary>Most steps below the sixth level, by tree.</summary>
+    public int[] TailDepths { get; }
 
     /// <summary>Leaf of each place: tree and path where there are no <see cref="Tails"/>, else the leaf itself.</summary>
     public int[] Leaves { get; }

@@ -15,6 +15,13 @@ internal sealed unsafe class PermuteKernel<T, TRank> : IForestKernel<T>
 {
     // Two registers.
     private const int RowBytes = 128;
+
+    // Rows whose paths a register holds, and fewest rows for which that is worth its while.
+    private const int PathRows = 8;
+    private const int FewestRows = 4;
+
+    // Deeper trees are mostly deep in few places, so that their rows are followed one by one.
+    private const int MostEvenSteps = 4;
     private const int Slots = HeapForest<TRank>.Slots;
 
     private readonly HeapForest<TRank> _heap;
@@ -45,6 +52,7 @@ internal sealed unsafe class PermuteKernel<T, TRank> : IForestKernel<T>
 
     public int[] Leaves => _heap.Leaves;
 
+    [SkipLocalsInit]
     public void Run<TSink>(T* columns, int rowCount, bool hasMissing, ref TSink sink)
         where TSink : struct, ILeafSink
     {
@@ -52,6 +60,19 @@ internal sealed unsafe class PermuteKernel<T, TRank> : IForestKernel<T>
         var ranks = (byte*)(((nint)memory + 63) & -64);
         for (var row = 0; row < rowCount; row++)
             RankRow(columns + (row * _columnCount), (TRank*)(ranks + (row * RowBytes)));
+        if (rowCount >= FewestRows)
+        {
+            switch (hasMissing, _isWide)
+            {
+                case (false, false): RunTogether<TSink, No, No>(ranks, rowCount, ref sink); break;
+                case (false, true): RunTogether<TSink, No, Yes>(ranks, rowCount, ref sink); break;
+                case (true, false): RunTogether<TSink, Yes, No>(ranks, rowCount, ref sink); break;
+                default: RunTogether<TSink, Yes, Yes>(ranks, rowCount, ref sink); break;
+            }
+
+            return;
+        }
+
         switch (hasMissing, _isWide)
         {
             case (false, false): Run<TSink, No, No>(ranks, rowCount, ref sink); break;
@@ -61,6 +82,7 @@ internal sealed unsafe class PermuteKernel<T, TRank> : IForestKernel<T>
         }
     }
 
+    [SkipLocalsInit]
     public T Sum(T* columns, bool hasMissing, T* values, T start)
     {
         var memory = stackalloc byte[RowBytes + 64];
@@ -130,6 +152,84 @@ internal sealed unsafe class PermuteKernel<T, TRank> : IForestKernel<T>
         }
     }
 
+    /// <summary>Goes through the trees with many rows: bits of all rows first, then the paths of eight rows in one register.</summary>
+    /// <remarks>A single row does not gain by taking eight trees at a time like this: it waits for its bits to come back from memory.</remarks>
+    [SkipLocalsInit]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void RunTogether<TSink, TMissing, TWide>(byte* ranks, int rowCount, ref TSink sink)
+        where TSink : struct, ILeafSink
+        where TMissing : struct
+        where TWide : struct
+    {
+        var memory = stackalloc byte[(ForestEngine.BlockRows * (sizeof(ulong) + sizeof(int))) + 64];
+        var bits = (ulong*)(((nint)memory + 63) & -64);
+        var places = (int*)(bits + ForestEngine.BlockRows);
+        var hasTails = _heap.Tails.Length > 0;
+        var columns = (byte*)_heap.Columns.Pointer;
+        var thresholds = (byte*)_heap.Ranks.Pointer;
+        for (var tree = 0; tree < _heap.TreeCount; tree++)
+        {
+            var defaultLeft = _heap.DefaultLeft.Pointer[tree];
+            var nodeColumns = Vector512.LoadAligned(columns);
+            var nodeThresholds = Vector512.LoadAligned(thresholds);
+            var moreColumns = sizeof(TRank) == 1 ? default : Vector512.LoadAligned(columns + 64);
+            var moreThresholds = sizeof(TRank) == 1 ? default : Vector512.LoadAligned(thresholds + 64);
+            for (var row = 0; row < rowCount; row++)
+            {
+                bits[row] = Compare<TMissing, TWide>(
+                    ranks + (row * RowBytes), nodeColumns, nodeThresholds, moreColumns, moreThresholds, defaultLeft);
+            }
+
+            var first = Vector512.Create((ulong)(uint)((tree - 1) * Slots));
+            for (var row = 0; row < rowCount; row += PathRows)
+                Paths(Vector512.LoadAligned(bits + row), first).Store(places + row);
+            if (hasTails)
+                FollowTogether<TMissing>(ranks, rowCount, tree, places);
+            for (var row = 0; row < rowCount; row++)
+                sink.Take(row, tree, places[row]);
+            columns += Slots * sizeof(TRank);
+            thresholds += Slots * sizeof(TRank);
+        }
+    }
+
+    /// <summary>Places of eight rows: six turns each, from a heap that is numbered from 1 and so ends at 64.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<int> Paths(Vector512<ulong> right, Vector512<ulong> first)
+    {
+        var one = Vector512<ulong>.One;
+        var bits = right << 1;
+        var slot = one;
+        for (var level = 0; level < HeapForest<TRank>.HeapDepth; level++)
+            slot = (slot + slot) | (Avx512F.ShiftRightLogicalVariable(bits, slot) & one);
+        return Avx512F.ConvertToVector256Int32(slot + first);
+    }
+
+    /// <summary>Goes on below the sixth level with all rows: a step of every row, then the next, so that rows hide each other's waits.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void FollowTogether<TMissing>(byte* ranks, int rowCount, int tree, int* places)
+        where TMissing : struct
+    {
+        var exits = _heap.Exits.Pointer;
+        var steps = _heap.TailDepths[tree];
+        if (steps > MostEvenSteps)
+        {
+            for (var row = 0; row < rowCount; row++)
+                places[row] = ~Follow<TMissing>((TRank*)(ranks + (row * RowBytes)), exits[places[row]]);
+            return;
+        }
+
+        for (var row = 0; row < rowCount; row++)
+            places[row] = exits[places[row]];
+        for (; steps > 0; steps--)
+        {
+            for (var row = 0; row < rowCount; row++)
+                places[row] = Step<TMissing>((TRank*)(ranks + (row * RowBytes)), places[row]);
+        }
+
+        for (var row = 0; row < rowCount; row++)
+            places[row] = ~places[row];
+    }
+
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private T Sum<TMissing, TWide>(byte* ranks, T* values, T start)
         where TMissing : struct
@@ -173,6 +273,20 @@ internal sealed unsafe class PermuteKernel<T, TRank> : IForestKernel<T>
         }
 
         return node;
+    }
+
+    /// <summary>One step from a node; a leaf stays where it is.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private int Step<TMissing>(TRank* values, int node)
+        where TMissing : struct
+    {
+        var at = _heap.Tails.Pointer + (node & ~(node >> 31));
+        var rank = int.CreateTruncating(values[at->Column]);
+        var right = rank > at->Rank ? 1 : 0;
+        if (typeof(TMissing) == typeof(Yes))
+            right &= (rank > MaxRank ? 0 : 1) | at->DefaultRight;
+        var child = (&at->Left)[right];
+        return node < 0 ? node : child;
     }
 
     /// <summary>A bit for each slot: its node sends the row to the right.</summary>
