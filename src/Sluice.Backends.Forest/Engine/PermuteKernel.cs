@@ -20,6 +20,9 @@ internal sealed unsafe class PermuteKernel<T, TRank> : IForestKernel<T>
     private const int PathRows = 8;
     private const int FewestRows = 4;
 
+    // Trees that one row goes through together.
+    private const int GroupTrees = 16;
+
     // Deeper trees are mostly deep in few places, so that their rows are followed one by one.
     private const int MostEvenSteps = 4;
     private const int Slots = HeapForest<TRank>.Slots;
@@ -235,11 +238,11 @@ internal sealed unsafe class PermuteKernel<T, TRank> : IForestKernel<T>
         where TMissing : struct
         where TWide : struct
     {
+        if (_heap.Tails.Length > 0)
+            return SumDeep<TMissing, TWide>(ranks, values, start);
         var sum = start;
-        var hasTails = _heap.Tails.Length > 0;
         var columns = (byte*)_heap.Columns.Pointer;
         var thresholds = (byte*)_heap.Ranks.Pointer;
-        var exits = _heap.Exits.Pointer;
         var count = _heap.TreeCount;
         for (var tree = 0; tree < count; tree++)
         {
@@ -247,13 +250,72 @@ internal sealed unsafe class PermuteKernel<T, TRank> : IForestKernel<T>
                 ranks, Vector512.LoadAligned(columns), Vector512.LoadAligned(thresholds),
                 sizeof(TRank) == 1 ? default : Vector512.LoadAligned(columns + 64),
                 sizeof(TRank) == 1 ? default : Vector512.LoadAligned(thresholds + 64), _heap.DefaultLeft.Pointer[tree]));
-            sum += values[hasTails ? ~Follow<TMissing>((TRank*)ranks, exits[path]) : (tree * Slots) + path];
+            sum += values[(tree * Slots) + path];
             columns += Slots * sizeof(TRank);
             thresholds += Slots * sizeof(TRank);
-            exits += Slots;
         }
 
         return sum;
+    }
+
+    /// <summary>Trees of more than six levels, some at a time, so that they hide each other's waits below the sixth.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private T SumDeep<TMissing, TWide>(byte* ranks, T* values, T start)
+        where TMissing : struct
+        where TWide : struct
+    {
+        var sum = start;
+        var places = stackalloc int[GroupTrees];
+        var columns = (byte*)_heap.Columns.Pointer;
+        var thresholds = (byte*)_heap.Ranks.Pointer;
+        for (var tree = 0; tree < _heap.TreeCount; tree += GroupTrees)
+        {
+            var count = Math.Min(GroupTrees, _heap.TreeCount - tree);
+            for (var i = 0; i < count; i++)
+            {
+                places[i] = ((tree + i) * Slots) + Path(Compare<TMissing, TWide>(
+                    ranks, Vector512.LoadAligned(columns), Vector512.LoadAligned(thresholds),
+                    sizeof(TRank) == 1 ? default : Vector512.LoadAligned(columns + 64),
+                    sizeof(TRank) == 1 ? default : Vector512.LoadAligned(thresholds + 64), _heap.DefaultLeft.Pointer[tree + i]));
+                columns += Slots * sizeof(TRank);
+                thresholds += Slots * sizeof(TRank);
+            }
+
+            FollowTrees<TMissing>((TRank*)ranks, tree, count, places);
+            for (var i = 0; i < count; i++)
+                sum += values[places[i]];
+        }
+
+        return sum;
+    }
+
+    /// <summary>Goes on below the sixth level of several trees with one row: a step of each tree, then the next.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void FollowTrees<TMissing>(TRank* values, int tree, int count, int* places)
+        where TMissing : struct
+    {
+        var steps = 0;
+        for (var i = 0; i < count; i++)
+        {
+            steps = Math.Max(steps, _heap.TailDepths[tree + i]);
+            places[i] = _heap.Exits.Pointer[places[i]];
+        }
+
+        if (steps > MostEvenSteps)
+        {
+            for (var i = 0; i < count; i++)
+                places[i] = ~Follow<TMissing>(values, places[i]);
+            return;
+        }
+
+        for (; steps > 0; steps--)
+        {
+            for (var i = 0; i < count; i++)
+                places[i] = Step<TMissing>(values, places[i]);
+        }
+
+        for (var i = 0; i < count; i++)
+            places[i] = ~places[i];
     }
 
     /// <summary>Goes on below the sixth level, without a branch for the turns.</summary>

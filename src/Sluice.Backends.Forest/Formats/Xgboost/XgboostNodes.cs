@@ -59,7 +59,7 @@ internal sealed class XgboostNodes(int count, int featureCount, int outputCount,
             DefaultLeft = Array.ConvertAll(inner, node => DefaultLeft[node]),
             Categories = Categories is null ? null : Array.ConvertAll(inner, node => Categories[node]),
             LeafValues = LeafVector is null
-                ? Array.ConvertAll(leaves, node => (double)(float)Conditions[node])
+                ? Array.ConvertAll(leaves, node => Leaf(node, weight))
                 : [.. leaves.SelectMany(node => LeafVector(node)).Select(value => (double)(float)value)],
             LeafWidth = width,
             LeafIds = leaves,
@@ -71,6 +71,9 @@ internal sealed class XgboostNodes(int count, int featureCount, int outputCount,
             throw new ForestFormatException($"'{path}' tests a feature past the model's {featureCount}");
         return tree;
     }
+
+    /// <summary>A tree with a factor is added up from 0 before the factor, which makes 0 of -0.</summary>
+    private double Leaf(int node, float? weight) => weight is null ? (float)Conditions[node] : (float)Conditions[node] + 0f;
 
     /// <summary>Numbers what can be reached from the root; a node with two parents, or none but deleted, is a fault.</summary>
     private (int[] Inner, int[] Leaves) Number(int[] numbers)
