@@ -37,7 +37,7 @@ export async function startServer(...more) {
   server.start = async () => {
     child = spawn('dotnet', [
       program, 'serve', '--model-repository', join(root, 'examples/models'), '--model-control-mode', 'explicit', '--load-model', 'digits',
-      '--http-port', ports[0], '--grpc-port', ports[1], '--metrics-port', ports[2], '--serve-port', ports[3], '--data-folder', join(folder, 'data'),
+      '--http-port', ports[0], '--grpc-port', ports[1], '--metrics-port', ports[2], '--serve-port', ports[3], '--data-folder', join(folder, 'data'), '--replica', 'replica-1',
       '--history-interval-secs', 2,
       ...more].map(String), { stdio: ['ignore', 'ignore', 'pipe'] });
     child.stderr.on('data', text => (server.log += text));
