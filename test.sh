@@ -98,7 +98,7 @@ run_dotnet_tests() {
 run_page_tests() {
   local log=$results/page.tap code=0 passing failing
   say "the page in a browser"
-  node --test --test-concurrency=1 --test-reporter=tap tests/web/*.test.mjs >"$log" 2>&1 || code=$?
+  timeout 900 node --test --test-concurrency=1 --test-reporter=tap tests/web/*.test.mjs >"$log" 2>&1 || code=$?
   grep -E '^(not )?ok' "$log"
   passing=$(sed -n 's/^# pass \([0-9]*\)$/\1/p' "$log")
   failing=$(sed -n 's/^# fail \([0-9]*\)$/\1/p' "$log")

@@ -28,7 +28,7 @@ if ! cmp -s "$page/package-lock.json" "$web/installed"; then
   say "installing what the page is made of"
   rm -f "$web/installed"
   cp "$page/package.json" "$page/package-lock.json" "$page/.npmrc" "$web"
-  npm ci --prefix "$web" --silent --no-audit --no-fund --ignore-scripts >&2 ||
+  npm ci --prefix "$web" --silent --no-audit --no-fund --ignore-scripts --fetch-retries=1 --fetch-timeout=60000 >&2 ||
     die "npm could not install what the page is made of." "Check the network and npm's registry setting."
   cp "$page/package-lock.json" "$web/installed"
 fi

@@ -24,9 +24,11 @@ internal sealed unsafe class ForestInstance<T>(ForestModel model, ForestEngine<T
     private double[] _wideRow = [];
     private double[] _values = [];
     private Contributions? _contributions;
+    private volatile bool _isTerminated;
 
     public ValueTask ExecuteAsync(ExecutionBatch batch)
     {
+        _isTerminated = false;
         try
         {
             Run(batch);
@@ -45,7 +47,8 @@ internal sealed unsafe class ForestInstance<T>(ForestModel model, ForestEngine<T
 
     public void Terminate()
     {
-        // A batch of the largest size takes milliseconds.
+        // Scores take milliseconds; contributions of many rows may take minutes.
+        _isTerminated = true;
     }
 
     public void Dispose()
@@ -188,6 +191,8 @@ internal sealed unsafe class ForestInstance<T>(ForestModel model, ForestEngine<T
         var values = Keep(ref _values, _contributions.Width);
         for (var i = 0; i < rowCount; i++)
         {
+            if (_isTerminated)
+                throw new InferenceException(InferenceCode.Cancelled, $"model '{settings.Name}': the execution was broken off");
             engine.Widen(rows.Slice(i * width, width), row);
             _contributions.Find(row, values);
             Write<double>(values, type, to + ((long)i * values.Length * type.ElementSize()));

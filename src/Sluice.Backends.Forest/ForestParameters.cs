@@ -150,12 +150,14 @@ internal sealed record ForestParameters
     {
         if (!settings.Parameters.TryGetValue("iteration_range", out var text))
             return null;
+        if (forest.Isolation is not null)
+            throw Wrong(settings, "iteration_range", text, "absent: an isolation forest's scores are of all its trees");
         var rounds = forest.RoundStarts.Length - 1;
         return text.Split(',', StringSplitOptions.TrimEntries) is [var first, var last]
             && int.TryParse(first, NumberStyles.None, CultureInfo.InvariantCulture, out var from)
-            && int.TryParse(last, NumberStyles.None, CultureInfo.InvariantCulture, out var to) && from <= to && to <= rounds
+            && int.TryParse(last, NumberStyles.None, CultureInfo.InvariantCulture, out var to) && from < (to == 0 ? rounds : to) && to <= rounds
                 ? (from, to == 0 ? rounds : to)
-                : throw Wrong(settings, "iteration_range", text, $"FROM,TO with 0 <= FROM <= TO <= {rounds}");
+                : throw Wrong(settings, "iteration_range", text, $"FROM,TO with 0 <= FROM < TO <= {rounds}, or TO 0 for all");
     }
 
     private static int ReadThreads(ModelSettings settings)

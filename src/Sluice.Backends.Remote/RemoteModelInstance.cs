@@ -11,6 +11,10 @@ internal sealed class RemoteModelInstance(SluiceClient client, Uri address, stri
 {
     private volatile CancellationTokenSource? _running;
 
+    /// <inheritdoc/>
+    /// <remarks>The other server may run anything, and counts it.</remarks>
+    public bool MayRehearse => false;
+
     public async ValueTask ExecuteAsync(ExecutionBatch batch)
     {
         using var cancellation = new CancellationTokenSource();

@@ -22,6 +22,8 @@ public sealed class HistoryService : IAsyncDisposable
     // Looks at this replica's rows are shared by callers that come at the same time.
     private static readonly TimeSpan ShortestLook = TimeSpan.FromMilliseconds(200);
 
+    private static readonly TimeSpan LongestStop = TimeSpan.FromSeconds(5);
+
     private static readonly double[] NoMachine = HistoryPoint.NoGauges();
 
     private readonly HistoryOptions _options;
@@ -80,6 +82,8 @@ public sealed class HistoryService : IAsyncDisposable
     {
         lock (_lock)
         {
+            // Rates are those since the last look.
+            _lastMachine = _machine.Read();
             if (!_hasStopped)
                 _running = Task.Run(RunAsync);
         }
@@ -139,9 +143,9 @@ public sealed class HistoryService : IAsyncDisposable
     /// <summary>Writes containers that changed here and reads those that changed elsewhere.</summary>
     internal async Task FollowAsync(CancellationToken cancellationToken)
     {
+        var changes = Registry.TakeChanges();
         if (!_options.IsOn)
             return;
-        var changes = Registry.TakeChanges();
         try
         {
             var now = _time.GetUtcNow();
@@ -158,16 +162,38 @@ public sealed class HistoryService : IAsyncDisposable
         }
         catch (InferenceException error)
         {
-            Registry.ReturnChanges(changes.Select(change => change.Key));
             _store.Lose(error);
+        }
+        finally
+        {
+            Registry.ReturnChanges(changes.Select(change => change.Key));
         }
     }
 
-    /// <summary>Says that this replica does not serve any more, keeps the last sample, and ends.</summary>
+    /// <summary>Says that this replica does not serve any more, keeps the last sample, and ends; within <see cref="LongestStop"/>, since what
+    /// serves is to end in order, too.</summary>
     public async Task StopAsync(CancellationToken cancellationToken)
     {
-        await _stopping.CancelAsync().ConfigureAwait(false);
-        await _running.ConfigureAwait(false);
+        using var limit = new CancellationTokenSource(LongestStop, _time);
+        using var ending = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken);
+        try
+        {
+            await _stopping.CancelAsync().ConfigureAwait(false);
+            await _running.WaitAsync(ending.Token).ConfigureAwait(false);
+            await StoreLastAsync(ending.Token).WaitAsync(ending.Token).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException)
+        {
+            // What was not written is lost; others forget this replica when it has been silent for long enough.
+        }
+        catch (Exception error)
+        {
+            HistoryLog.StepFailed(_logger, error);
+        }
+    }
+
+    private async Task StoreLastAsync(CancellationToken cancellationToken)
+    {
         Keep();
         lock (_lock)
         {
@@ -178,23 +204,16 @@ public sealed class HistoryService : IAsyncDisposable
 
         foreach (var url in _recorders.Keys)
             Registry.Remove(ContainerEntry.KeyOf(_replica, url));
-        try
-        {
-            await FollowAsync(cancellationToken).ConfigureAwait(false);
-            if (_options.IsOn)
-                await _store.FlushAsync(cancellationToken).ConfigureAwait(false);
-        }
-        catch (OperationCanceledException)
-        {
-            // What was not written is lost; others forget this replica when it has been silent for long enough.
-        }
+        await FollowAsync(cancellationToken).ConfigureAwait(false);
+        if (_options.IsOn)
+            await _store.FlushAsync(cancellationToken).ConfigureAwait(false);
     }
 
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
         await _stopping.CancelAsync().ConfigureAwait(false);
-        await _running.ConfigureAwait(false);
+        await _running.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         _stopping.Dispose();
         await _shared.DisposeAsync().ConfigureAwait(false);
     }

@@ -11,7 +11,7 @@ public sealed class ThreadTests
     [InlineData("reg_squarederror", 255)]
     [InlineData("reg_squarederror", 8191)]
     [InlineData("multi_softprob_digits", 2999)]
-    [InlineData("v34_vector_leaf_json", 20000)]
+    [InlineData("v34_vector_leaf_json", 60000)]
     public void Score_WithThreads_GivesTheSameBits(string name, int rowCount)
     {
         var golden = new GoldenForest("xgboost", name);

@@ -214,6 +214,34 @@ public sealed class HistoryStoreTests : IAsyncDisposable
         Assert.True(File.Exists(path + ".broken"));
     }
 
+    /// <summary>Series that this process knows of the old file are not those of the new one.</summary>
+    [Fact]
+    public async Task File_ThatBreaksLater_IsSetAside_AndItsSeriesForgotten()
+    {
+        var path = Path.Combine(_folder, "history.db");
+        var store = Open();
+        store.Add("u", "a", Point(_time.Now, 1, 1));
+        store.Add("u", "b", Point(_time.Now, 1, 1));
+        await store.FlushAsync(default);
+        Microsoft.Data.Sqlite.SqliteConnection.ClearAllPools();
+        File.Delete(path + "-wal");
+        File.Delete(path + "-shm");
+        await File.WriteAllTextAsync(path, new string('x', 10_000));
+        _time.Now += TimeSpan.FromSeconds(30);
+        store.Add("v", "b", Point(_time.Now, 2, 1));
+        store.Add("u", "b", Point(_time.Now, 3, 1));
+        await store.FlushAsync(default);
+        Assert.True(File.Exists(path + ".broken"), store.Fault);
+        await store.FlushAsync(default);
+        Assert.Equal("", store.Fault);
+        foreach (var (url, requests) in new[] { ("u", 3L), ("v", 2L) })
+        {
+            var read = await store.ReadAsync(
+                url, "", store.Tiers.All[0], 0, _time.Now.ToUnixTimeMilliseconds(), default);
+            Assert.Equal(requests, Assert.Single(Assert.Single(read).Points).Requests);
+        }
+    }
+
     /// <summary>What a killed process leaves: the file, and a log of writes that may end anywhere.</summary>
     [Fact]
     public async Task File_WhoseLastWriteIsTorn_OpensWithoutIt()

@@ -41,9 +41,15 @@ export async function startServer(...more) {
       '--history-interval-secs', 2,
       ...more].map(String), { stdio: ['ignore', 'ignore', 'pipe'] });
     child.stderr.on('data', text => (server.log += text));
-    await eventually(`the server is ready\n${server.log}`, 60, async () => (await fetch(`${address}/health/ready`)).ok);
+    try {
+      await eventually('the server is ready', 60, async () => (await fetch(`${address}/health/ready`)).ok);
+    } catch (failure) {
+      child.kill('SIGKILL');
+      throw new Error(`${failure.message}\n${server.log}`);
+    }
   };
   server.stop = () => new Promise(resolve => {
+    if (child.exitCode !== null || child.signalCode !== null) resolve();
     child.once('exit', resolve);
     child.kill('SIGTERM');
   });

@@ -18,6 +18,7 @@ const { formatBytes, formatDuration, formatLatency, formatShare, parseDuration }
 const { arrange, isReadable, toggleSort } = await load('table/arrange.ts');
 const { toCsv } = await load('table/csv.ts');
 const { readState, writeState } = await load('table/query.ts');
+const { compareKeys, newestOf } = await load('versions.ts');
 
 const columns = [
   { id: 'name', title: 'NAME', type: 'text', value: row => row.name },
@@ -106,4 +107,11 @@ test('the state of a table goes into the address and comes back', () => {
   assert.equal(query.get('other'), '1');
   assert.deepEqual(readState(new URLSearchParams(query.toString()), columns, []), written);
   assert.deepEqual(readState(new URLSearchParams(), columns, [{ column: 'name', descends: false }]).sorts, [{ column: 'name', descends: false }]);
+});
+
+test('weights of a prefix go to the newest versions that are ready, in the server\'s order', () => {
+  assert.deepEqual(['m/9', 'm/10', 'm/2.0', 'm/v2', 'm/v10', 'a/1', 'm/1.10'].sort(compareKeys), ['m/v10', 'm/v2', 'm/10', 'm/9', 'm/2.0', 'm/1.10', 'a/1']);
+  const endpoint = (name, state = 'READY', kind = 'STATIC') => ({ name, state, kind });
+  assert.deepEqual(newestOf('x', [endpoint('x/1'), endpoint('x/2'), endpoint('x/3', 'LOADING'), endpoint('x_canary', 'READY', 'CANARY'), endpoint('y/7')]), ['x/2', 'x/1']);
+  assert.deepEqual(newestOf('x', [endpoint('x/1', 'FAILED'), endpoint('x/2', 'LOADING')]), ['x/2', 'x/1']);
 });

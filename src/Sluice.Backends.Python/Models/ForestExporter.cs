@@ -24,9 +24,9 @@ public sealed class ForestExporter(PythonRuntime runtime)
         var result = Path.Combine(folder, "forest");
         try
         {
-            // The process may run as another user.
-            if (!OperatingSystem.IsWindows())
-                File.SetUnixFileMode(folder, (UnixFileMode)0b111_111_111);
+            // A process that runs as another user may add its file, and nobody may replace what is there.
+            if (!OperatingSystem.IsWindows() && WorkerPlans.SettingsOf(settings)("USER") is { Length: > 0 })
+                File.SetUnixFileMode(folder, UnixFileMode.StickyBit | (UnixFileMode)0b111_011_011);
             Run(settings, file, result);
             var written = new FileInfo(result);
             if (!written.Exists || written.LinkTarget is not null || written.Length == 0 || written.Length > mostBytes)
@@ -50,11 +50,11 @@ public sealed class ForestExporter(PythonRuntime runtime)
             });
 
         // Loads have threads that may block.
-        plan = runtime.Packages.AddAsync(plan, takesExtra: false, CancellationToken.None).GetAwaiter().GetResult();
+        plan = runtime.Packages.AddAsync(plan, takesExtra: false, runtime.Stopping).GetAwaiter().GetResult();
         var host = new WorkerHost(plan, new WorkerClientProxy(runtime, settings.Name), runtime.Logger, runtime.Time);
         try
         {
-            host.LoadAsync(CancellationToken.None).GetAwaiter().GetResult();
+            host.LoadAsync(runtime.Stopping).GetAwaiter().GetResult();
         }
         finally
         {

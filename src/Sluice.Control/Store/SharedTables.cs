@@ -1,4 +1,5 @@
 using System.Data.Common;
+using System.Diagnostics;
 using Microsoft.Data.Sqlite;
 using Sluice.Inference;
 
@@ -12,12 +13,17 @@ namespace Sluice.Control.Store;
 /// </remarks>
 public sealed class SharedTables : IAsyncDisposable
 {
+    // What was under way when the file was moved fails, too, and says nothing of the new one.
+    private static readonly TimeSpan Settling = TimeSpan.FromSeconds(5);
+
     private const int Corrupt = 11;
     private const int NotADatabase = 26;
 
     private readonly ControlStore _store;
     private readonly IReadOnlyList<string> _steps;
     private readonly string _versionTable;
+    private readonly Lock _lock = new();
+    private long? _asideAt;
     private volatile bool _hasSchema;
 
     /// <summary>Opens nothing yet.</summary>
@@ -53,20 +59,26 @@ public sealed class SharedTables : IAsyncDisposable
         if (error.InnerException is not SqliteException { SqliteErrorCode: Corrupt or NotADatabase } || !File.Exists(DisplayName))
             return null;
         var aside = DisplayName + ".broken";
-        try
+        lock (_lock)
         {
-            SqliteConnection.ClearAllPools();
-            File.Move(DisplayName, aside, overwrite: true);
-            File.Delete(DisplayName + "-wal");
-            File.Delete(DisplayName + "-shm");
-        }
-        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
-        {
-            return null;
-        }
+            if (_asideAt is { } last && Stopwatch.GetElapsedTime(last) < Settling)
+                return null;
+            try
+            {
+                SqliteConnection.ClearAllPools();
+                File.Move(DisplayName, aside, overwrite: true);
+                File.Delete(DisplayName + "-wal");
+                File.Delete(DisplayName + "-shm");
+            }
+            catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+            {
+                return null;
+            }
 
-        _hasSchema = false;
-        return aside;
+            _asideAt = Stopwatch.GetTimestamp();
+            _hasSchema = false;
+            return aside;
+        }
     }
 
     /// <summary>Runs queries.</summary>

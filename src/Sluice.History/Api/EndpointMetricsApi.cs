@@ -136,8 +136,9 @@ public sealed class EndpointMetricsApi(HistoryService history, Func<string, int,
             throw InferenceException.Invalid($"'metrics' has {request.Metrics.Count} entries; it needs 1 to {MostMetrics}");
         if (request.Metrics.FirstOrDefault(metric => metric == Metric.Unspecified || !Enum.IsDefined(metric), (Metric)(-1)) is var odd && odd != (Metric)(-1))
             throw InferenceException.Invalid($"'metrics' has {(int)odd}, which is no metric");
+        var interval = request.Metrics.Contains(Metric.FailuresMin) ? WholeSamples(request.IntervalMs) : request.IntervalMs;
         var (range, points) = await ReadAsync(
-            request.Endpoint, request.Instance, request.FromMs, request.ToMs, request.IntervalMs, context).ConfigureAwait(false);
+            request.Endpoint, request.Instance, request.FromMs, request.ToMs, interval, context).ConfigureAwait(false);
         var response = new QuerySeriesResponse { IntervalMs = range.IntervalMilliseconds };
         foreach (var metric in request.Metrics)
         {

@@ -47,7 +47,7 @@ internal sealed class MachineReader(TimeProvider time, string folder = "/proc")
                 continue;
             var total = ticks.Sum();
             var busy = total - ticks[IdleField] - ticks[WaitField];
-            var (lastBusy, lastTotal) = _processors.GetValueOrDefault(fields[0]);
+            var (lastBusy, lastTotal) = _processors.GetValueOrDefault(fields[0], (busy, total));
             _processors[fields[0]] = (busy, total);
             shares.Add(total > lastTotal ? Math.Round(Math.Clamp(100.0 * (busy - lastBusy) / (total - lastTotal), 0, 100), 2) : 0);
         }

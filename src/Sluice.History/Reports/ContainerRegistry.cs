@@ -72,7 +72,10 @@ public sealed class ContainerRegistry(TimeProvider time, int most = ReportLimits
         {
             var known = FindLive(entry.Key, now);
             var wasChanged = _changed.Contains(entry.Key);
-            WriteLocked(entry with { RegisteredAt = known?.RegisteredAt ?? now, UpdatedAt = now });
+
+            // Beyond the bound, too: there are as many as this replica serves.
+            PutLocked(entry with { RegisteredAt = known?.RegisteredAt ?? now, UpdatedAt = now });
+            _changed.Add(entry.Key);
             if (!isNews && !wasChanged && known?.Figures?.Phase == entry.Figures?.Phase)
                 _changed.Remove(entry.Key);
         }
@@ -129,7 +132,13 @@ public sealed class ContainerRegistry(TimeProvider time, int most = ReportLimits
     public void ReturnChanges(IEnumerable<string> keys)
     {
         lock (_lock)
+        {
             _changed.UnionWith(keys);
+
+            // While the store is away, containers that came and went need not be told.
+            if (_changed.Count > most)
+                _changed.RemoveWhere(key => !_entries.ContainsKey(key));
+        }
     }
 
     /// <summary>Takes what another replica has stored; what is known here and newer stays.</summary>

@@ -12,6 +12,9 @@ public static class ReportLimits
     /// <summary>Characters of any other text.</summary>
     public const int TextCharacters = 1024;
 
+    /// <summary>Bytes of a container's id and its address together, UTF-8: databases index them.</summary>
+    public const int KeyBytes = 2400;
+
     /// <summary>Labels of one kind.</summary>
     public const int Tags = 100;
 

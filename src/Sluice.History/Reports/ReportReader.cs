@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Text;
 using System.Text.Json;
 
 namespace Sluice.History.Reports;
@@ -29,6 +30,8 @@ internal static class ReportReader
             SystemTags = Texts(body, "system_tags"),
             References = References(body),
         };
+        if (Encoding.UTF8.GetByteCount(report.ContainerId) + Encoding.UTF8.GetByteCount(report.EndpointUrl ?? "") is > ReportLimits.KeyBytes and var bytes)
+            throw ServingException.Validation($"fields 'container_id' and 'endpoint_url' have {bytes} bytes together; at most {ReportLimits.KeyBytes} are taken");
         if (!isStatus)
             return report with { Timeout = Timeout(body) };
         if (report.EndpointUrl is null)
@@ -73,12 +76,25 @@ internal static class ReportReader
             return null;
         if (value.ValueKind != JsonValueKind.String)
             throw ServingException.Validation($"field '{name}' must be a string, not {Shown(value)}");
-        return Checked(value.GetString()!, name, most);
+        return Checked(value, name, most);
     }
 
-    private static string Checked(string text, string name, int most) => text.Length <= most
-        ? text
-        : throw ServingException.Validation($"field '{name}' has {text.Length} characters; at most {most} are taken");
+    private static string Checked(JsonElement value, string name, int most)
+    {
+        string text;
+        try
+        {
+            text = value.ValueKind == JsonValueKind.String ? value.GetString()! : value.GetRawText();
+        }
+        catch (InvalidOperationException)
+        {
+            throw ServingException.Validation($"field '{name}' holds half of a character");
+        }
+
+        if (text.Length > most)
+            throw ServingException.Validation($"field '{name}' has {text.Length} characters; at most {most} are taken");
+        return !text.Any(char.IsControl) ? text : throw ServingException.Validation($"field '{name}' holds a control character");
+    }
 
     private static long? Whole(JsonElement body, string name) => Number(body, name) is { } number ? (long)number : null;
 
@@ -92,14 +108,14 @@ internal static class ReportReader
     private static string? InputSize(JsonElement body) => Find(body, "input_size") switch
     {
         null => null,
-        { ValueKind: JsonValueKind.Number } number => Checked(number.GetRawText(), "input_size", 30),
-        { ValueKind: JsonValueKind.String } text => JsonSerializer.Serialize(Checked(text.GetString()!, "input_size", ReportLimits.TextCharacters)),
+        { ValueKind: JsonValueKind.Number } number => Checked(number, "input_size", 30),
+        { ValueKind: JsonValueKind.String } text => JsonSerializer.Serialize(Checked(text, "input_size", ReportLimits.TextCharacters)),
         { } other => throw ServingException.Validation($"field 'input_size' must be a string or a number, not {Shown(other)}"),
     };
 
     private static ImmutableArray<string> Texts(JsonElement body, string name) =>
         [.. List(body, name, ReportLimits.Tags).Select(item => item.ValueKind == JsonValueKind.String
-            ? Checked(item.GetString()!, name, ReportLimits.TextCharacters)
+            ? Checked(item, name, ReportLimits.TextCharacters)
             : throw ServingException.Validation($"field '{name}' must be a list of strings, not {Shown(item)}"))];
 
     private static ImmutableArray<ContainerReference>? References(JsonElement body)

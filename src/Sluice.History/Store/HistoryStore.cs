@@ -150,7 +150,11 @@ internal sealed class HistoryStore(SharedTables shared, HistoryOptions options, 
     public void Lose(InferenceException error)
     {
         if (shared.SetAside(error) is { } aside)
+        {
+            _tables.Forget();
             HistoryLog.SetAside(logger, shared.DisplayName, aside);
+        }
+
         if (Fault.Length == 0)
             HistoryLog.StoreLost(logger, shared.DisplayName, error.Message);
         Fault = error.Message;

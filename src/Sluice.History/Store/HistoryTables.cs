@@ -146,6 +146,9 @@ internal sealed class HistoryTables(SharedTables tables)
     public Task<long> PurgeAsync(int tier, long before, CancellationToken cancellationToken) => tables.WriteAsync(
         async (connection, transaction) =>
         {
+            // Two replicas that remove the same points must not both count them.
+            await connection.ExecuteScalarAsync<long>($"SELECT id FROM history_totals WHERE id = 1{tables.ForUpdate}", transaction: transaction)
+                .ConfigureAwait(false);
             var (count, bytes) = await connection.QuerySingleAsync<(long, long)>(
                 "SELECT count(*), coalesce(sum(length(body)), 0) FROM history_points WHERE tier = @tier AND at < @before", new { tier, before }, transaction)
                 .ConfigureAwait(false);
@@ -156,6 +159,13 @@ internal sealed class HistoryTables(SharedTables tables)
             return count;
         },
         cancellationToken);
+
+    /// <summary>Forgets what was read: the tables are others now.</summary>
+    public void Forget()
+    {
+        lock (_ids)
+            _ids.Clear();
+    }
 
     /// <summary>Tells whether this process has written a series lately.</summary>
     public bool Knows((string Url, string Instance) series)

@@ -200,7 +200,13 @@ internal sealed class Http2Connection
     public void Tick()
     {
         if (IsFinished)
+        {
+            // Last words that the peer does not read must not keep the connection.
+            if (!_isLost && _patience.IsSendOver(!Output.IsEmpty || _sender.HasWaiting))
+                Lost();
             return;
+        }
+
         if (_patience.IsHandshakeOver(_receiver.IsOpen))
             Fail(Http2ErrorCode.SettingsTimeout, "the client did not complete its handshake in time");
         else if (_patience.IsHeaderBlockOver(_receiver.IsInHeaderBlock))

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Diagnostics.CodeAnalysis;
 using System.Net.Security;
 using System.Net.Sockets;
@@ -16,6 +17,7 @@ internal sealed class SocketConnection : IConnectionOwner, IThreadPoolWorkItem
 {
     private const int TurnsPerWorkItem = 16;
     private const int ReadsPerTurn = 8;
+    private const int GatheredBytes = 16 * 1024;
     private const long LingerMilliseconds = 1000;
 
     [ThreadStatic]
@@ -32,6 +34,7 @@ internal sealed class SocketConnection : IConnectionOwner, IThreadPoolWorkItem
     private ConfiguredValueTaskAwaitable<int>.ConfiguredValueTaskAwaiter _read;
     private ConfiguredValueTaskAwaitable.ConfiguredValueTaskAwaiter _write;
     private Memory<byte> _scratch;
+    private byte[]? _gathered;
     private int _writtenBytes;
     private int _wishes;
     private int _events;
@@ -211,6 +214,8 @@ internal sealed class SocketConnection : IConnectionOwner, IThreadPoolWorkItem
         }
         catch (Exception error) when (IsLoss(error))
         {
+            if (isForData && _scratch.IsEmpty)
+                _connection.Received(0);
             Sever();
             return false;
         }
@@ -257,14 +262,31 @@ internal sealed class SocketConnection : IConnectionOwner, IThreadPoolWorkItem
             Sever();
     }
 
-    /// <summary>Writes piece by piece until one has to wait.</summary>
+    /// <summary>Gives the next bytes to write: a large piece as it lies, or several copied together, as much as a record of TLS takes.</summary>
+    private ReadOnlyMemory<byte> NextBytes()
+    {
+        var pieces = _connection.Output.Pieces;
+        if (pieces.Length == 1 || pieces[0].Length >= GatheredBytes)
+            return pieces[0];
+        _gathered = ArrayPool<byte>.Shared.Rent(GatheredBytes);
+        var filled = 0;
+        foreach (var piece in pieces)
+        {
+            var part = Math.Min(piece.Length, GatheredBytes - filled);
+            piece.Span[..part].CopyTo(_gathered.AsSpan(filled));
+            filled += part;
+        }
+
+        return _gathered.AsMemory(0, filled);
+    }
+
+    /// <summary>Writes until a write has to wait.</summary>
     /// <returns>True when everything has left.</returns>
     private bool Write()
     {
         while (!_connection.Output.IsEmpty)
         {
-            var piece = _connection.Output.Pieces[0];
-            if (!BeginWrite(piece))
+            if (!BeginWrite(NextBytes()))
                 return false;
         }
 
@@ -301,6 +323,9 @@ internal sealed class SocketConnection : IConnectionOwner, IThreadPoolWorkItem
     private void FinishWrite()
     {
         _isWriting = false;
+        if (_gathered is not null)
+            ArrayPool<byte>.Shared.Return(_gathered);
+        _gathered = null;
         try
         {
             _write.GetResult();
@@ -338,10 +363,16 @@ internal sealed class SocketConnection : IConnectionOwner, IThreadPoolWorkItem
         if (!_isSevered || _isReading || _isWriting)
             return;
         _isEnded = true;
-        _connection.Lost();
-        _connection.Turn();
-        _stream.Dispose();
-        _onEnded(this);
+        try
+        {
+            _connection.Lost();
+            _connection.Turn();
+        }
+        finally
+        {
+            _onEnded(this);
+            _stream.Dispose();
+        }
     }
 
     private static bool IsLoss(Exception error) =>

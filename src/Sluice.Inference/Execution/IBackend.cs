@@ -52,6 +52,9 @@ public interface IModelInstance : IDisposable
     /// <summary>Asks the running execution, if any, to stop; it then fails with <see cref="InferenceCode.Cancelled"/>.</summary>
     void Terminate();
 
+    /// <summary>Executions have no effect but their outputs, so that the server may run some of its own to warm the model.</summary>
+    bool MayRehearse => true;
+
     /// <summary>False while executions would fail, as when a process of the engine is being started again.</summary>
     bool IsHealthy => true;
 }

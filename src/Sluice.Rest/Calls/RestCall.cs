@@ -73,6 +73,9 @@ public sealed class RestCall : ICallLifetime, ICallOrigin
         }
     }
 
+    /// <summary>Cancelled when the server is to end; for answers that would go on and on.</summary>
+    public CancellationToken Stopping { get; init; }
+
     /// <inheritdoc/>
     public void ForwardHeaders(InferRequest request) =>
         _options.ForwardedHeaders?.Apply(request, Exchange.RequestHeaders());

@@ -20,6 +20,7 @@ public sealed class RestServer : IAsyncDisposable
     private readonly RestDispatcher _dispatcher;
     private readonly KestrelServer _server;
     private readonly ILogger _logger;
+    private readonly CancellationTokenSource _stopping = new();
 
     /// <summary>Creates a server; nothing listens yet.</summary>
     /// <param name="options">Where it listens, and its limits.</param>
@@ -65,12 +66,17 @@ public sealed class RestServer : IAsyncDisposable
 
     /// <summary>Takes no new requests, lets running ones end, closes connections.</summary>
     /// <param name="cancellationToken">Ends the waiting: what still runs is aborted.</param>
-    public Task StopAsync(CancellationToken cancellationToken) => _server.StopAsync(cancellationToken);
+    public async Task StopAsync(CancellationToken cancellationToken)
+    {
+        await _stopping.CancelAsync().ConfigureAwait(false);
+        await _server.StopAsync(cancellationToken).ConfigureAwait(false);
+    }
 
     /// <inheritdoc/>
     public ValueTask DisposeAsync()
     {
         _server.Dispose();
+        _stopping.Dispose();
         return ValueTask.CompletedTask;
     }
 
@@ -98,6 +104,6 @@ public sealed class RestServer : IAsyncDisposable
         {
         }
 
-        private KestrelRestExchange Create() => new(new RestCall(server._options, server._pool));
+        private KestrelRestExchange Create() => new(new RestCall(server._options, server._pool) { Stopping = server._stopping.Token });
     }
 }

@@ -68,7 +68,7 @@ public static class TranscodedRoutes
                 break;
             case ICallerStreamingMethod streaming:
                 var asked = await ReadAsync(binding, streaming.RequestType, call).ConfigureAwait(false);
-                await StreamAsync(streaming, asked, call, context).ConfigureAwait(false);
+                await StreamAsync(streaming, asked, call).ConfigureAwait(false);
                 break;
             default:
                 throw new InferenceException(InferenceCode.Unimplemented, $"{binding.Method.FullName} has no HTTP form");
@@ -93,11 +93,20 @@ public static class TranscodedRoutes
     }
 
     private static async ValueTask StreamAsync(
-        ICallerStreamingMethod method, IMessage request, RestCall call, CallContext context)
+        ICallerStreamingMethod method, IMessage request, RestCall call)
     {
+        using var ending = CancellationTokenSource.CreateLinkedTokenSource(call.CancellationToken, call.Stopping);
         var sendsEvents = call.Header("accept")?.Contains(Events, StringComparison.OrdinalIgnoreCase) == true;
         var hasBegun = false;
-        await method.InvokeAsync(request, SendAsync, context).ConfigureAwait(false);
+        try
+        {
+            await method.InvokeAsync(request, SendAsync, new CallContext(call.Caller, ending.Token)).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (hasBegun && call.Stopping.IsCancellationRequested && !call.CancellationToken.IsCancellationRequested)
+        {
+            // What was sent is whole; the client asks another server, or this one again.
+        }
+
         if (!hasBegun)
             call.BeginStream(sendsEvents ? Events : Lines);
 

@@ -41,7 +41,7 @@ public sealed class DecoupledScheduler : ModelScheduler, IChannelOwner
     {
         _maxCount = options.MaxQueuedRequests;
         _queue = new RequestQueue(settings.DynamicBatching, _maxCount);
-        _overload = new OverloadGate(settings, options.Overload.For(settings), canBatch: false);
+        _overload = new OverloadGate(settings, options.Overload.For(settings), canBatch: false, knowsEnd: false);
         _channels = new ChannelPool(this);
         _runners = [.. instances.Select(instance => new DecoupledRunner(
             this, instance as IStreamingInstance ?? new SingleResponseInstance(instance)))];

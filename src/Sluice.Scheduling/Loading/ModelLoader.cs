@@ -90,7 +90,7 @@ public sealed class ModelLoader : IModelLoader, IDisposable
             scheduler = new DynamicBatcher(settings, model, instances.Instances, _pool, _options, _timer, _logger);
 
             // Code of users may do more than compute: nothing of it is run that nobody has asked for.
-            var isPure = !instances.Instances.Exists(instance => instance is IRequestInstance);
+            var isPure = instances.Instances.TrueForAll(instance => instance is not IRequestInstance && instance.MayRehearse);
             if (settings.WarmUp.IsEmpty && isPure)
                 await new ModelWarmUp(scheduler, _logger).RunAsync(cancellationToken).ConfigureAwait(false);
             if (isPure && _options.RecentRequestCount > 0)

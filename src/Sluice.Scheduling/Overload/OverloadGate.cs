@@ -7,7 +7,12 @@ namespace Sluice.Scheduling.Overload;
 
 /// <summary>Keeps one model's queue worth waiting in: refuses what would be answered too late, and sheds what has waited too long.</summary>
 /// <remarks><b>Threads.</b> The scheduler's lock, but for <see cref="Times"/>.</remarks>
-internal sealed class OverloadGate(ModelSettings model, OverloadSettings settings, bool canBatch)
+/// <param name="model">The model.</param>
+/// <param name="settings">When it refuses.</param>
+/// <param name="canBatch">Requests share executions.</param>
+/// <param name="knowsEnd">A request's own execution takes as long as others; of streams only the wait is known, and their first responses
+/// may be enough.</param>
+internal sealed class OverloadGate(ModelSettings model, OverloadSettings settings, bool canBatch, bool knowsEnd = true)
 {
     private readonly long _target = Ticks(settings.Target);
     private readonly SojournWatch _sojourn = new(Ticks(settings.Interval));
@@ -37,7 +42,7 @@ internal sealed class OverloadGate(ModelSettings model, OverloadSettings setting
         var ahead = canBatch ? rows / full : count;
         var own = canBatch ? (int)Math.Min(full, (rows % full) + request.RowCount) : request.RowCount;
         var view = new AdmissionView(
-            now, request.DeadlineAt, queue.MostWait(request), isIdle, ahead, instances, runningSince, Times.Predict(full), Times.Predict(own));
+            now, request.DeadlineAt, queue.MostWait(request), isIdle, ahead, instances, runningSince, Times.Predict(full), knowsEnd ? Times.Predict(own) : 0);
         var target = settings.Control switch
         {
             OverloadControl.On => Target,

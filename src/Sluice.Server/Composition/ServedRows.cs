@@ -66,7 +66,9 @@ internal sealed class ServedRows(ControlPlane plane, EndpointTable table, ModelL
     private ServedRow OfCanary(Control.Canaries.CanaryState canary, DesiredState? service)
     {
         var name = canary.Spec.Endpoint;
-        var shares = canary.Resolution.Arms.ToDictionary(arm => arm.Key, arm => arm.Share, StringComparer.Ordinal);
+        // A list may name an endpoint more than once.
+        var shares = canary.Resolution.Arms.GroupBy(arm => arm.Key, StringComparer.Ordinal)
+            .ToDictionary(arms => arms.Key, arms => arms.Sum(arm => arm.Share), StringComparer.Ordinal);
         var counters = table.ArmCounters.Where(counter => counter.Canary == name).ToDictionary(
             counter => counter.Endpoint,
             counter => new RequestCounter(counter, () => counter.Count - counter.FailureCount, () => counter.FailureCount, counter.Latency),

@@ -40,6 +40,20 @@ public sealed class EndpointMetricsTests
         Assert.Equal(("add_sub_int32", "/v2/models/add_sub_int32", 5), ((string)served["model"]!, (string)served["url"]!, (int)served["requests"]!));
     }
 
+    /// <summary>An odd canary is a row like others, and the rest of the page and the stop know nothing of it.</summary>
+    [Fact]
+    public async Task Canary_ThatNamesAnEndpointTwice_IsARow()
+    {
+        await using var server = await HistoryServer.StartAsync();
+        var service = (string)(await server.PostAsync("/v1/services", """{"name":"s"}"""))["id"]!;
+        var model = (string)(await server.UploadAsync("add_sub_int32"))["id"]!;
+        await server.PostAsync($"/v1/services/{service}/endpoints", $$"""{"engineType":"triton","servingUrl":"a","modelId":"{{model}}"}""");
+        await server.PostAsync($"/v1/services/{service}/canaries", """{"endpoint":"c","weights":[0.5,0.5],"loadEndpoints":["a","a"]}""");
+        var list = await server.ListAsync(rows => rows.Any(row => (string)row!["name"]! == "c" && (string)row["state"]! == "READY"));
+        var arm = Assert.Single(list["endpoints"]!.AsArray().Single(row => (string)row!["name"]! == "c")!["arms"]!.AsArray())!;
+        Assert.Equal(("a", 1.0), ((string)arm["endpoint"]!, (double)arm["share"]!));
+    }
+
     [Fact]
     public async Task Models_ThatFail_AreRows_WithTheirReason()
     {
@@ -77,11 +91,11 @@ public sealed class EndpointMetricsTests
         }
 
         var url = Uri.EscapeDataString("/v2/models/add_sub_int32");
-        var metrics = string.Join('&', Enum.GetNames<Metric>().Skip(1).Select(name => "metrics=" + Snake(name)));
+        var metrics = string.Join('&', Enum.GetNames<Metric>().Skip(1).Where(name => name != nameof(Metric.FailuresMin)).Select(name => "metrics=" + Snake(name)));
         var answer = await server.GetAsync($"/v1/metrics/series?endpoint={url}&from_ms={begin}&to_ms={server.Now}&interval_ms=40000&{metrics}");
         Assert.Equal("40000", (string)answer["intervalMs"]!);
         var series = answer["series"]!.AsArray().ToDictionary(one => (string)one!["metric"]!, one => one!);
-        Assert.Equal(20, series.Count);
+        Assert.Equal(19, series.Count);
 
         // Samples at 30, 60, 90 and 120 s in intervals of 40 s from 0 on; the last one has just begun.
         Assert.Equal([3, 6, 9], Values(series["REQUESTS"]));
@@ -91,6 +105,11 @@ public sealed class EndpointMetricsTests
         Assert.Equal(Environment.ProcessorCount, Values(series["CPU_COUNT"])[0]);
         Assert.Equal([0, 0, 0], Values(series["GPU_COUNT"]));
         Assert.Equal("here", (string)Assert.Single(series["REQUESTS"]["instances"]!.AsArray())!["instance"]!);
+
+        // Counts of intervals compare only when each has as many samples.
+        var failures = await server.GetAsync($"/v1/metrics/series?endpoint={url}&from_ms={begin}&to_ms={server.Now + 60_000}&interval_ms=40000&metrics=FAILURES_MIN");
+        Assert.Equal("60000", (string)failures["intervalMs"]!);
+        Assert.Equal([0, 0, 0], Values(failures["series"]![0]!));
 
         var map = await server.GetAsync($"/v1/metrics/heat-map?endpoint={url}&from_ms={begin}&to_ms={server.Now + 60_000}");
         Assert.Equal("60000", (string)map["intervalMs"]!);

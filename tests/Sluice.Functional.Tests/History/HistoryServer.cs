@@ -82,6 +82,29 @@ internal sealed class HistoryServer : IAsyncDisposable
         return body["data"]!;
     }
 
+    /// <summary>Makes a call of the control API that must succeed.</summary>
+    public async Task<JsonNode> PostAsync(string path, string json)
+    {
+        using var content = new StringContent(json, Encoding.UTF8, "application/json");
+        using var response = await Http.PostAsync(path, content);
+        var text = await response.Content.ReadAsStringAsync();
+        Assert.True(response.IsSuccessStatusCode, $"{path}: {response.StatusCode} {text}");
+        return JsonNode.Parse(text)!;
+    }
+
+    /// <summary>Enters a test model in the registry.</summary>
+    public async Task<JsonNode> UploadAsync(string model)
+    {
+        var source = Directory.CreateTempSubdirectory("sluice-upload-").FullName;
+        TestModels.CopyTo(source, model);
+        using var content = new ByteArrayContent(await File.ReadAllBytesAsync(Path.Combine(source, model, "1", "model.onnx")));
+        Directory.Delete(source, recursive: true);
+        using var response = await Http.PutAsync($"/v1/models:upload?name={model}&project=tests&file_name=model.onnx&framework=onnx", content);
+        var text = await response.Content.ReadAsStringAsync();
+        Assert.True(response.IsSuccessStatusCode, text);
+        return JsonNode.Parse(text)!;
+    }
+
     /// <summary>Reads a path of the metrics API, which must succeed.</summary>
     public async Task<JsonNode> GetAsync(string path)
     {

@@ -115,6 +115,18 @@ public sealed class ServingCallTests
         Assert.Empty((await server.DataAsync("get_endpoints"))["endpoints"]!.AsArray());
     }
 
+    /// <summary>Id and address are a database's key, and that has a bound in bytes.</summary>
+    [Fact]
+    public async Task Keys_OfTooManyBytes_AreRefused()
+    {
+        await using var server = await HistoryServer.StartAsync();
+        var (status, body) = await server.CallAsync("container_status_report", $$"""
+            {"container_id": "{{new string('é', 700)}}", "endpoint_name": "e", "model_name": "m", "endpoint_url": "{{new string('u', 1001)}}"}
+            """);
+        Assert.Equal(400, status);
+        Assert.Contains("have 2401 bytes together; at most 2400 are taken", body.ToJsonString(), StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("register_container", """{"endpoint_name": "e", "model_name": "m"}""", 12, "Missing required field 'container_id'")]
     [InlineData("container_status_report", """{"container_id": "c", "endpoint_name": "e", "model_name": "m"}""", 12, "Missing required field 'endpoint_url'")]
@@ -123,6 +135,8 @@ public sealed class ServingCallTests
     [InlineData("register_container", """{"container_id": "c", "endpoint_name": "e", "model_name": "m", "reference": [{"type": "file", "value": "x"}]}""", 12, "'type' must be one of")]
     [InlineData("container_status_report", """{"container_id": "c", "endpoint_name": "e", "model_name": "m", "endpoint_url": "u", "machine_stats": {"cpu_usage": [1, "x"]}}""", 12, "'cpu_usage' must be a list of numbers")]
     [InlineData("container_status_report", """{"container_id": "c", "endpoint_name": "e", "model_name": "m", "endpoint_url": "u", "requests_num": -1}""", 12, "'requests_num' must be a number from 0")]
+    [InlineData("register_container", """{"container_id": "a\u0000b", "endpoint_name": "e", "model_name": "m"}""", 12, "'container_id' holds a control character")]
+    [InlineData("register_container", """{"container_id": "a\ud800", "endpoint_name": "e", "model_name": "m"}""", 12, "'container_id' holds half of a character")]
     [InlineData("get_endpoint_metrics_history", """{"endpoint_url": "u", "from_date": 5, "to_date": 5, "interval": 1}""", 16, "from_date must be earlier than to_date")]
     [InlineData("get_endpoint_metrics_history", """{"endpoint_url": "u", "from_date": 4, "to_date": 5}""", 12, "Missing required field 'interval'")]
     [InlineData("get_endpoint_metrics_history", """{"endpoint_url": "u", "from_date": 4, "to_date": 5, "interval": 1, "metric_type": "x"}""", 12, "'metric_type' must be one of requests, requests_min")]

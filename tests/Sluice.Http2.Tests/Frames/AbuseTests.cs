@@ -168,7 +168,7 @@ public sealed class AbuseTests
     public async Task AnswersThatNobodyReads_EndTheConnection(Transport transport)
     {
         await using var server = await TestServer.StartAsync(
-            transport, new Http2Limits { IdleFramesPerSecond = 100_000_000, MaxControlBytes = 4096 });
+            transport, new Http2Limits { IdleFramesPerSecond = 100_000_000, MaxControlBytes = 4096, SendStallTimeout = TimeSpan.FromSeconds(2) });
         await using var client = await FrameClient.ConnectAsync(server);
         byte[] pings = [.. Enumerable.Repeat(FrameClient.Encode(FrameType.Ping, FrameFlags.None, 0, new byte[8]), 60_000).SelectMany(b => b)];
         try
@@ -183,6 +183,7 @@ public sealed class AbuseTests
 
         await TestServer.Until(
             () => server.Native!.Counters.Failures(Http2ErrorCode.EnhanceYourCalm) == 1, "the connection is ended");
+        await TestServer.Until(() => server.Native!.Connections.Open == 0, "the connection is closed");
     }
 
     [Theory]

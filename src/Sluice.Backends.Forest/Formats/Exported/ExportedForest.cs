@@ -202,7 +202,7 @@ internal ref struct ExportedForest(ReadOnlySpan<byte> file)
         while (waiting.TryPop(out var node))
         {
             var place = node < 0 ? tree.NodeCount + ~node : node;
-            if (place >= isSeen.Length || (node >= 0 && node >= tree.NodeCount) || isSeen[place])
+            if ((uint)place >= (uint)isSeen.Length || (node >= 0 && node >= tree.NodeCount) || isSeen[place])
                 throw Wrong($"tree {index}: child {node} is outside the tree or has two parents");
             isSeen[place] = true;
             seen++;

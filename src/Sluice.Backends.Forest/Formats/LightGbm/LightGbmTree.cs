@@ -97,7 +97,7 @@ internal sealed class LightGbmTree
         foreach (var child in left.Concat(right))
         {
             var index = child < 0 ? left.Length + ~child : child;
-            if (index >= isSeen.Length || index == 0 || isSeen[index])
+            if ((uint)index >= (uint)isSeen.Length || index == 0 || isSeen[index])
                 throw new ForestFormatException($"{_block.Name}: child {child} is outside the tree or has two parents");
             isSeen[index] = true;
         }

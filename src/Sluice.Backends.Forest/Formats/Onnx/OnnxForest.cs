@@ -38,14 +38,15 @@ internal static class OnnxForest
                 continue;
             }
 
-            meanings[node.Outputs is [var output] ? output : ""] = Pass(node, from) ?? throw Refused($"the graph has the operator '{node.Operator}'");
+            meanings[node.Outputs is [var output] ? output : ""] =
+                Pass(node, from, input.Type) ?? throw Refused($"the graph has the operator '{node.Operator}' where it changes results");
             if (node.Operator == "Normalizer")
                 forest = forest! with { Onnx = forest.Onnx! with { Norm = NormOf(node) } };
         }
 
         if (forest is null)
             throw Refused("the graph has no tree operator");
-        return forest with { Signature = SignatureOf(graph, input, meanings) };
+        return forest with { Signature = SignatureOf(graph, input, meanings, graph.Nodes.Any(node => node.Operator == "Normalizer")) };
     }
 
     private static bool IsTree(OnnxNode node) =>
@@ -66,16 +67,23 @@ internal static class OnnxForest
     }
 
     /// <summary>What an operator that changes no more than form or scale makes of a value; null = another operator.</summary>
-    private static Meaning? Pass(OnnxNode node, Meaning? from) => (node.Operator, from) switch
+    private static Meaning? Pass(OnnxNode node, Meaning? from, OnnxType input)
     {
-        ("Identity", { } meaning) => meaning,
-        ("Cast", { Role: Role.Rows } meaning) when (OnnxType)node.Integer("to", 0) is OnnxType.Single or OnnxType.Double =>
-            meaning with { Type = (OnnxType)node.Integer("to", 0) },
-        ("Cast", { Role: not Role.Rows } meaning) => meaning,
-        ("ZipMap", { Role: Role.Scores } meaning) => meaning,
-        ("Normalizer", { Role: Role.Scores } meaning) => meaning,
-        _ => null,
-    };
+        var to = (OnnxType)node.Integer("to", 0);
+        return (node.Operator, from) switch
+        {
+            ("Identity", { } meaning) => meaning,
+
+            // Rows that were rounded to single precision stay so.
+            ("Cast", { Role: Role.Rows } meaning) when to is OnnxType.Single || (to is OnnxType.Double && (meaning.Type != OnnxType.Single || input == OnnxType.Single)) =>
+                meaning with { Type = to },
+            ("Cast", { Role: Role.Scores } meaning) when to is OnnxType.Single or OnnxType.Double => meaning,
+            ("Cast", { Role: Role.Label } meaning) => meaning,
+            ("ZipMap", { Role: Role.Scores } meaning) => meaning,
+            ("Normalizer", { Role: Role.Scores, IsNormalized: false } meaning) => meaning with { IsNormalized = true },
+            _ => null,
+        };
+    }
 
     private static OnnxNorm NormOf(OnnxNode node) => node.Text("norm", "MAX") switch
     {
@@ -85,10 +93,13 @@ internal static class OnnxForest
         var name => throw node.Wrong($"norm is '{name}'"),
     };
 
-    private static ForestSignature SignatureOf(OnnxGraph graph, OnnxValue input, Dictionary<string, Meaning> meanings)
+    private static ForestSignature SignatureOf(OnnxGraph graph, OnnxValue input, Dictionary<string, Meaning> meanings, bool isNormalized)
     {
         if (graph.Outputs.Count == 0)
             throw Refused("the graph has no outputs");
+        var scores = graph.Outputs.Select(output => meanings.GetValueOrDefault(output.Name)).Where(meaning => meaning is { Role: Role.Scores }).ToList();
+        if (scores.Exists(meaning => meaning!.IsNormalized != scores[0]!.IsNormalized) || (isNormalized && !scores.TrueForAll(meaning => meaning!.IsNormalized)))
+            throw Refused("the graph gives scores both as they are and normalized");
         return new ForestSignature(input.Name, TypeOf(input.Type), [.. graph.Outputs.Select(output => meanings.GetValueOrDefault(output.Name)?.Role switch
         {
             Role.Label => new ForestSignatureOutput(output.Name, ForestOutputKind.Class, TypeOf(output.Type)),
@@ -117,5 +128,5 @@ internal static class OnnxForest
         Scores,
     }
 
-    private sealed record Meaning(Role Role, OnnxType Type);
+    private sealed record Meaning(Role Role, OnnxType Type, bool IsNormalized = false);
 }

@@ -19,7 +19,14 @@ internal enum OnnxMode
 /// <param name="isDouble">Comparisons and sums are in double precision.</param>
 internal sealed class OnnxTrees(int outputs, bool isDouble)
 {
+    private const long MostLeafValues = 1 << 27;
+
     private readonly Dictionary<int, List<(int Output, double Weight)>> _weights = [];
+    private readonly HashSet<(int Node, int Output)> _weighted = [];
+
+    // Of all trees: no node is in two of them, or in one twice.
+    private readonly HashSet<int> _isSeen = [];
+    private long _leafValues;
 
     /// <summary>Column tested, by node; -1 in a leaf.</summary>
     public required int[] Features { get; init; }
@@ -45,7 +52,7 @@ internal sealed class OnnxTrees(int outputs, bool isDouble)
             throw new ForestFormatException($"node {node} has a weight and is no leaf");
         if (!_weights.TryGetValue(node, out var weights))
             _weights[node] = weights = [];
-        if (weights.Exists(known => known.Output == output))
+        if (!_weighted.Add((node, output)))
             throw new ForestFormatException($"leaf {node} has two weights for output {output}");
         weights.Add((output, isDouble ? weight : (float)weight));
     }
@@ -61,6 +68,9 @@ internal sealed class OnnxTrees(int outputs, bool isDouble)
             numbers[leaves[i]] = ~i;
         var tests = inner.ConvertAll(Test);
         var only = OnlyOutput(leaves);
+        _leafValues += only is null ? (long)leaves.Count * outputs : leaves.Count;
+        if (_leafValues > MostLeafValues)
+            throw new ForestFormatException($"the leaves have more than {MostLeafValues} values for {outputs} outputs");
         return new ForestTree
         {
             Root = numbers[root],
@@ -103,7 +113,9 @@ internal sealed class OnnxTrees(int outputs, bool isDouble)
 
     private (List<int> Inner, List<int> Leaves) Walk(int root)
     {
-        var (inner, leaves, isSeen) = (new List<int>(), new List<int>(), new HashSet<int> { root });
+        var (inner, leaves) = (new List<int>(), new List<int>());
+        if (!_isSeen.Add(root))
+            throw new ForestFormatException($"node {root} is in two trees");
         var waiting = new Queue<int>([root]);
         while (waiting.TryDequeue(out var node))
         {
@@ -116,7 +128,7 @@ internal sealed class OnnxTrees(int outputs, bool isDouble)
             inner.Add(node);
             foreach (var child in (ReadOnlySpan<int>)[True[node], False[node]])
             {
-                if (!isSeen.Add(child))
+                if (!_isSeen.Add(child))
                     throw new ForestFormatException($"node {child} has two parents");
                 waiting.Enqueue(child);
             }

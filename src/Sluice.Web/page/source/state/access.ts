@@ -19,8 +19,17 @@ export interface Access {
   isRefused: boolean;
 }
 
+/** What the tab has kept; a browser that keeps nothing asks anew. */
+function storedToken(): string {
+  try {
+    return sessionStorage.getItem(Key) ?? '';
+  } catch {
+    return '';
+  }
+}
+
 export const access = createStore<Access>({
-  version: '', asks: false, servePath: '/serve', hasModels: false, token: sessionStorage.getItem(Key) ?? '', isUnlocked: false,
+  version: '', asks: false, servePath: '/serve', hasModels: false, token: storedToken(), isUnlocked: false,
   isRefused: false,
 });
 
@@ -29,7 +38,11 @@ export const useAccess = () => useStore(access);
 export const mayAct = ({ asks, token, isUnlocked }: Access) => (asks ? token !== '' : isUnlocked);
 
 export function giveToken(token: string): void {
-  if (token) sessionStorage.setItem(Key, token);
-  else sessionStorage.removeItem(Key);
   access.set({ token, isRefused: false });
+  try {
+    if (token) sessionStorage.setItem(Key, token);
+    else sessionStorage.removeItem(Key);
+  } catch {
+    // It is kept for as long as the page is open.
+  }
 }

@@ -9,9 +9,18 @@ export interface Route {
 
 const store = createStore<Route>(read());
 
+/** An address that somebody has cut is shown as it stands. */
+function decoded(segment: string): string {
+  try {
+    return decodeURIComponent(segment);
+  } catch {
+    return segment;
+  }
+}
+
 function read(): Route {
   return {
-    path: location.pathname.split('/').filter(Boolean).map(decodeURIComponent),
+    path: location.pathname.split('/').filter(Boolean).map(decoded),
     query: new URLSearchParams(location.search),
   };
 }

@@ -6,6 +6,7 @@ import { mayAct, useAccess } from '../state/access';
 import { useEndpoints } from '../state/endpoints';
 import { useRoute } from '../state/route';
 import { Dialog } from '../ui/Dialog';
+import { newestOf } from '../versions';
 import { Arms, newestFirst } from './EndpointGeneral';
 
 /** All canaries with what each of their arms does. */
@@ -71,7 +72,7 @@ function Weights({ canary: { name, serviceId }, onClose, onDone }: { canary: Ser
     }, failure => setError((failure as Error).message));
   }, [serviceId, name]);
 
-  const names = read ? namesOf(read.canary, data?.endpoints ?? []) : [];
+  const names = read ? namesOf(read.canary, (data?.endpoints ?? []).filter(endpoint => endpoint.serviceId === serviceId && endpoint.name !== name)) : [];
   const sum = weights.reduce((a, b) => a + b, 0);
   const isValid = weights.every(weight => weight >= 0 && Number.isFinite(weight)) && sum > 0;
   async function save(): Promise<void> {
@@ -96,12 +97,9 @@ function Weights({ canary: { name, serviceId }, onClose, onDone }: { canary: Ser
   );
 }
 
-const collator = new Intl.Collator('en', { numeric: true });
-
-/** Whose weight is whose: a list says it, with a prefix they go from the newest version on. */
+/** Whose weight is whose: a list says it, with a prefix they go from the newest version that is ready on. */
 function namesOf({ loadEndpoints, loadEndpointPrefix, weights }: Canary, endpoints: ServedEndpoint[]): string[] {
   if (loadEndpoints.length > 0) return loadEndpoints;
-  const found = endpoints.filter(({ kind, name }) => (kind === 'STATIC' || kind === 'AUTO_UPDATE') && name.startsWith(loadEndpointPrefix ?? ''))
-    .map(({ name }) => name).sort((a, b) => collator.compare(b, a));
+  const found = newestOf(loadEndpointPrefix ?? '', endpoints);
   return weights.map((_, place) => found[place] ?? `version ${place + 1} from the newest`);
 }
