@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Sluice.Backends.Forest.Formats;
+using Sluice.Backends.Forest.Formats.Onnx;
 using Sluice.Backends.OnnxRuntime;
 using Sluice.Backends.TestKit;
 using Sluice.Inference;
@@ -101,6 +102,38 @@ public sealed class OnnxTests
             Assert.Contains("the onnxruntime backend runs all graphs", error.Message, StringComparison.Ordinal);
         }
     }
+
+    [Theory]
+    [InlineData("both_scores", "gives scores both as they are and normalized")]
+    [InlineData("normalized_twice", "the operator 'Normalizer' where it changes results")]
+    [InlineData("whole_scores", "the operator 'Cast' where it changes results")]
+    [InlineData("rounded_rows", "the operator 'Cast' where it changes results")]
+    public void Read_OfAGraphThatChangesResults_IsRefused(string name, string message)
+    {
+        var error = Assert.Throws<ForestFormatException>(() => ForestFile.Read(Path.Combine(Folder, "refused", name + ".onnx")));
+        Assert.Contains(message, error.Message, StringComparison.Ordinal);
+    }
+
+    /// <summary>A small file must not become a large forest: by naming a tree again and again, or by leaves of a great many outputs.</summary>
+    [Fact]
+    public void Build_OfMoreThanTheFileHolds_IsRefused()
+    {
+        var trees = Stump(outputs: 1);
+        trees.Build(0);
+        Assert.Contains("node 0 is in two trees", Assert.Throws<ForestFormatException>(() => trees.Build(0)).Message, StringComparison.Ordinal);
+        var wide = Stump(outputs: 1 << 27);
+        Assert.Contains("the leaves have more than", Assert.Throws<ForestFormatException>(() => wide.Build(0)).Message, StringComparison.Ordinal);
+    }
+
+    private static OnnxTrees Stump(int outputs) => new(outputs, isDouble: false)
+    {
+        Features = [0, -1, -1],
+        Modes = new OnnxMode[3],
+        Values = new double[3],
+        True = [1, 0, 0],
+        False = [2, 0, 0],
+        MissingIsTrue = new bool[3],
+    };
 
     private static ModelSettings Settings(string path) => new()
     {

@@ -150,6 +150,24 @@ def around(folder):
     save(folder, "around_zipmap", [cast, tree, label, zipped], [tensor("label", TensorProto.INT64, None), table])
 
 
+def refused(folder):
+    """Graphs whose operators around the tree would change what the engine answers."""
+    folder = folder / "refused"
+    folder.mkdir(exist_ok=True)
+    tree = helper.make_node("TreeEnsembleRegressor", ["C"], ["s"], domain=ML, n_targets=2, **ensemble(22, 2, "target"))
+    cast = helper.make_node("Cast", ["X"], ["C"], to=TensorProto.FLOAT)
+    normal = helper.make_node("Normalizer", ["s"], ["n"], domain=ML, norm="L1")
+    scores = tensor("s", TensorProto.FLOAT, None, 2)
+    save(folder, "both_scores", [cast, tree, normal], [scores, tensor("n", TensorProto.FLOAT, None, 2)])
+    again = helper.make_node("Normalizer", ["n"], ["m"], domain=ML, norm="L2")
+    save(folder, "normalized_twice", [cast, tree, normal, again], [tensor("m", TensorProto.FLOAT, None, 2)])
+    whole = helper.make_node("Cast", ["s"], ["w"], to=TensorProto.INT64)
+    save(folder, "whole_scores", [cast, tree, whole], [tensor("w", TensorProto.INT64, None, 2)])
+    narrow = helper.make_node("Cast", ["X"], ["N"], to=TensorProto.FLOAT)
+    widen = helper.make_node("Cast", ["N"], ["C"], to=TensorProto.DOUBLE)
+    save(folder, "rounded_rows", [narrow, widen, tree], [scores], TensorProto.DOUBLE)
+
+
 def version5(folder):
     for double in (False, True):
         random = np.random.default_rng(30)
@@ -195,7 +213,7 @@ def main():
         sys.exit(__doc__)
     folder = pathlib.Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
-    for make in (regressors, classifiers, around, version5):
+    for make in (regressors, classifiers, around, refused, version5):
         make(folder)
 
 

@@ -87,16 +87,8 @@ internal sealed class WarmUpSamples(
         var request = new InferRequest();
         try
         {
-            foreach (var recorded in inputs)
-            {
-                ref var input = ref request.AddInput();
-                input.Name = request.AddText(recorded.Name);
-                input.DataType = recorded.DataType;
-                input.Shape = recorded.Shape;
-                input.Data = new ReadOnlySequence<byte>(recorded.Data);
-                input.HasData = true;
-            }
-
+            foreach (var input in inputs)
+                Add(request, input.Name, input.DataType, input.Shape, input.Data);
             RequestBinder.Bind(request, settings);
             await scheduler.ExecuteAsync(request).ConfigureAwait(false);
             return request.IsOk;
@@ -158,11 +150,16 @@ internal sealed class WarmUpSamples(
         var data = new ArrayBufferWriter<byte>();
         for (var i = 0; i < (isBatched ? rowCount : 1); i++)
             data.Write(bytes);
+        Add(request, System.Text.Encoding.UTF8.GetBytes(sample.Name), sample.DataType, isBatched ? row.Prepend(rowCount) : row, data.WrittenMemory);
+    }
+
+    private static void Add(InferRequest request, byte[] name, DataType type, in Shape shape, ReadOnlyMemory<byte> data)
+    {
         ref var input = ref request.AddInput();
-        input.Name = request.AddText(System.Text.Encoding.UTF8.GetBytes(sample.Name));
-        input.DataType = sample.DataType;
-        input.Shape = isBatched ? row.Prepend(rowCount) : row;
-        input.Data = new ReadOnlySequence<byte>(data.WrittenMemory);
+        input.Name = request.AddText(name);
+        input.DataType = type;
+        input.Shape = shape;
+        input.Data = new ReadOnlySequence<byte>(data);
         input.HasData = true;
     }
 

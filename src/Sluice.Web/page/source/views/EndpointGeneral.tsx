@@ -1,6 +1,7 @@
 import type { CanaryArm, EndpointDetails, ServedEndpoint, ServedInstance } from '../api/metrics';
 import { formatDuration, formatKind, formatLatency, formatNumber, formatShare, formatTime, formatWhole, orNone } from '../format';
 import { CopyButton, Facts, StateBadge } from '../ui/parts';
+import { compareKeys } from '../versions';
 
 /** What an endpoint is, and its instances. */
 export const EndpointGeneral = ({ details: { endpoint, instances } }: { details: EndpointDetails }) => (
@@ -42,10 +43,8 @@ function ModelName({ endpoint, instances }: { endpoint: ServedEndpoint; instance
   );
 }
 
-const collator = new Intl.Collator('en', { numeric: true });
-
 /** Arms with the newest version first. */
-export const newestFirst = (arms: CanaryArm[]) => [...arms].sort((a, b) => collator.compare(b.endpoint, a.endpoint));
+export const newestFirst = (arms: CanaryArm[]) => [...arms].sort((a, b) => compareKeys(a.endpoint, b.endpoint));
 
 /** A canary's arms with what each of them does. */
 export const Arms = ({ arms }: { arms: CanaryArm[] }) => (
