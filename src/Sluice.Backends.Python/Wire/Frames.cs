@@ -52,4 +52,7 @@ internal static class Frames
     public const byte Responded = 1;
     public const byte Failed = 2;
     public const byte Rescheduled = 3;
+
+    /// <summary>Whether a worker sends frames of this kind, on either of its sockets.</summary>
+    public static bool IsToServer(byte kind) => kind is >= Loaded and <= Initialized or >= InferCall and <= FlushCall;
 }

@@ -120,6 +120,8 @@ internal sealed class WorkerSocket(int file, int wakeUp) : IDisposable
         var length = BinaryPrimitives.ReadUInt32LittleEndian(rest);
         if (length is < Frames.HeadBytes or > Frames.MaxBytes)
             throw new WireException($"a frame of {length} bytes");
+        if (!Frames.IsToServer(rest[4]) || (rest[5] | rest[6] | rest[7]) != 0)
+            throw new WireException($"a frame of kind {rest[4]}");
         if (rest.Length < length)
         {
             if (_received.Length < length)

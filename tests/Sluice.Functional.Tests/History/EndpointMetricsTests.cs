@@ -40,6 +40,22 @@ public sealed class EndpointMetricsTests
         Assert.Equal(("add_sub_int32", "/v2/models/add_sub_int32", 5), ((string)served["model"]!, (string)served["url"]!, (int)served["requests"]!));
     }
 
+    /// <summary>An answer that goes on and on ends with the server, in order, and does not hold it up.</summary>
+    [Fact]
+    public async Task Watch_EndsWhenTheServerStops()
+    {
+        await using var server = await HistoryServer.StartAsync(models: "add_sub_int32");
+        using var request = new HttpRequestMessage(HttpMethod.Get, "/v1/metrics/endpoints:watch");
+        using var response = await server.Http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead);
+        using var lines = new StreamReader(await response.Content.ReadAsStreamAsync());
+        Assert.Contains("add_sub_int32", await lines.ReadLineAsync().WaitAsync(ServerFixture.Patience), StringComparison.Ordinal);
+        server.HasStopped = await server.Host.StopAsync();
+        Assert.True(server.HasStopped);
+        while (await lines.ReadLineAsync() is not null)
+        {
+        }
+    }
+
     /// <summary>An odd canary is a row like others, and the rest of the page and the stop know nothing of it.</summary>
     [Fact]
     public async Task Canary_ThatNamesAnEndpointTwice_IsARow()

@@ -53,6 +53,9 @@ internal sealed class HistoryServer : IAsyncDisposable
 
     public bool ToleratesErrors { get; set; }
 
+    /// <summary>Whether the test has stopped it.</summary>
+    public bool HasStopped { get; set; }
+
     public long Now => Clock.Now.ToUnixTimeMilliseconds();
 
     public static async Task<HistoryServer> StartAsync(
@@ -150,7 +153,7 @@ internal sealed class HistoryServer : IAsyncDisposable
     {
         Http.Dispose();
         V2.Dispose();
-        Assert.True(await Host.StopAsync());
+        Assert.True(HasStopped || await Host.StopAsync());
         await Host.DisposeAsync();
         _loggers.Dispose();
         var errors = _log.TakeErrors();

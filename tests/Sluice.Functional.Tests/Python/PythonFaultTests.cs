@@ -35,6 +35,7 @@ public sealed class PythonFaultTests : IAsyncLifetime
     [InlineData("hog", "MemoryError")]
     [InlineData("large", "1073741824 bytes of output do not fit into the 268435456 bytes")]
     [InlineData("garbage", "it sent what no worker sends")]
+    [InlineData("long garbage", "it sent what no worker sends")]
     [InlineData("frames", "it sent what no worker sends")]
     [InlineData("wrong length", "found None")]
     [InlineData("text", "found type 'str'")]

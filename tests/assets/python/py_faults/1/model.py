@@ -28,6 +28,9 @@ class TritonPythonModel:
         if what == "garbage":
             socket.socket(fileno=os.dup(3)).sendall(os.urandom(4096))
             time.sleep(3600)
+        if what == "long garbage":  # Begins like the length of a frame that goes on.
+            socket.socket(fileno=os.dup(3)).sendall(b"\0\0\x10\0" + b"\xff" * 4092)
+            time.sleep(3600)
         if what == "frames":
             socket.socket(fileno=os.dup(3)).sendall(b"\x10\0\0\0\x42\0\0\0" + bytes(8))
             time.sleep(3600)
