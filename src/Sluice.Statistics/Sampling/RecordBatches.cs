@@ -29,9 +29,9 @@ internal sealed class RecordBatches : IDisposable
     /// <summary>Adds a record.</summary>
     /// <param name="plan">What was sampled.</param>
     /// <param name="seconds">What the call took.</param>
-    /// <param name="record">Its values.</param>
+    /// <param name="record">Its values; null = none.</param>
     /// <param name="last">By variable, the number of the value that counts.</param>
-    public void Add(SamplingPlan plan, double seconds, SampleRecord record, ReadOnlySpan<int> last)
+    public void Add(SamplingPlan plan, double seconds, SampleRecord? record, ReadOnlySpan<int> last)
     {
         var key = (plan.KafkaServer, plan.Endpoint);
         if (!_batches.TryGetValue(key, out var batch))
@@ -80,12 +80,19 @@ internal sealed class RecordBatches : IDisposable
         batch.Count = 0;
     }
 
-    private static void Write(Utf8JsonWriter json, SamplingPlan plan, double seconds, SampleRecord record, ReadOnlySpan<int> last)
+    private static void Write(Utf8JsonWriter json, SamplingPlan plan, double seconds, SampleRecord? record, ReadOnlySpan<int> last)
     {
         json.WriteStartObject();
         json.WriteString("_url", plan.Endpoint);
         json.WriteNumber("_latency", seconds);
         json.WriteNumber("_count", plan.Weight);
+        if (record is not null)
+            WriteValues(json, plan, record, last);
+        json.WriteEndObject();
+    }
+
+    private static void WriteValues(Utf8JsonWriter json, SamplingPlan plan, SampleRecord record, ReadOnlySpan<int> last)
+    {
         var number = 0;
         for (var values = record.Values; values.MoveNext(); number++)
         {
@@ -99,7 +106,6 @@ internal sealed class RecordBatches : IDisposable
         }
 
         WriteCustom(json, plan, record.Custom.Span);
-        json.WriteEndObject();
     }
 
     /// <summary>Statistics of the code's own that are no variables; those that are have been written.</summary>

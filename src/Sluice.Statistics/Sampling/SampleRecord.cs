@@ -1,10 +1,9 @@
 using System.Buffers.Binary;
-using Sluice.Inference;
 using Sluice.Tensors;
 
 namespace Sluice.Statistics.Sampling;
 
-/// <summary>One sampled call on its way to the consumer; made once per place in a ring and used again.</summary>
+/// <summary>The values of one sampled call; made once per place in a ring and used again.</summary>
 /// <remarks>
 /// <para>Values lie in one buffer as they came, each behind a head of eight bytes: number of the variable, type, length. What
 /// they mean is found out by the consumer: a call pays for a copy and nothing else.</para>
@@ -21,12 +20,6 @@ internal sealed class SampleRecord
     private byte[] _values = [];
     private int _length;
 
-    /// <summary>What is sampled; null when the call could not be taken.</summary>
-    public SamplingPlan? Plan { get; private set; }
-
-    /// <summary>What the call took, ticks.</summary>
-    public long Ticks { get; private set; }
-
     /// <summary>Statistics of the code's own for Kafka, one JSON object; empty = none.</summary>
     public ReadOnlyMemory<byte> Custom { get; set; }
 
@@ -39,19 +32,11 @@ internal sealed class SampleRecord
     /// <summary>All values.</summary>
     public SampleValues Values => new(_values.AsSpan(0, _length));
 
-    public void Begin(SamplingPlan plan, long ticks)
-    {
-        Plan = plan;
-        Ticks = ticks;
-        Custom = default;
-        _length = TooLargeCount = UnreadableCount = 0;
-    }
-
-    /// <summary>Drops what the record refers to, so that it keeps nothing alive.</summary>
+    /// <summary>Drops all of it, for the next call.</summary>
     public void Clear()
     {
-        Plan = null;
         Custom = default;
+        _length = TooLargeCount = UnreadableCount = 0;
     }
 
     /// <summary>Adds a JSON value.</summary>

@@ -1,8 +1,22 @@
 using System.Runtime.InteropServices;
+using Sluice.Inference;
 
 namespace Sluice.Statistics.Sampling;
 
-/// <summary>A bounded queue of records that are made once: any number of writers, one reader, no lock.</summary>
+/// <summary>A sampled call on its way to the consumer.</summary>
+internal struct Sample
+{
+    /// <summary>What is sampled; null when the call could not be taken.</summary>
+    public SamplingPlan? Plan;
+
+    /// <summary>What the call took, ticks.</summary>
+    public long Ticks;
+
+    /// <summary>Its values; null in a place that never had any. The reader leaves it empty.</summary>
+    public SampleRecord? Record;
+}
+
+/// <summary>A bounded queue of samples in places that are made once: any number of writers, one reader, no lock.</summary>
 /// <remarks>
 /// <para>Each place has a number that says whose turn it is, as in Dmitry Vyukov's bounded queue: equal to the ticket it is
 /// free for, one more than it when written, a whole round more when read.</para>
@@ -20,21 +34,21 @@ internal sealed class SampleRing
         _places = new Place[capacity];
         _mask = capacity - 1;
         for (var i = 0; i < capacity; i++)
-            _places[i] = new Place { Turn = i, Record = new SampleRecord() };
+            _places[i].Turn = i;
     }
 
-    /// <summary>Takes a free place.</summary>
-    /// <param name="record">To be filled by the caller alone.</param>
-    /// <param name="ticket">For <see cref="Publish"/>, which must follow.</param>
+    /// <summary>Places.</summary>
+    public int Capacity => _places.Length;
+
+    /// <summary>Takes a free place, which <see cref="At"/> gives.</summary>
+    /// <param name="ticket">For <see cref="Publish"/>, which must follow. Tickets count up from zero.</param>
     /// <returns>False when all are in use.</returns>
-    public bool TryRent(out SampleRecord record, out long ticket)
+    public bool TryRent(out long ticket)
     {
         while (true)
         {
             ticket = Volatile.Read(ref _positions.Tail);
-            ref var place = ref _places[ticket & _mask];
-            var turn = Volatile.Read(ref place.Turn);
-            record = place.Record;
+            var turn = Volatile.Read(ref _places[ticket & _mask].Turn);
             if (turn < ticket)
                 return false;
             if (turn == ticket && Interlocked.CompareExchange(ref _positions.Tail, ticket + 1, ticket) == ticket)
@@ -42,17 +56,22 @@ internal sealed class SampleRing
         }
     }
 
+    /// <summary>The place that a ticket stands for, to be filled or read by its holder alone.</summary>
+    public ref Sample At(long ticket) => ref _places[ticket & _mask].Sample;
+
     /// <summary>Gives a filled place to the reader.</summary>
     public void Publish(long ticket) => Volatile.Write(ref _places[ticket & _mask].Turn, ticket + 1);
 
-    /// <summary>The oldest record; null when there is none. <see cref="Release"/> follows. The reader only.</summary>
-    public SampleRecord? Peek()
+    /// <summary>Finds the oldest sample. <see cref="Release"/> follows. The reader only.</summary>
+    /// <param name="ticket">Its ticket.</param>
+    /// <returns>False when there is none.</returns>
+    public bool TryPeek(out long ticket)
     {
-        ref var place = ref _places[_positions.Head & _mask];
-        return Volatile.Read(ref place.Turn) == _positions.Head + 1 ? place.Record : null;
+        ticket = _positions.Head;
+        return Volatile.Read(ref _places[ticket & _mask].Turn) == ticket + 1;
     }
 
-    /// <summary>Frees the place of the oldest record. The reader only.</summary>
+    /// <summary>Frees the place of the oldest sample. The reader only.</summary>
     public void Release()
     {
         var head = _positions.Head++;
@@ -62,7 +81,7 @@ internal sealed class SampleRing
     private struct Place
     {
         public long Turn;
-        public SampleRecord Record;
+        public Sample Sample;
     }
 
     /// <summary>Both ends, each on a cache line that the other side does not write.</summary>

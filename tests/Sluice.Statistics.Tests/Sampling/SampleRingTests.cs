@@ -1,12 +1,9 @@
-using Sluice.Inference;
 using Sluice.Statistics.Sampling;
 
 namespace Sluice.Statistics.Tests.Sampling;
 
 public sealed class SampleRingTests
 {
-    private static readonly SamplingPlan Plan = new() { Endpoint = "m" };
-
     [Fact]
     public void Ring_Full_RefusesUntilAPlaceIsReleased_AndKeepsOrder()
     {
@@ -18,11 +15,11 @@ public sealed class SampleRingTests
             Assert.False(TryWrite(ring, 99));
             for (var i = 0; i < 4; i++)
             {
-                Assert.Equal(i, ring.Peek()!.Ticks);
+                Assert.Equal(i, Peek(ring));
                 ring.Release();
             }
 
-            Assert.Null(ring.Peek());
+            Assert.False(ring.TryPeek(out _));
         }
     }
 
@@ -30,14 +27,14 @@ public sealed class SampleRingTests
     public void Ring_PlaceNotPublished_HoldsUpTheReaderAndNoWriter()
     {
         var ring = new SampleRing(4);
-        Assert.True(ring.TryRent(out var slow, out var ticket));
+        Assert.True(ring.TryRent(out var ticket));
         Assert.True(TryWrite(ring, 2));
-        Assert.Null(ring.Peek());
-        slow.Begin(Plan, 1);
+        Assert.False(ring.TryPeek(out _));
+        ring.At(ticket).Ticks = 1;
         ring.Publish(ticket);
-        Assert.Equal(1, ring.Peek()!.Ticks);
+        Assert.Equal(1, Peek(ring));
         ring.Release();
-        Assert.Equal(2, ring.Peek()!.Ticks);
+        Assert.Equal(2, Peek(ring));
     }
 
     [Fact]
@@ -56,27 +53,33 @@ public sealed class SampleRingTests
         var next = new long[writers];
         for (var seen = 0; seen < writers * each;)
         {
-            if (ring.Peek() is not { } record)
+            if (!ring.TryPeek(out var ticket))
             {
                 Thread.Yield();
                 continue;
             }
 
-            var writer = record.Ticks / each;
-            Assert.Equal(next[writer]++, record.Ticks % each);
+            var number = ring.At(ticket).Ticks;
+            Assert.Equal(next[number / each]++, number % each);
             ring.Release();
             seen++;
         }
 
         await Task.WhenAll(writing);
-        Assert.Null(ring.Peek());
+        Assert.False(ring.TryPeek(out _));
+    }
+
+    private static long Peek(SampleRing ring)
+    {
+        Assert.True(ring.TryPeek(out var ticket));
+        return ring.At(ticket).Ticks;
     }
 
     private static bool TryWrite(SampleRing ring, long number)
     {
-        if (!ring.TryRent(out var record, out var ticket))
+        if (!ring.TryRent(out var ticket))
             return false;
-        record.Begin(Plan, number);
+        ring.At(ticket).Ticks = number;
         ring.Publish(ticket);
         return true;
     }
