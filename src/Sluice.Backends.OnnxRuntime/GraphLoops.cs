@@ -1,3 +1,5 @@
+using System.Buffers;
+
 namespace Sluice.Backends.OnnxRuntime;
 
 /// <summary>Looks for operators whose run time depends on values: <c>Loop</c> and <c>Scan</c>.</summary>
@@ -5,7 +7,8 @@ namespace Sluice.Backends.OnnxRuntime;
 /// onnx.proto). Bytes of a weight that look the same cost such a model no more than a hop to another thread.</remarks>
 internal static class GraphLoops
 {
-    private const int ChunkBytes = 1 << 20;
+    // A large one would be collected with the oldest objects, while all requests stand still.
+    private const int ChunkBytes = 64 << 10;
 
     /// <summary>Tells whether the model's file holds such an operator.</summary>
     /// <exception cref="IOException">The file cannot be read.</exception>
@@ -13,18 +16,25 @@ internal static class GraphLoops
     {
         ReadOnlySpan<byte> loop = [0x22, 4, (byte)'L', (byte)'o', (byte)'o', (byte)'p'];
         ReadOnlySpan<byte> scan = [0x22, 4, (byte)'S', (byte)'c', (byte)'a', (byte)'n'];
-        using var file = File.OpenRead(path);
-        var chunk = new byte[ChunkBytes];
-        for (var kept = 0; ;)
+        using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0);
+        var chunk = ArrayPool<byte>.Shared.Rent(ChunkBytes);
+        try
         {
-            var count = file.Read(chunk, kept, chunk.Length - kept);
-            if (count == 0)
-                return false;
-            var bytes = chunk.AsSpan(0, kept + count);
-            if (bytes.IndexOf(loop) >= 0 || bytes.IndexOf(scan) >= 0)
-                return true;
-            kept = Math.Min(bytes.Length, loop.Length - 1);
-            bytes[^kept..].CopyTo(chunk);
+            for (var kept = 0; ;)
+            {
+                var count = file.Read(chunk, kept, chunk.Length - kept);
+                if (count == 0)
+                    return false;
+                var bytes = chunk.AsSpan(0, kept + count);
+                if (bytes.IndexOf(loop) >= 0 || bytes.IndexOf(scan) >= 0)
+                    return true;
+                kept = Math.Min(bytes.Length, loop.Length - 1);
+                bytes[^kept..].CopyTo(chunk);
+            }
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(chunk);
         }
     }
 }

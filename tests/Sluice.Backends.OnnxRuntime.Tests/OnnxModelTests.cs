@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Runtime.InteropServices;
+using Sluice.Backends.OnnxRuntime.Interop;
 using Sluice.Backends.TestKit;
 using Sluice.Inference;
 using Sluice.Tensors;
@@ -43,6 +44,26 @@ public sealed class OnnxModelTests : IDisposable
         var plain = new OnnxFile().Node("Identity", ["x"], ["y"]).Input("x", TensorType(Float, 2L)).Output("y", TensorType(Float, 2L));
         using var straight = _backend.Load(_folder.Add("straight", plain.ToBytes()));
         Assert.False(straight.Description.HasLoops);
+    }
+
+    /// <summary>A large object on the way would be collected with the oldest ones, while all requests stand still.</summary>
+    [Fact]
+    public void Load_AgainAndAgain_MakesNoLargeObjects()
+    {
+        var settings = _folder.Add("loop", LoopModel.Bytes);
+        _backend.Load(settings).Dispose();
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        _backend.Load(settings).Dispose();
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 80_000);
+    }
+
+    [Fact]
+    public void LoadThread_IsLessImportant_AndPassesFailuresOn()
+    {
+        var (before, within) = (LoadThread.Own(), 0);
+        LoadThread.Run(() => within = LoadThread.Own());
+        Assert.Equal((before, Math.Max(before, 10)), (LoadThread.Own(), within));
+        Assert.Equal("no", Assert.Throws<IOException>(() => LoadThread.Run(() => throw new IOException("no"))).Message);
     }
 
     [Fact]

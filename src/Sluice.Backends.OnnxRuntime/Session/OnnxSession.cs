@@ -48,12 +48,13 @@ internal sealed unsafe class OnnxSession : IDisposable
         using var options = new OrtHandle(value, api.ReleaseSessionOptions);
         Configure(api, value, model, settings);
         new ExecutionProviders(environment, model, value).Add(kind, deviceId);
-        nint session;
-        fixed (byte* path = NativeText.Path(FileOf(model)))
-        {
-            api.Check(api.CreateSession(environment.Handle.Value, path, value, &session));
-        }
+        nint session = 0;
 
+        // Threads of its own, and those of a device's library, would stay as slow as the one that started them.
+        if (settings.UsesSharedThreads && kind == InstanceKind.Cpu)
+            LoadThread.Run(() => session = Create(environment, model, options.Value));
+        else
+            session = Create(environment, model, options.Value);
         return new OnnxSession(environment, session);
     }
 
@@ -62,6 +63,14 @@ internal sealed unsafe class OnnxSession : IDisposable
         _handle.Dispose();
         foreach (var tensor in Inputs) NativeText.Free((void*)tensor.NativeName);
         foreach (var tensor in Outputs) NativeText.Free((void*)tensor.NativeName);
+    }
+
+    private static nint Create(OrtEnvironment environment, ModelSettings model, nint options)
+    {
+        nint session;
+        fixed (byte* path = NativeText.Path(FileOf(model)))
+            environment.Api.Check(environment.Api.CreateSession(environment.Handle.Value, path, options, &session));
+        return session;
     }
 
     private static void Configure(OrtApi api, nint options, ModelSettings model, SessionSettings settings)
