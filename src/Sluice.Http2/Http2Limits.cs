@@ -31,6 +31,9 @@ public sealed record Http2Limits
     /// <summary>Bytes of a stream's output that may wait for the peer before its writer has to. Default 256 KiB.</summary>
     public int OutputHighWaterBytes { get; init; } = 256 * 1024;
 
+    /// <summary>Most TLS handshakes at a time; the oldest makes room for a new one. Default 1,024.</summary>
+    public int MaxHandshakes { get; init; } = 1024;
+
     /// <summary>How long the preface and the first SETTINGS may take. Default 30 s.</summary>
     public TimeSpan HandshakeTimeout { get; init; } = TimeSpan.FromSeconds(30);
 

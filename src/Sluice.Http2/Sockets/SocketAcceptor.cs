@@ -17,6 +17,7 @@ internal sealed class SocketAcceptor : IAsyncDisposable
     private readonly ConnectionParts _parts;
     private readonly TlsCertificates? _certificates;
     private readonly ConcurrentDictionary<SocketConnection, bool> _connections = [];
+    private readonly Handshakes _handshakes;
     private readonly CancellationTokenSource _stopping = new();
     private readonly TaskCompletionSource _drained = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly ITimer _timer;
@@ -30,6 +31,7 @@ internal sealed class SocketAcceptor : IAsyncDisposable
     {
         _parts = parts;
         _certificates = certificates;
+        _handshakes = new Handshakes(parts.Options.Limits.MaxHandshakes);
         _timer = parts.Time.CreateTimer(_ => TickAll(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
 
@@ -136,6 +138,7 @@ internal sealed class SocketAcceptor : IAsyncDisposable
         var tls = new SslStream(stream, leaveInnerStreamOpen: false);
         using var limit = new CancellationTokenSource(_parts.Options.Limits.HandshakeTimeout, _parts.Time);
         using var stopping = _stopping.Token.UnsafeRegister(static source => ((CancellationTokenSource)source!).Cancel(), limit);
+        var place = _handshakes.Begin(limit);
         try
         {
             await tls.AuthenticateAsServerAsync(_certificates!.Current, limit.Token).ConfigureAwait(false);
@@ -145,6 +148,10 @@ internal sealed class SocketAcceptor : IAsyncDisposable
         {
             await tls.DisposeAsync().ConfigureAwait(false);
             throw;
+        }
+        finally
+        {
+            _handshakes.End(place);
         }
     }
 

@@ -79,6 +79,26 @@ public sealed class SocketTests : IDisposable
         await TestServer.Until(() => server.Native!.Connections.Open == 0, "the connection is forgotten");
     }
 
+    /// <summary>Peers that open connections and say nothing make room for those that do.</summary>
+    [Fact]
+    public async Task SilentClients_OfTls_LockNobodyOut()
+    {
+        var tls = CreateCertificate();
+        await using var server = await TestServer.StartAsync(Transport.Sockets, new Http2Limits { MaxHandshakes = 3 }, tls: tls);
+        var silent = new List<FrameClient>();
+        for (var i = 0; i < 6; i++)
+            silent.Add(await FrameClient.ConnectAsync(server, handshake: false));
+        await TestServer.Until(() => server.Native!.Connections.Open == 3, "the oldest are sent away");
+        foreach (var old in silent[..3])
+            await old.ExpectClosedAsync();
+        using var handler = Handler(tls);
+        using var client = Client(handler, server, isEncrypted: true);
+        using var answer = await SendAsync(client, TestServer.Echo, [1, 2, 3]);
+        Assert.Equal([1, 2, 3], (await answer.Content.ReadAsByteArrayAsync(CancellationToken.None))[5..]);
+        foreach (var one in silent)
+            await one.DisposeAsync();
+    }
+
     private static SocketsHttpHandler Handler(TlsOptions? tls)
     {
         var handler = new SocketsHttpHandler();
