@@ -12,7 +12,7 @@ import sys
 from . import bodies, engines, faults, model_server, pb_utils, wire
 from .baton import Baton
 
-OK, NOT_FOUND, BAD_REQUEST, FAILED, UNAVAILABLE, TIMED_OUT, CANCELLED = range(7)
+OK, NOT_FOUND, BAD_REQUEST, FAILED, UNAVAILABLE, TIMED_OUT, CANCELLED, RAISED = range(8)
 STARTED_AT = 32768  # Distance of the byte that says that a call has begun from the one that says that it was cancelled.
 SEND_TIMEOUT_SECONDS = 0.8 * float(os.environ.get("GUNICORN_SERVING_TIMEOUT") or 600)
 
@@ -212,7 +212,7 @@ class EndpointServer:
         bodies.send_result(self.worker, call, data)
 
     def _fail(self, call, error):
-        outcome = BAD_REQUEST if isinstance(error, ValueError) else FAILED
+        outcome = BAD_REQUEST if isinstance(error, ValueError) else RAISED
         if isinstance(error, engines.ModelFault):
             outcome = {
                 pb_utils.TritonError.INVALID_ARG: BAD_REQUEST, pb_utils.TritonError.UNAVAILABLE: UNAVAILABLE,

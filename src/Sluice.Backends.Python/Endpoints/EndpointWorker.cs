@@ -211,7 +211,7 @@ internal sealed class EndpointWorker : IWorkerClient, IBoundedWork, IAsyncDispos
         reader.Skip(1);
         var (typeLength, statisticsLength, detailLength, traceLength) = (reader.U16(), reader.U32(), reader.U32(), reader.U32());
         var (offset, length) = (reader.U64(), reader.U64());
-        if (outcome > (byte)EndpointOutcome.Cancelled || length > int.MaxValue)
+        if (outcome > (byte)EndpointOutcome.Raised || length > int.MaxValue)
             throw new WireException($"a reply of outcome {outcome} and {length} bytes");
         var type = reader.Text(typeLength);
         var statistics = reader.Bytes(statisticsLength).ToArray();

@@ -15,7 +15,8 @@ public sealed record RequestCounter(object Identity, Func<long> Ok, Func<long> F
     public static RequestCounter Of(EndpointStatistics statistics) => new(
         statistics, () => statistics.Count(EndpointOutcome.Ok),
         () => statistics.Count(EndpointOutcome.BadRequest) + statistics.Count(EndpointOutcome.Failed) +
-            statistics.Count(EndpointOutcome.Unavailable) + statistics.Count(EndpointOutcome.TimedOut),
+            statistics.Count(EndpointOutcome.Raised) + statistics.Count(EndpointOutcome.Unavailable) +
+            statistics.Count(EndpointOutcome.TimedOut),
         statistics.Latency);
 
     /// <summary>Counts of a model version's requests.</summary>

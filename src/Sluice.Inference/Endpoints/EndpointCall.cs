@@ -46,7 +46,7 @@ public enum EndpointOutcome
     /// <summary>The caller's fault: <c>ValueError</c> of the code, or inputs that do not fit the model.</summary>
     BadRequest,
 
-    /// <summary>The code or the model failed.</summary>
+    /// <summary>The model, the code's process or the server failed.</summary>
     Failed,
 
     /// <summary>It cannot be called now: loading, restarting, too much at once.</summary>
@@ -57,6 +57,9 @@ public enum EndpointOutcome
 
     /// <summary>The caller went away.</summary>
     Cancelled,
+
+    /// <summary>The code raised an exception that is no <c>ValueError</c>.</summary>
+    Raised,
 }
 
 /// <summary>The answer to a call.</summary>

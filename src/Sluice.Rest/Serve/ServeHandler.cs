@@ -6,7 +6,7 @@ namespace Sluice.Rest.Serve;
 
 /// <summary>Serves <c>POST /serve/…</c>: a body in, what the endpoint's code or model gives out (spec clearml §3.2, §3.3).</summary>
 /// <remarks><b>Ownership.</b> The body is lent to the endpoint until its call ends.</remarks>
-internal sealed class ServeHandler(IEndpointCalls calls)
+internal sealed class ServeHandler(IEndpointCalls calls, int raisedStatus)
 {
     /// <summary>Placeholder of the version in routes.</summary>
     public const string VersionVariable = "serve_version";
@@ -50,13 +50,13 @@ internal sealed class ServeHandler(IEndpointCalls calls)
         }
     }
 
-    private static ValueTask SendAsync(RestCall call, EndpointReply reply)
+    private ValueTask SendAsync(RestCall call, EndpointReply reply)
     {
         if (reply.Outcome != EndpointOutcome.Ok)
         {
             if (reply.Outcome == EndpointOutcome.Unavailable)
                 call.Exchange.SetHeader("Retry-After", "1");
-            call.SendError(StatusOf(reply.Outcome), reply.Detail ?? reply.Outcome.ToString());
+            call.SendError(StatusOf(reply.Outcome, raisedStatus), reply.Detail ?? reply.Outcome.ToString());
             return ValueTask.CompletedTask;
         }
 
@@ -64,14 +64,15 @@ internal sealed class ServeHandler(IEndpointCalls calls)
         return call.SendPlainAsync(reply.ContentType);
     }
 
-    /// <summary>The middle column of spec clearml §3.3.</summary>
-    private static int StatusOf(EndpointOutcome outcome) => outcome switch
+    /// <summary>The middle column of spec clearml §3.3, for what the code raises also the first.</summary>
+    private static int StatusOf(EndpointOutcome outcome, int raisedStatus) => outcome switch
     {
         EndpointOutcome.NotFound => 404,
         EndpointOutcome.BadRequest => 422,
         EndpointOutcome.Unavailable => 503,
         EndpointOutcome.TimedOut => 504,
         EndpointOutcome.Cancelled => 499,
+        EndpointOutcome.Raised => raisedStatus,
         _ => 500,
     };
 

@@ -10,12 +10,13 @@ public static class ServeRoutes
     /// <summary>Creates them.</summary>
     /// <param name="calls">Calls endpoints by name.</param>
     /// <param name="suffix">First segments of the path, without slashes at its ends; usually <c>serve</c>.</param>
+    /// <param name="raisedStatus">HTTP status of a call whose code raises an exception that is no <c>ValueError</c>.</param>
     /// <param name="isReady">Says whether the server takes calls.</param>
     /// <param name="find">Says whether an endpoint, or a canary, can be called; null = there is none.</param>
     public static IEnumerable<RestRoute> Create(
-        IEndpointCalls calls, string suffix, Func<bool> isReady, Func<string, bool?> find)
+        IEndpointCalls calls, string suffix, int raisedStatus, Func<bool> isReady, Func<string, bool?> find)
     {
-        var handler = new ServeHandler(calls);
+        var handler = new ServeHandler(calls, raisedStatus);
         foreach (var name in new[] { $"/{suffix}/{{model}}", $"/{suffix}/{{model}}/{{serve_version}}" })
         {
             yield return Post(name, handler);

@@ -62,8 +62,10 @@ internal sealed class EndpointParts : IAsyncDisposable
         Environment.GetEnvironmentVariables().Cast<DictionaryEntry>().Select(entry => KeyValuePair.Create((string)entry.Key, (string?)entry.Value ?? ""))));
 
     /// <summary>The routes of endpoints.</summary>
-    public IEnumerable<RestRoute> Routes(Func<bool> isReady) =>
-        ServeRoutes.Create(Router, ServePath, () => isReady() && IsSettled, IsReady);
+    /// <param name="raisedStatus">HTTP status of exceptions of their code.</param>
+    /// <param name="isReady">Says whether the server takes calls.</param>
+    public IEnumerable<RestRoute> Routes(int raisedStatus, Func<bool> isReady) =>
+        ServeRoutes.Create(Router, ServePath, raisedStatus, () => isReady() && IsSettled, IsReady);
 
     /// <summary>Begins to follow the desired state.</summary>
     /// <param name="control">The desired state, the registry, and the files.</param>

@@ -126,7 +126,7 @@ public sealed class ServerHost : IAsyncDisposable
         _rpc = RpcParts.Create(options, _dispatcher, loggers, time);
         _rest = HttpParts.CreateRest(options, Methods, Engine, _httpStages, rpc, _pool, loggers);
         _control?.CreateServer(
-            Methods, [.. _endpoints!.Routes(() => _state.IsReady), .. _history!.Routes, .. PageParts.CreateRoutes(options, Methods, Engine, _httpStages)], rpc,
+            Methods, [.. _endpoints!.Routes(options.ControlPlane!.RaisedStatus, () => _state.IsReady), .. _history!.Routes, .. PageParts.CreateRoutes(options, Methods, Engine, _httpStages)], rpc,
             options, _pool, loggers);
         var sources = new MetricsSources
         {

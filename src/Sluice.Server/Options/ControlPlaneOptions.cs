@@ -35,6 +35,10 @@ public sealed record ControlPlaneOptions
     /// <summary>Time between looks for changes that nobody told of.</summary>
     public TimeSpan PollPeriod { get; init; } = TimeSpan.FromSeconds(2);
 
+    /// <summary>HTTP status of a call whose code raises an exception that is no <c>ValueError</c>: what the newest release of the
+    /// original answers, or 500 as those before it (spec clearml §3.3).</summary>
+    public int RaisedStatus { get; init; } = 422;
+
     /// <summary>Name of this replica; empty = the machine's name and the process's number.</summary>
     public string Replica { get; init; } = "";
 
