@@ -133,6 +133,46 @@ public sealed class SequenceTests(ServerFixture server) : IDisposable
     }
 
     [Fact]
+    public async Task Iterative_StartOfAnIdWhoseCallerGoesMeanwhile_HasItsOwnAnswers()
+    {
+        const string Pending = "nv_inference_pending_request_count{model=\"countdown_steps\",version=\"1\"}";
+        var id = Interlocked.Increment(ref _lastId);
+        await using var second = _client.OpenInferStream(new CallOptions { Timeout = ServerFixture.Patience });
+        var first = _client.OpenInferStream(new CallOptions { Timeout = ServerFixture.Patience });
+        await first.WriteAsync(Countdown(1_000_000_000));
+        (await first.ReadAsync())!.Dispose();
+
+        // It reads no more, so that the model stands still with it, and the other one waits behind.
+        await second.WriteAsync(Countdown(3));
+        await Eventually.TrueAsync(
+            () => MetricsPage.ReadAsync(server.Host.MetricsAddress!).Result[Pending] >= 1, () => "the second request does not wait");
+        await first.DisposeAsync();
+        second.Complete();
+        var answers = new List<int>();
+        while (await second.ReadAsync() is { } result)
+        {
+            using (result)
+            {
+                Assert.Null(result.Error);
+                answers.Add(result.GetSpan<int>("OUTPUT")[0]);
+            }
+        }
+
+        Assert.Equal([2, 1, 0], answers);
+
+        InferRequestMessage Countdown(int count) => new()
+        {
+            ModelName = "countdown_steps",
+            Inputs = [InferInput.Create<int>("INPUT", [count], 1, 1)],
+            Parameters = new Dictionary<string, InferParameter>
+            {
+                ["sequence_id"] = new InferParameter { Int64Param = id },
+                ["sequence_start"] = new InferParameter { BoolParam = true },
+            },
+        };
+    }
+
+    [Fact]
     public async Task Iterative_GenerateStream_CountsDown()
     {
         using var http = new HttpClient { BaseAddress = server.Host.HttpAddress };

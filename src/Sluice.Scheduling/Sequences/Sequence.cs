@@ -86,6 +86,7 @@ internal sealed class Sequence(int stateCount)
         request.Sequence = this;
         request.QueueOwner = this;
         request.QueueNext = null;
+        request.QueuePrevious = _last;
         if (_last is null)
             First = request;
         else
@@ -99,8 +100,12 @@ internal sealed class Sequence(int stateCount)
     {
         request.QueueOwner = this;
         request.QueueNext = First;
+        request.QueuePrevious = null;
+        if (First is null)
+            _last = request;
+        else
+            First.QueuePrevious = request;
         First = request;
-        _last ??= request;
         Count++;
     }
 
@@ -108,13 +113,24 @@ internal sealed class Sequence(int stateCount)
     public InferRequest TakeFirst()
     {
         var request = First!;
-        First = request.QueueNext;
-        if (First is null)
-            _last = null;
-        request.QueueNext = null;
+        Remove(request);
+        return request;
+    }
+
+    /// <summary>Takes a request out that waits.</summary>
+    public void Remove(InferRequest request)
+    {
+        if (request.QueuePrevious is { } previous)
+            previous.QueueNext = request.QueueNext;
+        else
+            First = request.QueueNext;
+        if (request.QueueNext is { } next)
+            next.QueuePrevious = request.QueuePrevious;
+        else
+            _last = request.QueuePrevious;
+        request.QueueNext = request.QueuePrevious = null;
         request.QueueOwner = null;
         Count--;
-        return request;
     }
 
     /// <summary>Ends a step that may have put states aside.</summary>

@@ -250,7 +250,7 @@ public sealed class SequenceBatcher : InstanceScheduler
             if (!TryWithdraw(request))
                 return;
             var now = Now;
-            runner = TakeToStart(_book.Abort((Sequence)request.Sequence!, now, ref ended), now);
+            runner = TakeToStart(_book.Abort(request, now, ref ended), now);
             Statistics.AddPending(-(ended?.Count ?? 0));
         }
 

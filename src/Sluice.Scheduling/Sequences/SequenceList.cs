@@ -22,6 +22,19 @@ internal sealed class SequenceList
         Count++;
     }
 
+    public void AddFirst(Sequence sequence)
+    {
+        sequence.List = this;
+        sequence.Previous = null;
+        sequence.Next = First;
+        if (First is null)
+            _last = sequence;
+        else
+            First.Previous = sequence;
+        First = sequence;
+        Count++;
+    }
+
     public void Remove(Sequence sequence)
     {
         if (sequence.Previous is { } previous)

@@ -35,9 +35,7 @@ internal sealed class SequenceTable(int stateCount, DataType? idType, int maxCou
     /// <summary>Begins a sequence with the id of its first request, or without one.</summary>
     public Sequence Add(InferRequest request)
     {
-        if (!_idle.TryPop(out var sequence))
-            sequence = new Sequence(stateCount);
-        Count++;
+        var sequence = Rent();
         if (!request.SequenceName.IsEmpty)
         {
             sequence.Begin(0, request.Text(request.SequenceName).ToArray(), idType);
@@ -55,6 +53,22 @@ internal sealed class SequenceTable(int stateCount, DataType? idType, int maxCou
         }
 
         return sequence;
+    }
+
+    /// <summary>Begins another sequence with the id of one that takes no more requests from here on.</summary>
+    public Sequence Succeed(Sequence former)
+    {
+        var heir = Rent();
+        heir.Begin(former.Number, former.Name, idType);
+        heir.IsClosed = former.IsClosed;
+        former.IsClosed = true;
+        if (heir.IsClosed)
+            return heir;
+        if (heir.Name is null)
+            _byNumber[heir.Number] = heir;
+        else
+            _byName[heir.Name] = heir;
+        return heir;
     }
 
     /// <summary>Takes no more requests for a sequence; its id is free.</summary>
@@ -77,5 +91,11 @@ internal sealed class SequenceTable(int stateCount, DataType? idType, int maxCou
         Count--;
         if (_idle.Count < MostIdle)
             _idle.Push(sequence);
+    }
+
+    private Sequence Rent()
+    {
+        Count++;
+        return _idle.TryPop(out var sequence) ? sequence : new Sequence(stateCount);
     }
 }

@@ -96,6 +96,15 @@ internal sealed class SequenceFixture : IAsyncDisposable
         return request;
     }
 
+    /// <summary>Sends a request whose caller may go.</summary>
+    public (InferRequest Request, Task Done) Send(FakeLifetime lifetime, string id, int value, int flags = 0, FakeSink? sink = null)
+    {
+        var request = Step(id, value, flags);
+        request.Lifetime = lifetime;
+        request.Sink = sink;
+        return (request, Send(request));
+    }
+
     public Task Send(InferRequest request) => Batcher.ExecuteAsync(request).AsTask().WaitAsync(Patience);
 
     public (InferRequest Request, Task Done) Send(string id, int value, int flags = 0, params long[] shape)
