@@ -12,8 +12,10 @@ namespace Sluice.Scheduling.Overload;
 /// <param name="RunningSince">Begin of the oldest running execution; 0 = some instance is free.</param>
 /// <param name="BatchTicks">Time of a full execution; 0 = not known yet.</param>
 /// <param name="OwnTicks">Time of the execution that the request would be in.</param>
+/// <param name="SlotTicks">Time until there is a place for the request's sequence; 0 = it needs none, or there is one.</param>
 internal readonly record struct AdmissionView(
-    long Now, long DeadlineAt, long MostWait, bool IsIdle, long BatchesAhead, int Instances, long RunningSince, long BatchTicks, long OwnTicks);
+    long Now, long DeadlineAt, long MostWait, bool IsIdle, long BatchesAhead, int Instances, long RunningSince, long BatchTicks, long OwnTicks,
+    long SlotTicks = 0);
 
 /// <summary>What becomes of a request.</summary>
 /// <param name="Reason">Why it is refused; null = it is taken.</param>
@@ -34,10 +36,10 @@ internal static class AdmissionPolicy
     /// <param name="target">Longest wait that the model accepts now; <see cref="long.MaxValue"/> = any.</param>
     public static AdmissionDecision Decide(in AdmissionView view, long target)
     {
-        if (view.IsIdle || view.BatchTicks == 0)
+        if (view.IsIdle || (view.BatchTicks == 0 && view.SlotTicks == 0))
             return default;
         var running = view.RunningSince == 0 ? 0 : Math.Max(0, view.BatchTicks - (view.Now - view.RunningSince));
-        var wait = running + (view.BatchesAhead * view.BatchTicks / view.Instances);
+        var wait = view.SlotTicks + running + (view.BatchesAhead * view.BatchTicks / view.Instances);
         if (view.DeadlineAt != 0 && view.Now + wait + view.OwnTicks > view.DeadlineAt)
             return new(RefusalReason.DeadlineTooSoon, wait, view.Now + wait + view.OwnTicks - view.DeadlineAt);
         if (wait > view.MostWait)

@@ -25,6 +25,9 @@ internal sealed class OverloadGate(ModelSettings model, OverloadSettings setting
 
     private long Target => Math.Max(_target, 2 * Times.Predict(FullRows(1)));
 
+    /// <summary>A request may be refused: it has a deadline, or the model sheds.</summary>
+    public bool Judges(InferRequest request) => request.DeadlineAt != 0 || Sheds;
+
     /// <summary>Decides over a request that is about to wait.</summary>
     /// <param name="request">Bound.</param>
     /// <param name="queue">What waits.</param>
@@ -35,7 +38,7 @@ internal sealed class OverloadGate(ModelSettings model, OverloadSettings setting
     /// <returns>Why the request has failed; null = it may wait.</returns>
     public RefusalReason? Refuse(InferRequest request, RequestQueue queue, int instances, long runningSince, bool isIdle, long now)
     {
-        if (isIdle || (request.DeadlineAt == 0 && !Sheds && !queue.HasTimeouts))
+        if (isIdle || (!Judges(request) && !queue.HasTimeouts))
             return null;
         var (count, rows) = queue.Ahead(request);
         var full = FullRows(request.RowCount);
@@ -43,6 +46,15 @@ internal sealed class OverloadGate(ModelSettings model, OverloadSettings setting
         var own = canBatch ? (int)Math.Min(full, (rows % full) + request.RowCount) : request.RowCount;
         var view = new AdmissionView(
             now, request.DeadlineAt, queue.MostWait(request), isIdle, ahead, instances, runningSince, Times.Predict(full), knowsEnd ? Times.Predict(own) : 0);
+        return Refuse(request, in view);
+    }
+
+    /// <summary>Decides over a request that is about to wait.</summary>
+    /// <param name="request">Bound.</param>
+    /// <param name="view">What is in front of it.</param>
+    /// <returns>Why the request has failed; null = it may wait.</returns>
+    public RefusalReason? Refuse(InferRequest request, in AdmissionView view)
+    {
         var target = settings.Control switch
         {
             OverloadControl.On => Target,
@@ -56,7 +68,7 @@ internal sealed class OverloadGate(ModelSettings model, OverloadSettings setting
         request.RetryAfterMilliseconds = (int)Math.Clamp(Math.Ceiling(Milliseconds(decision.RetryTicks)), 1, int.MaxValue);
         request.Fail(InferenceCode.Unavailable, reason switch
         {
-            RefusalReason.DeadlineTooSoon => Say($"model '{model.Name}' cannot answer before the deadline: {Milliseconds(request.DeadlineAt - now):F1} ms are left, about {Milliseconds(decision.WaitTicks + view.OwnTicks):F1} ms are needed"),
+            RefusalReason.DeadlineTooSoon => Say($"model '{model.Name}' cannot answer before the deadline: {Milliseconds(view.DeadlineAt - view.Now):F1} ms are left, about {Milliseconds(decision.WaitTicks + view.OwnTicks):F1} ms are needed"),
             RefusalReason.QueueTimeout => RequestEndings.Expired,
             _ => Say($"model '{model.Name}' is overloaded: the request would wait about {Milliseconds(decision.WaitTicks):F1} ms, more than {Milliseconds(target):F1} ms"),
         });
@@ -67,20 +79,40 @@ internal sealed class OverloadGate(ModelSettings model, OverloadSettings setting
     /// <returns>Requests to be refused; null = none.</returns>
     public List<InferRequest>? Shed(RequestQueue queue, long now)
     {
-        var target = Target;
-        _sojourn.Observe(queue.First is { } first ? now - first.QueuedAt : 0, target, now);
         List<InferRequest>? shed = null;
-        while (_sojourn.IsOverloaded && queue.First is { } old && now - old.QueuedAt > 2 * target)
+        var before = ShedBefore(queue.First is { } first ? now - first.QueuedAt : 0, now);
+        while (queue.First is { } old && old.QueuedAt < before)
         {
             queue.TryRemove(old);
-            old.RetryAfterMilliseconds = (int)Math.Max(1, Milliseconds(target));
-            old.Fail(
-                InferenceCode.Unavailable,
-                Say($"model '{model.Name}' is overloaded: the request has waited {Milliseconds(now - old.QueuedAt):F1} ms, more than {Milliseconds(2 * target):F1} ms"));
+            FailShed(old, "request", now - old.QueuedAt);
             (shed ??= []).Add(old);
         }
 
         return shed;
+    }
+
+    /// <summary>Looks at what waits when an instance is about to take from it.</summary>
+    /// <param name="waited">How long the next one has waited; 0 when none does.</param>
+    /// <param name="now">The clock.</param>
+    /// <returns>What came before has waited too long in a queue that stands; <see cref="long.MinValue"/> = nothing has.</returns>
+    public long ShedBefore(long waited, long now)
+    {
+        var target = Target;
+        _sojourn.Observe(waited, target, now);
+        return _sojourn.IsOverloaded ? now - (2 * target) : long.MinValue;
+    }
+
+    /// <summary>Fails a request that is shed.</summary>
+    /// <param name="request">Has been taken out of the queue.</param>
+    /// <param name="subject">What has waited.</param>
+    /// <param name="waited">For how long, clock ticks.</param>
+    public void FailShed(InferRequest request, string subject, long waited)
+    {
+        var target = Target;
+        request.RetryAfterMilliseconds = (int)Math.Max(1, Milliseconds(target));
+        request.Fail(
+            InferenceCode.Unavailable,
+            Say($"model '{model.Name}' is overloaded: the {subject} has waited {Milliseconds(waited):F1} ms, more than {Milliseconds(2 * target):F1} ms"));
     }
 
     private static long Ticks(TimeSpan time) => (long)(time.TotalSeconds * Stopwatch.Frequency);

@@ -15,9 +15,10 @@ namespace Sluice.Scheduling.Sequences;
 /// (oldest).</para>
 /// <para>Nothing is run twice, since the model may keep what it saw.</para>
 /// </remarks>
-public sealed class SequenceBatcher : InstanceScheduler
+public sealed partial class SequenceBatcher : InstanceScheduler
 {
     private readonly SequenceBook _book;
+    private readonly SequenceOutlook _outlook;
     private readonly IStepCutter _cutter;
     private readonly TensorBufferPool _pool;
     private readonly bool[] _isIdle;
@@ -53,6 +54,7 @@ public sealed class SequenceBatcher : InstanceScheduler
         _cutter = sequence.Oldest is null && settings.MaxBatchSize > 0
             ? new DirectCutter(sequence, slots, shapes, inputs)
             : new OldestCutter(settings.MaxBatchSize, sequence.Oldest ?? new OldestSettings(), shapes);
+        _outlook = new SequenceOutlook(settings, _book, slots, Overload.Times, knowsEnd: !_isIterative && !_isStreaming);
         _isIdle = [.. instances.Select(_ => true)];
         _maxSequences = options.MaxSequences;
         _held = (options.HoldUntilQueued, options.HoldUntilBacklogged);
@@ -64,50 +66,6 @@ public sealed class SequenceBatcher : InstanceScheduler
     internal override bool HasWaiting => _book.QueuedCount > 0;
 
     internal override bool AllowsReschedule => _isIterative;
-
-    /// <inheritdoc/>
-    public override ValueTask ExecuteAsync(InferRequest request)
-    {
-        var now = Now;
-        Stamp(request, now);
-        if (FindFault(request) is { } fault)
-        {
-            Refuse(request, fault);
-            return ValueTask.CompletedTask;
-        }
-
-        Watch(request);
-        request.PrepareWait();
-        InstanceRunner? runner = null;
-        var admission = Admission.Cancelled;
-        var (isConflict, isReleased) = (false, false);
-        lock (Gate)
-        {
-            var instance = -1;
-            if (!request.IsCancelled)
-                admission = _book.Admit(request, now, out instance, out isConflict);
-            if (admission == Admission.Taken)
-                runner = NoteTaken(instance, now, out isReleased);
-        }
-
-        if (isConflict && Logger.IsEnabled(LogLevel.Debug))
-        {
-            var id = Sequence.TextOf(request);
-            SchedulingLog.SequenceConflict(Logger, id, Settings.Name);
-        }
-
-        if (admission != Admission.Taken)
-        {
-            Refuse(request, admission);
-            return ValueTask.CompletedTask;
-        }
-
-        var wait = request.WaitAsync();
-        runner?.Start();
-        if (isReleased)
-            StartAll();
-        return wait;
-    }
 
     /// <inheritdoc/>
     public override async ValueTask DisposeAsync()
@@ -143,13 +101,14 @@ public sealed class SequenceBatcher : InstanceScheduler
 
     internal override bool TryCut(InstanceRunner runner, bool isStarting)
     {
-        List<InferRequest>? ended = null;
+        List<InferRequest>? ended = null, shed;
         BatchDecision decision = default;
         lock (Gate)
         {
             var now = Now;
             var ready = _book.Ready(runner.Number);
             _book.DropLate(runner.Number, now, ref ended);
+            shed = Shed(runner.Number, now);
             if (!_isHeld && ready.Count > 0)
                 decision = _cutter.Decide(ready, runner.Number, now);
             if (decision.Take == 0)
@@ -169,6 +128,7 @@ public sealed class SequenceBatcher : InstanceScheduler
         }
 
         EndAllLater(ended);
+        EndShedLater(shed);
         if (decision.Take > 0 && CanBatch)
             Statistics.RecordCut(decision.Reason);
         return decision.Take > 0;
@@ -275,56 +235,6 @@ public sealed class SequenceBatcher : InstanceScheduler
 
     private static IModelInstance Adapt(ModelSettings settings, IModelInstance instance) =>
         settings.IsDecoupled && instance is not IStreamingInstance ? new SingleResponseInstance(instance) : instance;
-
-    private string? FindFault(InferRequest request)
-    {
-        if (request.RowCount != 1)
-            return $"inference request to model '{Settings.Name}' must specify batch-size 1 due to requirements of sequence batcher";
-        return request.SequenceId == 0 && request.SequenceName.IsEmpty && !_isIterative
-            ? $"inference request to model '{Settings.Name}' must specify a non-zero or non-empty correlation ID"
-            : null;
-    }
-
-    /// <summary>Counts a request that was let in, and finds out who works on it.</summary>
-    private InstanceRunner? NoteTaken(int instance, long now, out bool isReleased)
-    {
-        Statistics.AddPending(1);
-        isReleased = _isHeld && _book.QueuedCount - _book.BackloggedCount >= _held.Queued && _book.BackloggedCount >= _held.Backlogged;
-        _isHeld &= !isReleased;
-        ScheduleFor(_book.NextDue);
-        return TakeToStart(instance, now);
-    }
-
-    private void Refuse(InferRequest request, Admission admission)
-    {
-        switch (admission)
-        {
-            case Admission.NoStart:
-                Refuse(
-                    request,
-                    $"inference request for sequence {Sequence.TextOf(request)} to model '{Settings.Name}' must specify the START flag " +
-                    "on the first request of the sequence");
-                break;
-            case Admission.TableFull:
-                request.Fail(
-                    InferenceCode.ResourceExhausted,
-                    $"model '{Settings.Name}' has {_maxSequences} sequences under way, which is its limit; end one of them first");
-                EndUnqueued(request, RefusalReason.QueueFull);
-                break;
-            default:
-                EndUnqueued(request, admission == Admission.QueueFull ? RefusalReason.QueueFull : null);
-                break;
-        }
-    }
-
-    /// <summary>Answers a request that breaks a rule of sequences.</summary>
-    private void Refuse(InferRequest request, string message)
-    {
-        request.QueueCancellation.Dispose();
-        request.IsRefused = true;
-        request.Fail(InferenceCode.InvalidArgument, message);
-        Statistics.RecordFailure(FailureReason.Other, 0);
-    }
 
     /// <summary>Gives an instance to the caller to start, if it is idle and has a batch.</summary>
     private InstanceRunner? TakeToStart(int instance, long now)

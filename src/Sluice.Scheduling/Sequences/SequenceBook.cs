@@ -20,6 +20,9 @@ internal enum Admission
 
     /// <summary>Too many sequences are under way.</summary>
     TableFull,
+
+    /// <summary>The model has too much to do; the request says so.</summary>
+    Refused,
 }
 
 /// <summary>The sequences of one model: which wait for a slot, which have a step ready, which rest.</summary>
@@ -28,7 +31,7 @@ internal enum Admission
 /// first, second and last has its list.</para>
 /// <para><b>Threads.</b> None of its own: the scheduler holds its lock around every call.</para>
 /// </remarks>
-internal sealed class SequenceBook
+internal sealed partial class SequenceBook
 {
     private readonly SequenceInputs _inputs;
     private readonly SequenceTable _table;
@@ -74,29 +77,36 @@ internal sealed class SequenceBook
 
     private long NextExpiry { get; set; } = long.MaxValue;
 
+    /// <summary>The first of all requests that wait for a slot.</summary>
+    public InferRequest? FirstBacklogged => _backlog.First?.First;
+
     /// <summary>Sequences of an instance that have a step ready, the longest ready one first.</summary>
     public SequenceList Ready(int instance) => _ready[instance];
 
-    /// <summary>Takes a request in.</summary>
+    /// <summary>Looks whether a request may come in; nothing changes yet.</summary>
     /// <param name="request">With the row count of one.</param>
-    /// <param name="now">The clock.</param>
-    /// <param name="instance">The instance that has got something to do; -1 = none.</param>
-    /// <param name="isConflict">The request begins a sequence anew whose end never came.</param>
-    public Admission Admit(InferRequest request, long now, out int instance, out bool isConflict)
+    /// <param name="sequence">What it belongs to; null = it begins another one.</param>
+    public Admission Check(InferRequest request, out Sequence? sequence)
     {
-        instance = -1;
-        isConflict = false;
+        sequence = null;
         if (QueuedCount >= _maxQueued)
             return Admission.QueueFull;
         var isAnonymous = request.SequenceId == 0 && request.SequenceName.IsEmpty;
         request.IsSequenceStart |= isAnonymous;
-        var sequence = isAnonymous ? null : _table.Find(request);
-        isConflict = sequence is not null && request.IsSequenceStart;
-        if (sequence is null && !request.IsSequenceStart)
-            return Admission.NoStart;
-        if (sequence is null && _table.IsFull)
-            return Admission.TableFull;
-        sequence ??= Begin(request);
+        sequence = isAnonymous ? null : _table.Find(request);
+        if (sequence is not null)
+            return Admission.Taken;
+        return !request.IsSequenceStart ? Admission.NoStart : _table.IsFull ? Admission.TableFull : Admission.Taken;
+    }
+
+    /// <summary>Takes a request in.</summary>
+    /// <param name="request">Checked.</param>
+    /// <param name="sequence">As <see cref="Check"/> gave it.</param>
+    /// <param name="now">The clock.</param>
+    /// <returns>The instance that has got something to do; -1 = none.</returns>
+    public int Add(InferRequest request, Sequence? sequence, long now)
+    {
+        sequence ??= Begin(request, now);
         sequence.AddLast(request);
         QueuedCount++;
         if (request.IsSequenceEnd)
@@ -104,8 +114,8 @@ internal sealed class SequenceBook
         if (sequence.Slot < 0)
             NoteBacklogged(request, sequence);
         else if (TryMakeReady(sequence, now))
-            instance = _slots.InstanceOf(sequence);
-        return Admission.Taken;
+            return _slots.InstanceOf(sequence);
+        return -1;
     }
 
     /// <summary>Takes the step of a ready sequence out; it runs from here on.</summary>
@@ -160,60 +170,6 @@ internal sealed class SequenceBook
         return !goesOn;
     }
 
-    /// <summary>Gives the sequence up that a request is a step of, since the step cannot run: what waits of it ends, and its slot is free as
-    /// soon as nothing of it runs. A START behind it is another sequence of the same id, which goes on.</summary>
-    /// <param name="request">Waits or runs.</param>
-    /// <param name="now">The clock.</param>
-    /// <param name="ended">Receives requests that nothing will come of any more.</param>
-    /// <returns>The instance that has got something to do; -1 = none.</returns>
-    public int Abort(InferRequest request, long now, ref List<InferRequest>? ended)
-    {
-        var sequence = (Sequence)request.Sequence!;
-        var isWaiting = ReferenceEquals(request.QueueOwner, sequence);
-        var first = isWaiting ? StartOf(request) : sequence.First;
-        var isNext = ReferenceEquals(first, sequence.First);
-        var isRunning = sequence.IsRunning && (!isWaiting || (isNext && !first!.IsSequenceStart && !_isIterative));
-        if (isWaiting)
-            first = EndStep(sequence, first!, ref ended);
-        EndSteps(sequence, first, ref ended);
-        if (isRunning)
-        {
-            sequence.IsAborted = true;
-            return sequence.Count > 0 ? Succeed(sequence, now) : -1;
-        }
-
-        if (sequence.IsRunning)
-            return -1;
-        if (sequence.Count == 0)
-        {
-            sequence.List?.Remove(sequence);
-            return Release(sequence, now);
-        }
-
-        if (!isNext)
-            return -1;
-        Forget(sequence);
-        if (sequence.Slot < 0)
-            return -1;
-        sequence.List?.Remove(sequence);
-        TryMakeReady(sequence, now);
-        return _slots.InstanceOf(sequence);
-    }
-
-    /// <summary>Gives up sequences whose next step's caller has stopped waiting.</summary>
-    public void DropLate(int instance, long now, ref List<InferRequest>? ended)
-    {
-        // Whatever takes the place of one that is given up stands at the end of the list.
-        Sequence? kept = null;
-        while ((kept is null ? _ready[instance].First : kept.Next) is { } sequence)
-        {
-            if (Dynamic.RequestEndings.IsLate(sequence.First!, now))
-                Abort(sequence.First!, now, ref ended);
-            else
-                kept = sequence;
-        }
-    }
-
     /// <summary>Frees the slots of sequences that have rested for too long.</summary>
     public void ReleaseResting(long now)
     {
@@ -234,34 +190,17 @@ internal sealed class SequenceBook
         }
     }
 
-    /// <summary>Gives up sequences that have waited for a slot for longer than their requests allow.</summary>
-    public void SweepBacklog(long now, ref List<InferRequest>? expired)
-    {
-        if (NextExpiry > now)
-            return;
-        NextExpiry = long.MaxValue;
-        for (var sequence = _backlog.First; sequence is not null;)
-        {
-            var next = sequence.Next;
-            if (sequence.ExpiresAt <= now)
-                Expire(sequence, now, ref expired);
-            if (ReferenceEquals(sequence.List, _backlog))
-                NextExpiry = Math.Min(NextExpiry, sequence.ExpiresAt);
-            sequence = next;
-        }
-    }
-
     /// <summary>Microseconds in clock ticks; huge numbers mean never.</summary>
     public static long Ticks(long microseconds) => microseconds <= long.MaxValue / 2 / Stopwatch.Frequency
         ? microseconds * Stopwatch.Frequency / 1_000_000
         : long.MaxValue / 2;
 
-    private Sequence Begin(InferRequest request)
+    private Sequence Begin(InferRequest request, long now)
     {
         var sequence = _table.Add(request);
         if (request.SequenceId == 0 && request.SequenceName.IsEmpty)
             request.SequenceId = sequence.Number;
-        if (_backlog.Count > 0 || !_slots.TryTake(sequence))
+        if (_backlog.Count > 0 || !_slots.TryTake(sequence, now))
             _backlog.AddLast(sequence);
         return sequence;
     }
@@ -277,89 +216,6 @@ internal sealed class SequenceBook
     {
         if (request.TimeoutMicroseconds > 0)
             sequence.ExpiresAt = Math.Min(sequence.ExpiresAt, request.QueuedAt + Ticks(request.TimeoutMicroseconds));
-    }
-
-    /// <summary>Gives up those of a sequence's requests, between one START and the next, of which one has waited for too long.</summary>
-    private void Expire(Sequence sequence, long now, ref List<InferRequest>? expired)
-    {
-        sequence.ExpiresAt = long.MaxValue;
-        for (var request = sequence.First; request is not null;)
-        {
-            var next = request.QueueNext;
-            if (request.TimeoutMicroseconds > 0 && request.QueuedAt + Ticks(request.TimeoutMicroseconds) <= now)
-            {
-                while (next is { IsSequenceStart: false })
-                    next = next.QueueNext;
-                Abort(request, now, ref expired);
-            }
-            else
-            {
-                NoteExpiry(request, sequence);
-            }
-
-            request = next;
-        }
-    }
-
-    /// <summary>The first waiting request that shares the fate of another.</summary>
-    private InferRequest StartOf(InferRequest request)
-    {
-        while (!_isIterative && !request.IsSequenceStart && request.QueuePrevious is { } previous)
-            request = previous;
-        return request;
-    }
-
-    /// <summary>Takes out requests up to the next START; without one, no step can come any more either.</summary>
-    private void EndSteps(Sequence sequence, InferRequest? first, ref List<InferRequest>? ended)
-    {
-        while (first is { IsSequenceStart: false })
-            first = EndStep(sequence, first, ref ended);
-        if (first is null)
-            _table.Close(sequence);
-    }
-
-    /// <returns>The one behind it.</returns>
-    private InferRequest? EndStep(Sequence sequence, InferRequest request, ref List<InferRequest>? ended)
-    {
-        var next = request.QueueNext;
-        sequence.Remove(request);
-        request.Sequence = null;
-        (ended ??= []).Add(request);
-        QueuedCount--;
-        if (sequence.Slot < 0)
-            BackloggedCount--;
-        return next;
-    }
-
-    /// <summary>Leaves nothing of the requests before to the one that comes next.</summary>
-    private static void Forget(Sequence sequence)
-    {
-        sequence.Channel = null;
-        sequence.DropStates();
-    }
-
-    /// <summary>Makes a sequence of their own of the requests behind a step that still runs and was given up.</summary>
-    private int Succeed(Sequence former, long now)
-    {
-        var heir = _table.Succeed(former);
-        while (former.Count > 0)
-        {
-            var request = former.TakeFirst();
-            heir.AddLast(request);
-            NoteExpiry(request, heir);
-        }
-
-        if (_slots.TryTake(heir))
-        {
-            TryMakeReady(heir, now);
-            return _slots.InstanceOf(heir);
-        }
-
-        // It had its place in a slot before those that still wait for one.
-        _backlog.AddFirst(heir);
-        BackloggedCount += heir.Count;
-        NextExpiry = Math.Min(NextExpiry, heir.ExpiresAt);
-        return -1;
     }
 
     /// <summary>Lets a sequence's next request run, if there is one and nothing of the sequence runs.</summary>
@@ -379,13 +235,13 @@ internal sealed class SequenceBook
     {
         var slot = sequence.Slot;
         if (slot >= 0)
-            _slots.Free(sequence);
+            _slots.Free(sequence, now);
         _table.Remove(sequence);
         if (slot < 0 || _backlog.First is not { } waiting)
             return -1;
         _backlog.Remove(waiting);
         BackloggedCount -= waiting.Count;
-        _slots.Give(waiting, slot);
+        _slots.Give(waiting, slot, now);
         TryMakeReady(waiting, now);
         return _slots.InstanceOf(waiting);
     }

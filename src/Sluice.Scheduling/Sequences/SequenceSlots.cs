@@ -1,4 +1,5 @@
 using Sluice.Inference;
+using Sluice.Scheduling.Overload;
 
 namespace Sluice.Scheduling.Sequences;
 
@@ -10,6 +11,8 @@ internal sealed class SequenceSlots(int instanceCount, int slotsEach)
 
     private readonly bool[] _isTaken = new bool[instanceCount * slotsEach];
     private readonly Sequence?[] _sequences = new Sequence?[instanceCount * slotsEach];
+    private readonly long[] _since = [.. Enumerable.Repeat(long.MaxValue, instanceCount * slotsEach)];
+    private readonly BatchTimes _holdTimes = new();
 
     /// <summary>Slots of one instance.</summary>
     public int SlotsEach => slotsEach;
@@ -26,34 +29,57 @@ internal sealed class SequenceSlots(int instanceCount, int slotsEach)
         return model.KeepsRowState || options.HoldUntilQueued + options.HoldUntilBacklogged > 0 ? 1 : WithoutRows;
     }
 
+    /// <summary>The slot that the next sequence gets; -1 = none is free.</summary>
+    public int FindFree() => SlotPolicy.Choose(_isTaken);
+
     /// <summary>Gives a free slot to a sequence.</summary>
     /// <returns>False when there is none.</returns>
-    public bool TryTake(Sequence sequence)
+    public bool TryTake(Sequence sequence, long now)
     {
-        var slot = SlotPolicy.Choose(_isTaken);
+        var slot = FindFree();
         if (slot < 0)
             return false;
-        Give(sequence, slot);
+        Give(sequence, slot, now);
         return true;
     }
 
     /// <summary>Gives a certain slot, which is free, to a sequence.</summary>
-    public void Give(Sequence sequence, int slot)
+    public void Give(Sequence sequence, int slot, long now)
     {
         sequence.Slot = slot;
         _sequences[slot] = sequence;
         _isTaken[slot] = true;
+        _since[slot] = now;
     }
 
-    /// <summary>Frees a sequence's slot.</summary>
-    public void Free(Sequence sequence)
+    /// <summary>Frees a sequence's slot, and learns for how long it was taken.</summary>
+    public void Free(Sequence sequence, long now)
     {
+        _holdTimes.Observe(1, now - _since[sequence.Slot]);
+        _since[sequence.Slot] = long.MaxValue;
         _sequences[sequence.Slot] = null;
         _isTaken[sequence.Slot] = false;
     }
 
+    /// <summary>Predicts when a sequence gets a slot, all of them being taken.</summary>
+    /// <param name="ahead">How many wait before it.</param>
+    /// <param name="now">The clock.</param>
+    /// <returns>Clock ticks; 0 = nothing is known yet.</returns>
+    public long PredictWait(int ahead, long now)
+    {
+        // The one that has its slot for longest ends as others did; from then on they end one after the other.
+        var usual = _holdTimes.Predict(1);
+        return usual == 0 ? 0 : Math.Max(1, usual - (now - _since.Min())) + (ahead * usual / _since.Length);
+    }
+
     /// <summary>The instance that runs a sequence with a slot.</summary>
-    public int InstanceOf(Sequence sequence) => SlotPolicy.InstanceOf(sequence.Slot, instanceCount);
+    public int InstanceOf(Sequence sequence) => InstanceOf(sequence.Slot);
+
+    /// <summary>The instance that a slot belongs to.</summary>
+    public int InstanceOf(int slot) => SlotPolicy.InstanceOf(slot, instanceCount);
+
+    /// <summary>The row of a slot among those of its instance.</summary>
+    public int RowOf(int slot) => slot / instanceCount;
 
     /// <summary>The sequence in a row of an instance; null = the row is free.</summary>
     public Sequence? At(int instance, int row) => _sequences[(row * instanceCount) + instance];

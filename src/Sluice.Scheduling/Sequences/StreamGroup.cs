@@ -16,6 +16,7 @@ internal sealed class StreamGroup : IChannelOwner, IValueTaskSource, IDisposable
     private readonly ChannelPool _channels;
     private ManualResetValueTaskSourceCore<bool> _completion;
     private int _left;
+    private bool _hasFailed;
 
     public StreamGroup(InstanceScheduler owner, IStreamingInstance instance)
     {
@@ -38,6 +39,9 @@ internal sealed class StreamGroup : IChannelOwner, IValueTaskSource, IDisposable
     [AsyncMethodBuilder(typeof(WaitingMethodBuilder))]
     public async ValueTask RunAsync(ReadOnlyMemory<InferRequest> requests)
     {
+        var startedAt = _owner.Now;
+        var count = 0;
+        _hasFailed = false;
         _completion.Reset();
         var over = new ValueTask(this, _completion.Version);
         _left = 1;
@@ -46,12 +50,15 @@ internal sealed class StreamGroup : IChannelOwner, IValueTaskSource, IDisposable
             // A row that is only filled has nothing to say.
             if (!_owner.IsCounted(requests.Span[i]))
                 continue;
+            count++;
             Interlocked.Increment(ref _left);
             await RunAsync(requests.Span[i]).ConfigureAwait(false);
         }
 
         Leave();
         await over.ConfigureAwait(false);
+        if (!_hasFailed)
+            _owner.Learn(count, _owner.Now - startedAt, _owner.Now);
     }
 
     public void Dispose() => _channels.Dispose();
@@ -108,6 +115,7 @@ internal sealed class StreamGroup : IChannelOwner, IValueTaskSource, IDisposable
         catch (Exception thrown)
         {
             error = thrown;
+            _hasFailed = true;
         }
 
         await channel.EndExecutionAsync(error).ConfigureAwait(false);

@@ -73,6 +73,56 @@ public sealed class OverloadTests(Xunit.Abstractions.ITestOutputHelper output)
         await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => InferAsync(others, TimeSpan.FromSeconds(20), patient)));
     }
 
+    /// <summary>A step that cannot be done in time never came: its sequence goes on without it.</summary>
+    [Fact]
+    public async Task StepOfASequence_ThatWouldBeLate_IsRefusedAtOnce_AndTheSequenceGoesOn()
+    {
+        const string Model = "dyna_sum";
+        const int Steps = 24;
+        await using var server = await OwnServer.StartAsync(
+            options => options with { ModelControlMode = Models.ModelControlMode.Explicit }, Model);
+        await File.AppendAllTextAsync(
+            Path.Combine(server.Repository, Model, "config.pbtxt"), "parameters { key: \"execute_delay_ms\" value { string_value: \"50\" } }");
+        await server.Grpc.LoadModelAsync(Model);
+        await StepAsync(id: 1, step: 0);
+        await using var stream = server.Grpc.OpenInferStream(new CallOptions { Timeout = TimeSpan.FromSeconds(20) });
+        for (var i = 0; i < Steps; i++)
+            await stream.WriteAsync(Step(id: 2, step: i));
+
+        // By its answer the first of them has run, and the others, which take 50 ms each, wait.
+        (await stream.ReadAsync())!.Dispose();
+        using var others = new SluiceClient(server.Host.GrpcAddress!);
+        var refused = await Assert.ThrowsAsync<SluiceException>(() => others.InferAsync(
+            Step(id: 2, step: Steps), new CallOptions { Timeout = TimeSpan.FromMilliseconds(150), Retry = RetryPolicy.None }));
+        Assert.Equal(InferenceCode.Unavailable, refused.Code);
+        Assert.Contains("model 'dyna_sum' cannot answer before the deadline", refused.Message, StringComparison.Ordinal);
+        Assert.InRange(refused.PushbackMilliseconds!.Value, 1, 60_000);
+        for (var i = 1; i < Steps; i++)
+        {
+            using var result = await stream.ReadAsync();
+            Assert.Equal(1 + i, result!.GetSpan<int>("OUTPUT")[0]);
+        }
+
+        Assert.Equal(Steps + 1, await StepAsync(id: 2, step: Steps));
+
+        async Task<int> StepAsync(long id, int step)
+        {
+            using var result = await server.Grpc.InferAsync(Step(id, step));
+            return result.GetSpan<int>("OUTPUT")[0];
+        }
+
+        static InferRequestMessage Step(long id, int step) => new()
+        {
+            ModelName = Model,
+            Inputs = [InferInput.Create<int>("INPUT", [1], 1, 1)],
+            Parameters = new Dictionary<string, InferParameter>
+            {
+                ["sequence_id"] = new InferParameter { Int64Param = id },
+                ["sequence_start"] = new InferParameter { BoolParam = step == 0 },
+            },
+        };
+    }
+
     private static async Task<OwnServer> StartAsync(string parameters)
     {
         var server = await OwnServer.StartAsync(

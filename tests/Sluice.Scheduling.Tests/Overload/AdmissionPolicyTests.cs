@@ -41,6 +41,20 @@ public sealed class AdmissionPolicyTests
         Assert.Null(AdmissionPolicy.Decide(in view, 0).Reason);
     }
 
+    /// <summary>Executions take 100 ticks; the clock stands at 1,000.</summary>
+    [Theory]
+    [InlineData("a slot comes in time", 1400, 0, 300, 100, Any, null)]
+    [InlineData("a slot comes too late", 1399, 0, 300, 100, Any, RefusalReason.DeadlineTooSoon)]
+    [InlineData("its sequence has steps before it, too", 1599, 2, 300, 100, Any, RefusalReason.DeadlineTooSoon)]
+    [InlineData("nothing is known of executions yet", 1300, 2, 300, 0, Any, null)]
+    [InlineData("the wait for a slot is a wait", 0, 0, 300, 100, 299, RefusalReason.Overload)]
+    public void Decide_ASequenceWithoutASlot_WaitsForOneFirst(
+        string _, long deadline, long ahead, long slotTicks, long batchTicks, long target, RefusalReason? expected)
+    {
+        var view = new AdmissionView(1000, deadline, Any, false, ahead, 1, 0, batchTicks, batchTicks, slotTicks);
+        Assert.Equal(expected, AdmissionPolicy.Decide(in view, target).Reason);
+    }
+
     [Fact]
     public void Times_FollowTheModel_AndGuessHopefully()
     {

@@ -46,6 +46,8 @@ internal sealed class SequenceFixture : IAsyncDisposable
 
     public int SequenceCount => Batcher.Sequences!.Value.UnderWay;
 
+    public int WaitingCount => Batcher.Sequences!.Value.Waiting;
+
     public ModelStatistics Statistics => Batcher.Statistics;
 
     /// <summary>The controls of every kind, in this order: START, READY, END, CORRID.</summary>

@@ -25,6 +25,26 @@ public sealed class SequencePolicyTests
             Assert.Equal(instance, SlotPolicy.InstanceOf(slot, 2));
     }
 
+    /// <summary>Sequences keep their slots for 100 ticks; those of the table began so long ago.</summary>
+    [Theory]
+    [InlineData("the only slot is about to be free", "70", 0, 30)]
+    [InlineData("others wait before", "70", 2, 230)]
+    [InlineData("one that lasts longer than usual is as good as over", "500", 0, 1)]
+    [InlineData("the oldest of several ends first", "20 60 40 0", 0, 40)]
+    [InlineData("then one after the other", "20 60 40 0", 2, 90)]
+    public void PredictWait_SlotsOfTheTable_ByHowLongTheyAreUsuallyTaken(string sentence, string ages, int ahead, long wait)
+    {
+        long[] since = [.. ages.Split(' ').Select(age => Now - long.Parse(age, CultureInfo.InvariantCulture))];
+        var slots = new SequenceSlots(1, since.Length);
+        Assert.Equal(0, slots.PredictWait(ahead, Now));
+        var former = new Sequence(0);
+        slots.Give(former, 0, Now - 100);
+        slots.Free(former, Now);
+        for (var i = 0; i < since.Length; i++)
+            slots.Give(new Sequence(0), i, since[i]);
+        Assert.Equal((sentence, wait), (sentence, slots.PredictWait(ahead, Now)));
+    }
+
     /// <summary>Slots are the age of their request, <c>-</c> where there is none; an <c>x</c> marks another shape.</summary>
     public static TheoryData<string, string, long, float, int, BatchCutReason, long> Rows => new()
     {
