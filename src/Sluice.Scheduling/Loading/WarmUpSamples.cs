@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Diagnostics;
+using System.Globalization;
 using Microsoft.Extensions.Logging;
 using Sluice.Inference;
 using Sluice.Scheduling.Decoupled;
@@ -12,7 +13,11 @@ namespace Sluice.Scheduling.Loading;
 
 /// <summary>Runs the samples of a configuration's <c>model_warmup</c> (spec §3.1), and requests that the model's predecessor has served, on
 /// every instance before the model is ready.</summary>
-/// <remarks>Each instance is lent to a scheduler of its own for the time, so that none is left out and nothing is counted.</remarks>
+/// <remarks>
+/// <para>Each instance is lent to a scheduler of its own for the time, so that none is left out and nothing is counted.</para>
+/// <para>A sample of a model with sequences is one sequence for each row, of one step that has START, READY and END. Controls and states
+/// that it lists must have the model's types; their values come from the scheduler.</para>
+/// </remarks>
 internal sealed class WarmUpSamples(
     ModelSettings settings, TensorBufferPool pool, SchedulerOptions options, IDelayTimer timer, ILogger logger)
 {
@@ -21,6 +26,7 @@ internal sealed class WarmUpSamples(
 
     // The test hooks hold clients' requests, not these.
     private readonly SchedulerOptions _options = options with { HoldUntilQueued = 0, HoldUntilBacklogged = 0 };
+    private readonly ModelSettings _engine = settings.ForEngine();
 
     /// <summary>Runs all samples on all instances.</summary>
     /// <param name="model">The opened model.</param>
@@ -105,25 +111,55 @@ internal sealed class WarmUpSamples(
 
     private async Task RunAsync(IServable scheduler, WarmUpSettings sample)
     {
+        try
+        {
+            if (scheduler is SequenceBatcher batcher)
+                await RunAsync(batcher, sample).ConfigureAwait(false);
+            else
+                await RunAsync(scheduler, sample, sample.RowCount).ConfigureAwait(false);
+        }
+        catch (InferenceException error)
+        {
+            throw new InferenceException(
+                error.Code, $"warm-up sample '{sample.Name}' of model '{settings.Name}' failed: {error.Message}", error);
+        }
+    }
+
+    /// <summary>Runs a sequence for each row, in batches of as many as there are slots.</summary>
+    private async Task RunAsync(SequenceBatcher batcher, WarmUpSettings sample)
+    {
+        if (sample.RowCount > Math.Max(1, settings.MaxBatchSize))
+            throw InferenceException.Invalid($"its batch-size {sample.RowCount} must be <= {settings.MaxBatchSize}");
+        for (var first = 1; first <= sample.RowCount; first += batcher.SlotsEach)
+        {
+            var ids = Enumerable.Range(first, Math.Min(batcher.SlotsEach, sample.RowCount - first + 1));
+            batcher.HoldBack();
+            var runs = ids.Select(id => RunAsync(batcher, sample, rowCount: 1, id)).ToArray();
+            batcher.LetGo();
+            await Task.WhenAll(runs).ConfigureAwait(false);
+        }
+    }
+
+    private async Task RunAsync(IServable scheduler, WarmUpSettings sample, int rowCount, int sequence = 0)
+    {
         var request = new InferRequest();
         var responses = new DroppedResponses();
         try
         {
             foreach (var input in sample.Inputs)
-                Add(request, input, sample.RowCount);
+            {
+                if (!IsHidden(input))
+                    Add(request, input, rowCount);
+            }
+
             if (settings.Sequence is not null)
-                BeginSequence(request, settings.Sequence);
+                BeginSequence(request, settings.Sequence, sequence);
             request.Sink = settings.IsDecoupled ? responses : null;
             RequestBinder.Bind(request, settings);
             await scheduler.ExecuteAsync(request).ConfigureAwait(false);
             if (!request.IsOk || responses.Failure.Length > 0)
                 throw new InferenceException(
                     request.IsOk ? InferenceCode.Internal : request.Status, request.IsOk ? responses.Failure : request.StatusMessage);
-        }
-        catch (InferenceException error)
-        {
-            throw new InferenceException(
-                error.Code, $"warm-up sample '{sample.Name}' of model '{settings.Name}' failed: {error.Message}", error);
         }
         finally
         {
@@ -132,13 +168,26 @@ internal sealed class WarmUpSamples(
     }
 
     /// <summary>Makes a sequence of the request, with an id of the type that the model wants to see.</summary>
-    private static void BeginSequence(InferRequest request, SequenceSettings sequence)
+    private static void BeginSequence(InferRequest request, SequenceSettings sequence, int id)
     {
         request.IsSequenceStart = request.IsSequenceEnd = true;
         if (sequence.Controls.Any(control => control is { Kind: ControlKind.CorrelationId, DataType: DataType.Bytes }))
-            request.SequenceName = request.AddText("1"u8);
+            request.SequenceName = request.AddText(System.Text.Encoding.UTF8.GetBytes(id.ToString(CultureInfo.InvariantCulture)));
         else
-            request.SequenceId = 1;
+            request.SequenceId = (ulong)id;
+    }
+
+    /// <summary>Tells whether the scheduler and not a client gives the model an input.</summary>
+    private bool IsHidden(WarmUpInput sample)
+    {
+        var index = EngineSettings.IndexOf(_engine.Inputs, sample.Name);
+        if (index < settings.Inputs.Length)
+            return false;
+        var expected = _engine.Inputs[index].DataType;
+        if (sample.DataType != expected)
+            throw InferenceException.Invalid(
+                $"inference input '{sample.Name}' data-type is '{sample.DataType.WireName()}', but model '{settings.Name}' expects '{expected.WireName()}'");
+        return true;
     }
 
     private void Add(InferRequest request, WarmUpInput sample, int rowCount)

@@ -25,7 +25,7 @@ public sealed partial class SequenceBatcher : InstanceScheduler
     private readonly bool _isIterative;
     private readonly bool _isStreaming;
     private readonly int _maxSequences;
-    private readonly (int Queued, int Backlogged) _held;
+    private (int Queued, int Backlogged) _held;
     private bool _isHeld;
 
     /// <summary>Creates the scheduler of one model version.</summary>
@@ -47,6 +47,7 @@ public sealed partial class SequenceBatcher : InstanceScheduler
         var inputs = new SequenceInputs(settings.Inputs.Length, EngineSettings);
         var slots = new SequenceSlots(instances.Count, SequenceSlots.CountOf(settings, model.Description, options));
         var shapes = new ShapeGroup(EngineSettings);
+        SlotsEach = slots.SlotsEach;
         _pool = pool;
         _isIterative = sequence.IsIterative;
         _isStreaming = settings.IsDecoupled || instances.Any(instance => instance is IStreamingInstance);
@@ -61,6 +62,9 @@ public sealed partial class SequenceBatcher : InstanceScheduler
         _isHeld = _held != default;
     }
 
+    /// <summary>Sequences that each instance may have.</summary>
+    internal int SlotsEach { get; }
+
     internal override bool KeepsPlaces => true;
 
     internal override bool HasWaiting => _book.QueuedCount > 0;
@@ -73,6 +77,21 @@ public sealed partial class SequenceBatcher : InstanceScheduler
         await base.DisposeAsync().ConfigureAwait(false);
         lock (Gate)
             _book.Clear();
+    }
+
+    /// <summary>Makes no batch until <see cref="LetGo"/>, so that all that comes meanwhile may share one.</summary>
+    internal void HoldBack()
+    {
+        lock (Gate)
+            (_held, _isHeld) = ((int.MaxValue, 0), true);
+    }
+
+    /// <summary>Begins with what has come.</summary>
+    internal void LetGo()
+    {
+        lock (Gate)
+            _isHeld = false;
+        StartAll();
     }
 
     internal override bool IsCounted(InferRequest request) => request.Sequence is not null;

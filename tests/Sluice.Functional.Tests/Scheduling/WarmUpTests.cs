@@ -2,6 +2,8 @@ using Sluice.Client;
 using Sluice.Functional.Tests.Infrastructure;
 using Sluice.Inference;
 using Sluice.Models;
+using Sluice.Protocol.Codec;
+using Sluice.Protocol.Inference;
 using static Sluice.Functional.Tests.Infrastructure.WrittenModels;
 
 namespace Sluice.Functional.Tests.Scheduling;
@@ -23,7 +25,7 @@ public sealed class WarmUpTests : IAsyncLifetime
     private string Config => Path.Combine(_server.Repository, "add_sub_int32", "config.pbtxt");
 
     public async Task InitializeAsync() =>
-        _server = await OwnServer.StartAsync(options => options with { ModelControlMode = ModelControlMode.Explicit }, "add_sub_int32", "square_faulty", "square_int32");
+        _server = await OwnServer.StartAsync(options => options with { ModelControlMode = ModelControlMode.Explicit }, "add_sub_int32", "dyna_sum", "sequence_accumulate", "square_faulty", "square_int32");
 
     public async Task DisposeAsync() => await _server.DisposeAsync();
 
@@ -61,6 +63,48 @@ public sealed class WarmUpTests : IAsyncLifetime
             Path.Combine(_server.Repository, "square_faulty", "config.pbtxt"), Sample.Replace("random_data: true", "input_data_file: \"rows/raw\"", StringComparison.Ordinal));
         WriteFile("square_faulty", [3, 0, 0, 0]);
         Assert.StartsWith("warm-up sample 'n' of model 'square_faulty' failed: ", await FailureAsync("square_faulty"), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Samples_OfModelsWithSequences_ListControls_AndLeaveNoSequence()
+    {
+        const string Controls = """
+            model_warmup [ { name: "s" batch_size: 4 count: 2
+              inputs { key: "INPUT" value { data_type: TYPE_INT32 dims: 1 random_data: true } }
+              inputs { key: "START" value { data_type: TYPE_INT32 dims: 1 zero_data: true } }
+              inputs { key: "READY" value { data_type: TYPE_INT32 dims: 1 zero_data: true } }
+              inputs { key: "CORRID" value { data_type: TYPE_UINT64 dims: 1 zero_data: true } } } ]
+            """;
+        await File.AppendAllTextAsync(Path.Combine(_server.Repository, "dyna_sum", "config.pbtxt"), Controls);
+        await File.AppendAllTextAsync(
+            Path.Combine(_server.Repository, "sequence_accumulate", "config.pbtxt"),
+            "\nmodel_warmup { name: \"s\" inputs { key: \"INPUT\" value { data_type: TYPE_INT32 dims: 1 random_data: true } } }");
+        foreach (var model in new[] { "dyna_sum", "sequence_accumulate" })
+        {
+            await _server.Grpc.LoadModelAsync(model);
+            Assert.Equal(0ul, Assert.Single(await _server.Grpc.GetModelStatisticsAsync(model)).ExecutionCount);
+            var fault = await Assert.ThrowsAsync<SluiceException>(() => StepAsync(model, isStart: false));
+            Assert.Contains("must specify the START flag", fault.Message, StringComparison.Ordinal);
+
+            // The id is that of a sample's sequence, whose sum is forgotten.
+            Assert.Equal(5, await StepAsync(model, isStart: true));
+            Assert.Equal(10, await StepAsync(model, isStart: false));
+        }
+
+        async Task<int> StepAsync(string model, bool isStart)
+        {
+            using var result = await _server.Grpc.InferAsync(new InferRequestMessage
+            {
+                ModelName = model,
+                Inputs = [InferInput.Create<int>("INPUT", [5], 1, 1)],
+                Parameters = new Dictionary<string, InferParameter>
+                {
+                    ["sequence_id"] = new InferParameter { Int64Param = 1 },
+                    ["sequence_start"] = new InferParameter { BoolParam = isStart },
+                },
+            });
+            return result.GetSpan<int>("OUTPUT")[0];
+        }
     }
 
     [Theory]
