@@ -26,8 +26,15 @@ internal static partial class SchedulingLog
 
     [LoggerMessage(
         EventId = 1305, EventName = "Rehearsed", Level = LogLevel.Information,
-        Message = "Model '{Model}' was warmed with {Count} requests that its predecessor had served; {Refused} more do not fit it")]
-    public static partial void Rehearsed(ILogger logger, string model, int count, int refused);
+        Message = "Model '{Model}' was warmed with {Count} requests that its predecessor had served; {Refused} more do not fit it, " +
+            "{Late} took too long, {Left} were left out")]
+    public static partial void Rehearsed(ILogger logger, string model, int count, int refused, int late, int left);
+
+    [LoggerMessage(
+        EventId = 1306, EventName = "RehearsalHangs", Level = LogLevel.Warning,
+        Message = "Model '{Model}' begins with {Busy} of its {Instances} instances busy: each with a request that its predecessor had " +
+            "taken, that takes too long and does not stop")]
+    public static partial void RehearsalHangs(ILogger logger, string model, int busy, int instances);
 
     [LoggerMessage(
         EventId = 1304, EventName = "SequenceConflict", Level = LogLevel.Debug,

@@ -53,12 +53,7 @@ public sealed partial class DynamicBatcher
             runner.IsRetiring = true;
             isIdle = _idle.Contains(runner);
             if (isIdle)
-            {
-                var others = _idle.Where(other => other != runner).Reverse().ToArray();
-                _idle.Clear();
-                foreach (var other in others)
-                    _idle.Push(other);
-            }
+                RemoveIdle(runner);
 
             _retirements.RemoveAll(retirement => retirement.IsCompleted);
             _retirements.Add(runner.Retired);
@@ -66,6 +61,35 @@ public sealed partial class DynamicBatcher
 
         if (isIdle)
             runner.Retire();
+    }
+
+    /// <summary>Takes an instance for busy until it is; before the first request.</summary>
+    /// <param name="number">Which instance.</param>
+    /// <param name="busy">Ends when the instance is free.</param>
+    internal void Withhold(int number, Task busy)
+    {
+        lock (Gate)
+        {
+            var runner = Runners[number];
+            RemoveIdle(runner);
+            runner.IsExecuting = true;
+            runner.StartedAt = Now;
+            _retirements.Add(ReturnAsync());
+
+            async Task ReturnAsync()
+            {
+                await busy.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
+                FinishTurn(runner);
+            }
+        }
+    }
+
+    private void RemoveIdle(InstanceRunner runner)
+    {
+        var others = _idle.Where(other => other != runner).Reverse().ToArray();
+        _idle.Clear();
+        foreach (var other in others)
+            _idle.Push(other);
     }
 
     private protected override Task WhenRetiredAsync()

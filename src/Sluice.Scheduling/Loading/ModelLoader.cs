@@ -95,8 +95,14 @@ public sealed class ModelLoader : IModelLoader, IDisposable
                 await new ModelWarmUp(scheduler, _logger).RunAsync(cancellationToken).ConfigureAwait(false);
             if (isPure && _options.RecentRequestCount > 0)
             {
-                await new WarmUpSamples(settings, _pool, _options, _timer, _logger)
-                    .RehearseAsync(model, instances.Instances, RecentOf(plan.Predecessor), cancellationToken).ConfigureAwait(false);
+                var busy = await new Rehearsal(settings, _pool, _options, _timer, _logger)
+                    .RunAsync(model, instances.Instances, RecentOf(plan.Predecessor), cancellationToken).ConfigureAwait(false);
+                for (var i = 0; i < busy.Length; i++)
+                {
+                    if (busy[i] is { } task)
+                        scheduler.Withhold(i, task);
+                }
+
                 scheduler.Recent = new RecentRequests(_options.RecentRequestCount, Stopwatch.Frequency);
             }
 

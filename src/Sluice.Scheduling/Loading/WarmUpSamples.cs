@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Diagnostics;
 using System.Globalization;
 using Microsoft.Extensions.Logging;
 using Sluice.Inference;
@@ -11,8 +10,7 @@ using Sluice.Tensors;
 
 namespace Sluice.Scheduling.Loading;
 
-/// <summary>Runs the samples of a configuration's <c>model_warmup</c> (spec §3.1), and requests that the model's predecessor has served, on
-/// every instance before the model is ready.</summary>
+/// <summary>Runs the samples of a configuration's <c>model_warmup</c> (spec §3.1) on every instance before the model is ready.</summary>
 /// <remarks>
 /// <para>Each instance is lent to a scheduler of its own for the time, so that none is left out and nothing is counted.</para>
 /// <para>A sample of a model with sequences is one sequence for each row, of one step that has START, READY and END. Controls and states
@@ -22,7 +20,6 @@ internal sealed class WarmUpSamples(
     ModelSettings settings, TensorBufferPool pool, SchedulerOptions options, IDelayTimer timer, ILogger logger)
 {
     private const string Folder = "warmup";
-    private static readonly TimeSpan RehearsalBudget = TimeSpan.FromSeconds(1);
 
     // The test hooks hold clients' requests, not these.
     private readonly SchedulerOptions _options = options with { HoldUntilQueued = 0, HoldUntilBacklogged = 0 };
@@ -50,31 +47,6 @@ internal sealed class WarmUpSamples(
         }
     }
 
-    /// <summary>Runs requests of the predecessor on all instances, for a second at most. One that the model refuses is no failure: the model
-    /// may have become another.</summary>
-    public async Task RehearseAsync(
-        IBackendModel model, IEnumerable<IModelInstance> instances, IReadOnlyList<RecordedInput[]> recent, CancellationToken cancellationToken)
-    {
-        if (recent.Count == 0)
-            return;
-        var started = timer.Now;
-        int served = 0, refused = 0;
-        foreach (var instance in instances)
-        {
-            await using var scheduler = new DynamicBatcher(settings, new LentModel(model), [LentInstance.Of(instance)], pool, _options, timer, logger);
-            foreach (var inputs in recent.TakeWhile(_ => Stopwatch.GetElapsedTime(started, timer.Now) < RehearsalBudget))
-            {
-                cancellationToken.ThrowIfCancellationRequested();
-                if (await TryRehearseAsync(scheduler, inputs).ConfigureAwait(false))
-                    served++;
-                else
-                    refused++;
-            }
-        }
-
-        SchedulingLog.Rehearsed(logger, settings.Name, served, refused);
-    }
-
     /// <summary>Runs all samples on a scheduler.</summary>
     public async Task RunAsync(IServable scheduler, CancellationToken cancellationToken)
     {
@@ -85,27 +57,6 @@ internal sealed class WarmUpSamples(
                 cancellationToken.ThrowIfCancellationRequested();
                 await RunAsync(scheduler, sample).ConfigureAwait(false);
             }
-        }
-    }
-
-    private async Task<bool> TryRehearseAsync(DynamicBatcher scheduler, RecordedInput[] inputs)
-    {
-        var request = new InferRequest();
-        try
-        {
-            foreach (var input in inputs)
-                Add(request, input.Name, input.DataType, input.Shape, input.Data);
-            RequestBinder.Bind(request, settings);
-            await scheduler.ExecuteAsync(request).ConfigureAwait(false);
-            return request.IsOk;
-        }
-        catch (InferenceException)
-        {
-            return false;
-        }
-        finally
-        {
-            request.Reset();
         }
     }
 
@@ -202,7 +153,8 @@ internal sealed class WarmUpSamples(
         Add(request, System.Text.Encoding.UTF8.GetBytes(sample.Name), sample.DataType, isBatched ? row.Prepend(rowCount) : row, data.WrittenMemory);
     }
 
-    private static void Add(InferRequest request, byte[] name, DataType type, in Shape shape, ReadOnlyMemory<byte> data)
+    /// <summary>Adds an input to a request.</summary>
+    public static void Add(InferRequest request, byte[] name, DataType type, in Shape shape, ReadOnlyMemory<byte> data)
     {
         ref var input = ref request.AddInput();
         input.Name = request.AddText(name);
@@ -237,19 +189,6 @@ internal sealed class WarmUpSamples(
         {
             throw new InferenceException(
                 InferenceCode.InvalidArgument, $"file '{Folder}/{name}' cannot be read: {error.GetType().Name}", error);
-        }
-    }
-
-    /// <summary>A model that somebody else disposes.</summary>
-    private sealed class LentModel(IBackendModel inner) : IBackendModel
-    {
-        public ModelDescription Description => inner.Description;
-
-        public IModelInstance CreateInstance(ModelSettings settings, InstancePlacement placement) =>
-            inner.CreateInstance(settings, placement);
-
-        public void Dispose()
-        {
         }
     }
 

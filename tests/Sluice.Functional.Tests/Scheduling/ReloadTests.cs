@@ -73,6 +73,29 @@ public sealed class ReloadTests(Xunit.Abstractions.ITestOutputHelper output) : I
         Assert.Equal(1UL, Assert.Single(await client.GetModelStatisticsAsync(Model)).InferenceStats.Success.Count);
     }
 
+    /// <summary>A request that never ended for the predecessor does not end for the successor; the swap does not wait for it.</summary>
+    [Fact]
+    public async Task Reload_AfterARequestThatNeverEnds_ComesToAnEnd()
+    {
+        await using var server = await OperatedServer.StartAsync(
+            (options, _) => options with { ModelControlMode = ModelControlMode.Explicit, LoadModels = ["slow"] }, "slow");
+        using var client = server.CreateClient();
+        await Assert.ThrowsAsync<SluiceException>(() => AskAsync(TestModels.EndlessSteps, TimeSpan.FromMilliseconds(200)));
+        await File.WriteAllTextAsync(
+            Path.Combine(server.Folder, "models", "slow", "config.pbtxt"), "parameters { key: \"round\" value { string_value: \"another\" } } instance_group { count: 1 kind: KIND_CPU }");
+        await client.LoadModelAsync("slow").WaitAsync(ServerFixture.Patience);
+        Assert.Contains("0 more do not fit it, 1 took too long, 0 were left out", server.Log, StringComparison.Ordinal);
+        Assert.True(await AskAsync(1, ServerFixture.Patience));
+
+        async Task<bool> AskAsync(long steps, TimeSpan timeout)
+        {
+            using var result = await client.InferAsync(
+                new InferRequestMessage { ModelName = "slow", Inputs = [InferInput.Create<long>("STEPS", [steps])] },
+                new CallOptions { Timeout = timeout, Retry = RetryPolicy.None });
+            return result.Error is null;
+        }
+    }
+
     [Fact]
     public async Task InstanceChange_ShowsInTheConfiguration()
     {

@@ -1,7 +1,6 @@
 using Sluice.Inference;
 using Sluice.Scheduling.Loading;
 using Sluice.Tensors;
-using Sluice.Testing;
 
 namespace Sluice.Scheduling.Tests;
 
@@ -35,35 +34,6 @@ public sealed class RecentRequestsTests
         Offer(recent, 2, now: Second, columns: RecentRequests.MostBytes / sizeof(float));
         Assert.Single(recent.List());
     }
-
-    [Fact]
-    public async Task Rehearse_RunsOnEachInstance_AndSkipsWhatTheModelRefuses()
-    {
-        var recent = new RecentRequests(8, Second);
-        for (var i = 1; i <= 3; i++)
-            Offer(recent, i, now: i * Second, columns: i == 2 ? 3 : 2);
-        var pairs = Floats with { Inputs = [TestRequests.Tensor("IN", DataType.Fp32, 2)], Outputs = [TestRequests.Tensor("OUT", DataType.Fp32, 2)] };
-        await using var fixture = new BatcherFixture(pairs);
-        var instances = Enumerable.Range(0, 2).Select(_ => new ManualInstance()).ToList();
-        var seen = new List<byte>();
-        foreach (var instance in instances)
-        {
-            instance.Automatic = run =>
-            {
-                seen.Add(Input(run.Batch));
-                run.Finish();
-            };
-        }
-
-        var samples = new WarmUpSamples(fixture.Settings, fixture.Pool, BatcherFixture.Queued, fixture.Timer, fixture.Logger);
-        await samples.RehearseAsync(
-            new FakeModel(new ModelDescription([], []), _ => throw new NotSupportedException()), instances, recent.List(), CancellationToken.None);
-        Assert.Equal((byte[])[1, 1, 3, 3], seen.Order());
-        Assert.All(instances, instance => Assert.False(instance.IsDisposed));
-        Assert.Contains("with 4 requests that its predecessor had served; 2 more do not fit it", Assert.Single(fixture.Logger.Entries).Text, StringComparison.Ordinal);
-    }
-
-    private static unsafe byte Input(ExecutionBatch batch) => batch.Inputs[0].Data[0];
 
     private static void Offer(RecentRequests recent, int value, long now, int columns = 2)
     {
