@@ -2,7 +2,6 @@ using System.Buffers;
 using System.Diagnostics;
 using System.Numerics;
 using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics;
 using Sluice.Backends.Forest.Trees;
 
 namespace Sluice.Backends.Forest.Engine;
@@ -165,32 +164,17 @@ internal sealed unsafe class ForestEngine<T>
             for (var row = 0; row < scores.Length / outputs; row += _blockRows)
             {
                 var count = Math.Min(_blockRows, (scores.Length / outputs) - row);
-                if (outputs == 1 && count == 1)
-                {
-                    sums[row] = SumRow(rows.Slice(row * width, width), values, sums[row]);
-                    continue;
-                }
-
                 if (outputs == 1)
                 {
-                    var single = new SingleSum { Values = values, Sums = sums + row };
+                    var single = new SingleSum<T> { Values = values, Sums = sums + row };
                     RunBlock(rows, width, row, count, ref single);
                     continue;
                 }
 
-                var several = new SeveralSums { Values = values, Sums = sums + (row * outputs), Width = outputs, OutputOf = outputOf };
+                var several = new SeveralSums<T> { Values = values, Sums = sums + (row * outputs), Width = outputs, OutputOf = outputOf };
                 RunBlock(rows, width, row, count, ref several);
             }
         }
-    }
-
-    [SkipLocalsInit]
-    private T SumRow(ReadOnlySpan<T> row, T* values, T start)
-    {
-        var columns = _columns.Count <= OnStack ? stackalloc T[_columns.Count] : new T[_columns.Count];
-        var hasMissing = _columns.Fill(row, columns);
-        fixed (T* first = columns)
-            return Kernel.Sum(first, hasMissing, values, start);
     }
 
     [SkipLocalsInit]
@@ -215,7 +199,7 @@ internal sealed unsafe class ForestEngine<T>
             for (var row = 0; row < scores.Length / outputs; row += _blockRows)
             {
                 var count = Math.Min(_blockRows, (scores.Length / outputs) - row);
-                var sink = new VectorSums { Vectors = vectors, LeafAt = leafAt, Sums = sums + (row * outputs), Width = outputs };
+                var sink = new VectorSums<T> { Vectors = vectors, LeafAt = leafAt, Sums = sums + (row * outputs), Width = outputs };
                 RunBlock(rows, width, row, count, ref sink);
             }
         }
@@ -287,7 +271,7 @@ internal sealed unsafe class ForestEngine<T>
 
     private IForestKernel<T> Choose(string? wanted)
     {
-        var kernels = Candidates().Where(kernel => wanted is null || kernel.Name.Contains(wanted, StringComparison.Ordinal)).ToArray();
+        var kernels = Candidates(wanted is not null).Where(kernel => wanted is null || kernel.Name.Contains(wanted, StringComparison.Ordinal)).ToArray();
         if (kernels.Length == 0)
             throw new ArgumentException($"no layout named '{wanted}' takes this forest on this machine");
         if (kernels.Length == 1)
@@ -297,24 +281,28 @@ internal sealed unsafe class ForestEngine<T>
         return kernels[Array.IndexOf(times, times.Min())];
     }
 
-    private IEnumerable<IForestKernel<T>> Candidates()
+    /// <summary>Makes the layouts. Words are worth their while only where bytes cannot be, but for tests.</summary>
+    private IEnumerable<IForestKernel<T>> Candidates(bool all)
     {
         yield return new WalkKernel<T>(_forest, _columns);
-        if (_columns.Count == 0 || Enumerable.Range(0, _columns.Count).Any(i => _columns.Thresholds(i).Length > RankTable<T>.MaxThresholds))
-            yield break;
-        var ranks = new RankTable<T>(_columns);
-        int RankOf(ForestTree tree, int node) => ranks.IndexOf(_columns.Of(tree, node), ColumnSet.ThresholdOf(tree, node));
-
-        if (Fits<byte>(ranks))
-            yield return new PermuteKernel<T, byte>(new HeapForest<byte>(_forest, _columns.Of, RankOf), ranks, _columns.Count);
-        else if (Fits<ushort>(ranks))
-            yield return new PermuteKernel<T, ushort>(new HeapForest<ushort>(_forest, _columns.Of, RankOf), ranks, _columns.Count);
+        var bytes = TryPermute<byte>();
+        if (bytes is not null)
+            yield return bytes;
+        if ((bytes is null || all) && TryPermute<ushort>() is { } words)
+            yield return words;
     }
 
-    private bool Fits<TRank>(RankTable<T> ranks)
-        where TRank : unmanaged, IBinaryInteger<TRank> =>
-        PermuteKernel<T, TRank>.IsSupported && ranks.MaxRank <= PermuteKernel<T, TRank>.MaxRank
-        && _columns.Count <= PermuteKernel<T, TRank>.MaxColumns;
+    /// <summary>Null where the machine lacks the instructions or the forest has too many thresholds.</summary>
+    private PermuteKernel<T, TRank>? TryPermute<TRank>()
+        where TRank : unmanaged, IBinaryInteger<TRank>
+    {
+        var lanes = RankTable<T>.CountLanes(_columns, PermuteKernel<T, TRank>.MaxRank);
+        if (!PermuteKernel<T, TRank>.IsSupported || lanes == 0 || lanes > PermuteKernel<T, TRank>.MaxLanes || _forest.Trees.Length > HeapForest<TRank>.MaxTrees)
+            return null;
+        var ranks = new RankTable<T>(_columns, PermuteKernel<T, TRank>.MaxRank);
+        var heap = new HeapForest<TRank>(_forest, (tree, node) => ranks.Find(_columns.Of(tree, node), ColumnSet.ThresholdOf(tree, node)));
+        return new PermuteKernel<T, TRank>(heap, ranks, _columns.Count);
+    }
 
     /// <summary>µs per row, the best of some turns over rows that lie around the thresholds.</summary>
     private double Measure(IForestKernel<T> kernel)
@@ -332,7 +320,7 @@ internal sealed unsafe class ForestEngine<T>
         var until = Stopwatch.GetTimestamp() + CalibrationTicks;
         fixed (T* values = columns, total = sums, leaves = new T[kernel.Leaves.Length])
         {
-            var sink = new SingleSum { Values = leaves, Sums = total };
+            var sink = new SingleSum<T> { Values = leaves, Sums = total };
             kernel.Run(values, ForestEngine.BlockRows, hasMissing: false, ref sink);
             for (var turn = 0; turn < MeasuredTurns || Stopwatch.GetTimestamp() < until; turn++)
             {
@@ -344,52 +332,5 @@ internal sealed unsafe class ForestEngine<T>
         }
 
         return best * 1e6 / Stopwatch.Frequency / SampleRows;
-    }
-
-    private struct SingleSum : ILeafSink
-    {
-        public T* Values;
-        public T* Sums;
-
-        public readonly void Take(int row, int tree, int place) => Sums[row] += Values[place];
-    }
-
-    private struct SeveralSums : ILeafSink
-    {
-        public T* Values;
-        public T* Sums;
-        public int* OutputOf;
-        public int Width;
-
-        public readonly void Take(int row, int tree, int place) => Sums[(row * Width) + OutputOf[tree]] += Values[place];
-    }
-
-    private struct VectorSums : ILeafSink
-    {
-        public T* Vectors;
-        public int* LeafAt;
-        public T* Sums;
-        public int Width;
-
-        public readonly void Take(int row, int tree, int place)
-        {
-            var from = Vectors + ((long)LeafAt[place] * Width);
-            var to = Sums + (row * Width);
-            var i = 0;
-            for (; i <= Width - Vector256<T>.Count; i += Vector256<T>.Count)
-                (Vector256.Load(to + i) + Vector256.Load(from + i)).Store(to + i);
-            for (; i < Width; i++)
-                to[i] += from[i];
-        }
-    }
-
-    private struct LeafSink : ILeafSink
-    {
-        public int* Leaves;
-        public int* FirstLeaves;
-        public int* LeafAt;
-        public int TreeCount;
-
-        public readonly void Take(int row, int tree, int place) => Leaves[(row * TreeCount) + tree] = LeafAt[place] - FirstLeaves[tree];
     }
 }

@@ -1,64 +1,81 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 using Sluice.Backends.Forest.Trees;
 
 namespace Sluice.Backends.Forest.Engine;
 
 /// <summary>The forest laid out for <see cref="PermuteKernel{TValue, TRank}"/>: of each tree the top six levels as a heap of 63
-/// nodes that are compared all at once, what lies deeper as nodes to follow.</summary>
-/// <typeparam name="TRank">Byte or 16-bit ranks; the largest value stands for a missing one.</typeparam>
+/// nodes that are compared all at once; of trees of up to eight levels the last two as a block of three nodes behind each way out of
+/// the heap; of deeper ones what lies below as nodes to follow.</summary>
+/// <typeparam name="TRank">Byte or 16-bit ranks.</typeparam>
 internal sealed unsafe class HeapForest<TRank>
     where TRank : unmanaged
 {
     /// <summary>Levels compared at once.</summary>
     public const int HeapDepth = 6;
 
-    /// <summary>Places of a tree: 63 nodes and one that is not used.</summary>
+    /// <summary>Places of a tree: 63 nodes and one that is not used; also its ways out.</summary>
     public const int Slots = 1 << HeapDepth;
 
-    private readonly List<TailNode> _tails = [];
-    private readonly Func<ForestTree, int, int> _columnOf;
-    private readonly Func<ForestTree, int, int> _rankOf;
+    /// <summary>Levels of a block.</summary>
+    public const int BlockDepth = 2;
 
-    /// <summary>Lays out a forest.</summary>
+    /// <summary>Leaves of a block.</summary>
+    public const int BlockLeaves = 1 << BlockDepth;
+
+    /// <summary>Most trees: a layout takes some hundred bytes for each, however small it is.</summary>
+    public const int MaxTrees = 1 << 20;
+
+    // Blocks take 3 KiB for each tree, whatever it has of nodes; sparse or many trees have their nodes followed.
+    private const int MaxBlockTrees = 1 << 16;
+    private const int LeastMeanLeaves = 16;
+
+    private readonly List<TailNode> _tails = [];
+    private readonly Func<ForestTree, int, (int Lane, int Index)> _compared;
+
+    /// <summary>Lays out a forest of at most <see cref="MaxTrees"/> trees.</summary>
     /// <param name="forest">The trees.</param>
-    /// <param name="columnOf">Column that a node compares, below 2^15.</param>
-    /// <param name="rankOf">Index of the node's threshold in its column.</param>
-    public HeapForest(TreeEnsemble forest, Func<ForestTree, int, int> columnOf, Func<ForestTree, int, int> rankOf)
+    /// <param name="compared">Lane that a node compares, and the index of its threshold there.</param>
+    public HeapForest(TreeEnsemble forest, Func<ForestTree, int, (int Lane, int Index)> compared)
     {
-        _columnOf = columnOf;
-        _rankOf = rankOf;
+        _compared = compared;
         var count = forest.Trees.Length;
         TreeCount = count;
-        Columns = new AlignedArray<TRank>(count * Slots);
-        Ranks = new AlignedArray<TRank>(count * Slots);
-        DefaultLeft = new AlignedArray<ulong>(count);
-        Exits = new AlignedArray<int>(count * Slots);
-        TailDepths = new int[count];
+        var deepest = forest.Trees.Select(tree => tree.Depth).DefaultIfEmpty().Max();
+        var leafCount = forest.Trees.Sum(tree => tree.LeafCount);
+        HasBlocks = sizeof(TRank) == 1 && deepest is > HeapDepth and <= HeapDepth + BlockDepth && count <= MaxBlockTrees && leafCount / count >= LeastMeanLeaves;
+        HasTails = deepest > HeapDepth && !HasBlocks;
+        Nodes = new AlignedArray<TRank>(2 * Slots * count);
+        Blocks = new AlignedArray<ulong>(HasBlocks ? Slots * count : 0);
+        Exits = new AlignedArray<int>(HasTails ? Slots * count : 0);
+        Leaves = HasTails ? [.. Enumerable.Range(0, leafCount)] : new int[Slots * (HasBlocks ? BlockLeaves : 1) * count];
         var firstLeaf = 0;
         for (var i = 0; i < count; i++)
         {
             Place(forest.Trees[i], i, firstLeaf);
-            TailDepths[i] = Math.Max(0, forest.Trees[i].Depth - HeapDepth);
             firstLeaf += forest.Trees[i].LeafCount;
         }
 
-        // Without deeper nodes a path is a leaf, so its place needs no look-up.
-        Leaves = _tails.Count == 0
-            ? Array.ConvertAll(Exits.Span.ToArray(), exit => ~exit)
-            : [.. Enumerable.Range(0, firstLeaf)];
         Tails = new AlignedArray<TailNode>(_tails.Count);
         _tails.ToArray().CopyTo(Tails.Span);
+        _tails = [];
     }
 
     public int TreeCount { get; }
 
-    /// <summary>Column by tree and slot.</summary>
-    public AlignedArray<TRank> Columns { get; }
+    /// <summary>By tree, its 64 slots in as many parts as they fill registers; of each part first the lanes, then the indexes of the
+    /// thresholds, the largest number where there is no node. The top bit of a lane: NaN goes right.</summary>
+    public AlignedArray<TRank> Nodes { get; }
 
-    /// <summary>Threshold's index by tree and slot; the largest where there is no node.</summary>
-    public AlignedArray<TRank> Ranks { get; }
+    /// <summary>There are <see cref="Blocks"/>.</summary>
+    public bool HasBlocks { get; }
 
-    /// <summary>By tree, a bit for each slot.</summary>
-    public AlignedArray<ulong> DefaultLeft { get; }
+    /// <summary>By tree and path of six turns, bytes: lanes of the upper node, of the left one and of the right one as in <see cref="Nodes"/>,
+    /// one that is not used, and the indexes likewise.</summary>
+    public AlignedArray<ulong> Blocks { get; }
+
+    /// <summary>There are <see cref="Exits"/> and <see cref="Tails"/>.</summary>
+    public bool HasTails { get; }
 
     /// <summary>Where the heap is left, by tree and path of six turns: below 0 leaf <c>~exit</c> of the forest, else a
     /// node of <see cref="Tails"/>.</summary>
@@ -67,43 +84,90 @@ internal sealed unsafe class HeapForest<TRank>
     /// <summary>Nodes below the sixth level.</summary>
     public AlignedArray<TailNode> Tails { get; }
 
-    /// <summary>Most steps below the sixth level, by tree.</summary>
-    public int[] TailDepths { get; }
-
-    /// <summary>Leaf of each place: tree and path where there are no <see cref="Tails"/>, else the leaf itself.</summary>
+    /// <summary>Leaf of each place: tree and path, of six turns or with <see cref="Blocks"/> of eight; with <see cref="Tails"/> the
+    /// leaf itself.</summary>
     public int[] Leaves { get; }
 
-    public long ByteSize => Columns.ByteSize + Ranks.ByteSize + DefaultLeft.ByteSize + Exits.ByteSize + Tails.ByteSize;
+    public long ByteSize => Nodes.ByteSize + Blocks.ByteSize + Exits.ByteSize + Tails.ByteSize;
+
+    private static int LaneBits(bool isDefaultRight, int lane) => isDefaultRight ? lane | (1 << ((8 * sizeof(TRank)) - 1)) : lane;
 
     private static TRank ToRank(int value) => sizeof(TRank) == 1
-        ? System.Runtime.CompilerServices.Unsafe.BitCast<byte, TRank>((byte)value)
-        : System.Runtime.CompilerServices.Unsafe.BitCast<ushort, TRank>((ushort)value);
+        ? Unsafe.BitCast<byte, TRank>((byte)value)
+        : Unsafe.BitCast<ushort, TRank>((ushort)value);
 
     private void Place(ForestTree tree, int index, int firstLeaf)
     {
-        Ranks.Span.Slice(index * Slots, Slots).Fill(ToRank(-1));
+        var nodes = Nodes.Pointer + (2L * Slots * index);
+        for (var slot = 0; slot < Slots; slot++)
+            *IndexOf(nodes, slot) = ToRank(-1);
         var waiting = new Stack<(int Node, int Slot)>([(tree.Root, 0)]);
         while (waiting.TryPop(out var place))
         {
             var (node, slot) = place;
             if (slot >= Slots - 1)
             {
-                Exits.Pointer[(index * Slots) + slot - (Slots - 1)] = node < 0 ? ~(firstLeaf + ~node) : AddTail(tree, node, firstLeaf);
+                Leave(tree, node, (index * Slots) + slot - (Slots - 1), firstLeaf);
                 continue;
             }
 
             if (node >= 0)
             {
-                Columns.Pointer[(index * Slots) + slot] = ToRank(_columnOf(tree, node));
-                Ranks.Pointer[(index * Slots) + slot] = ToRank(_rankOf(tree, node));
-                if (tree.DefaultLeft[node])
-                    DefaultLeft.Pointer[index] |= 1UL << slot;
+                var (lane, threshold) = _compared(tree, node);
+                var to = IndexOf(nodes, slot);
+                *to = ToRank(threshold);
+                to[-Vector512<TRank>.Count] = ToRank(LaneBits(!tree.DefaultLeft[node], lane));
             }
 
             // A leaf in the upper levels is reached whichever way is taken from there on.
             waiting.Push((node < 0 ? node : tree.Left[node], (2 * slot) + 1));
             waiting.Push((node < 0 ? node : tree.Right[node], (2 * slot) + 2));
         }
+    }
+
+    private static TRank* IndexOf(TRank* nodes, int slot)
+    {
+        var (part, at) = Math.DivRem(slot, Vector512<TRank>.Count);
+        return nodes + (((2 * part) + 1) * Vector512<TRank>.Count) + at;
+    }
+
+    /// <summary>Says what lies behind a way out of the heap.</summary>
+    private void Leave(ForestTree tree, int node, int exit, int firstLeaf)
+    {
+        if (HasTails)
+        {
+            Exits.Pointer[exit] = node < 0 ? ~(firstLeaf + ~node) : AddTail(tree, node, firstLeaf);
+        }
+        else if (HasBlocks)
+        {
+            // Without nodes all goes left.
+            Blocks.Pointer[exit] = ulong.MaxValue << 32;
+            AddBlock(tree, node, exit, 0, firstLeaf);
+        }
+        else
+        {
+            Leaves[exit] = firstLeaf + ~node;
+        }
+    }
+
+    private void AddBlock(ForestTree tree, int node, int exit, int slot, int firstLeaf)
+    {
+        if (slot >= BlockLeaves - 1)
+        {
+            Leaves[(exit * BlockLeaves) + slot - (BlockLeaves - 1)] = firstLeaf + ~node;
+            return;
+        }
+
+        if (node >= 0)
+        {
+            var (lane, threshold) = _compared(tree, node);
+            var block = (byte*)(Blocks.Pointer + exit);
+            block[slot] = (byte)LaneBits(!tree.DefaultLeft[node], lane);
+            block[sizeof(uint) + slot] = (byte)threshold;
+        }
+
+        AddBlock(tree, node < 0 ? node : tree.Left[node], exit, (2 * slot) + 1, firstLeaf);
+        AddBlock(tree, node < 0 ? node : tree.Right[node], exit, (2 * slot) + 2, firstLeaf);
     }
 
     private int AddTail(ForestTree tree, int root, int firstLeaf)
@@ -124,10 +188,11 @@ internal sealed unsafe class HeapForest<TRank>
 
             var left = Child(tree.Left[node]);
             var right = Child(tree.Right[node]);
+            var (lane, threshold) = _compared(tree, node);
             _tails.Add(new TailNode
             {
-                Column = (ushort)_columnOf(tree, node),
-                Rank = (ushort)_rankOf(tree, node),
+                Lane = (ushort)lane,
+                Index = (ushort)threshold,
                 DefaultRight = tree.DefaultLeft[node] ? 0 : 1,
                 Left = left,
                 Right = right,
@@ -143,7 +208,7 @@ internal struct TailNode
 {
     public int Left;
     public int Right;
-    public ushort Column;
-    public ushort Rank;
+    public ushort Lane;
+    public ushort Index;
     public int DefaultRight;
 }

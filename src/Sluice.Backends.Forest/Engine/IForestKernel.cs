@@ -14,14 +14,7 @@ internal unsafe interface IForestKernel<T>
     /// <summary>The leaf, numbered through all trees, of each place that <see cref="Run"/> names.</summary>
     int[] Leaves { get; }
 
-    /// <summary>Adds up one value per tree for a single row, in the order of the trees.</summary>
-    /// <param name="columns">Values of a <see cref="ColumnSet"/>.</param>
-    /// <param name="hasMissing">Any of them may be NaN.</param>
-    /// <param name="values">One for each of <see cref="Leaves"/>.</param>
-    /// <param name="start">What the sum starts from.</param>
-    T Sum(T* columns, bool hasMissing, T* values, T start);
-
-    /// <summary>Finds the leaves of a few rows, tree after tree, and gives each to the sink.</summary>
+    /// <summary>Finds the leaves of a few rows and gives them to the sink.</summary>
     /// <param name="columns">Values of a <see cref="ColumnSet"/>, row by row.</param>
     /// <param name="rowCount">1 to <see cref="ForestEngine.BlockRows"/>.</param>
     /// <param name="hasMissing">Any of the values may be NaN.</param>
@@ -31,11 +24,12 @@ internal unsafe interface IForestKernel<T>
 }
 
 /// <summary>Takes leaves.</summary>
-internal interface ILeafSink
+internal unsafe interface ILeafSink
 {
-    /// <summary>Takes one.</summary>
+    /// <summary>Takes those of a row in some trees.</summary>
     /// <param name="row">Row of the block.</param>
-    /// <param name="tree">Number of the tree.</param>
-    /// <param name="place">Index in <see cref="IForestKernel{T}.Leaves"/>.</param>
-    void Take(int row, int tree, int place);
+    /// <param name="tree">Number of the first tree.</param>
+    /// <param name="places">An index in <see cref="IForestKernel{T}.Leaves"/> for each tree.</param>
+    /// <param name="count">How many.</param>
+    void Take(int row, int tree, int* places, int count);
 }

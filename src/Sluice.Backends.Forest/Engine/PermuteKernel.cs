@@ -7,49 +7,52 @@ namespace Sluice.Backends.Forest.Engine;
 
 /// <summary>Compares the 63 nodes of a tree's upper six levels at once: one permutation fetches the ranks that they test out of
 /// the row's register, one comparison gives a bit for each, and the path is read off the bits.</summary>
-/// <remarks>Needs AVX-512 with VBMI for bytes (up to 128 columns of up to 254 thresholds), with BW for 16-bit ranks (up to 64
-/// columns). Trees deeper than six levels go on node by node.</remarks>
+/// <remarks>
+/// <para>Needs AVX-512 with VBMI for bytes (up to 128 lanes), with BW for 16-bit ranks (up to 64 lanes). Of trees deeper than six
+/// levels the next two are compared in the same way where they are laid out as blocks; else they go on node by node.</para>
+/// <para>A row goes through some trees in steps: bits, paths, what lies below, sums. The steps of three such items are in work at
+/// once, and none reads what the step before has only just written, so that none waits for another or for the memory.</para>
+/// </remarks>
 internal sealed unsafe class PermuteKernel<T, TRank> : IForestKernel<T>
     where T : unmanaged, IBinaryFloatingPointIeee754<T>
     where TRank : unmanaged, IBinaryInteger<TRank>
 {
-    // Two registers.
-    private const int RowBytes = 128;
+    // Two registers of ranks, two of marks of what is missing.
+    private const int RowBytes = 256;
+    private const int MarksAt = 128;
 
-    // Rows whose paths a register holds, and fewest rows for which that is worth its while.
-    private const int PathRows = 8;
-    private const int FewestRows = 4;
+    // Trees whose paths two registers hold.
+    private const int PathTrees = 16;
 
-    // Trees that one row goes through together.
-    private const int GroupTrees = 16;
+    // Trees of an item. Below the heap it is longer, since what is fetched in one step has to be there in the next.
+    private const int ItemTrees = 32;
+    private const int DeepItemTrees = 64;
 
-    // Deeper trees are mostly deep in few places, so that their rows are followed one by one.
-    private const int MostEvenSteps = 4;
     private const int Slots = HeapForest<TRank>.Slots;
 
     private readonly HeapForest<TRank> _heap;
     private readonly RankTable<T> _ranks;
     private readonly int _columnCount;
-    private readonly bool _isWide;
+    private readonly int _itemTrees;
 
     public PermuteKernel(HeapForest<TRank> heap, RankTable<T> ranks, int columnCount)
     {
         _heap = heap;
         _ranks = ranks;
         _columnCount = columnCount;
-        _isWide = columnCount > Vector512<TRank>.Count;
+        _itemTrees = heap.HasBlocks || heap.HasTails ? DeepItemTrees : ItemTrees;
     }
 
-    /// <summary>The largest number of columns.</summary>
-    public static int MaxColumns => 2 * Vector512<TRank>.Count;
+    /// <summary>The largest number of lanes.</summary>
+    public static int MaxLanes => 2 * Vector512<TRank>.Count;
 
-    /// <summary>The largest rank; the number above it stands for a missing value.</summary>
-    public static int MaxRank => sizeof(TRank) == 1 ? byte.MaxValue - 1 : ushort.MaxValue - 1;
+    /// <summary>The largest rank.</summary>
+    public static int MaxRank => sizeof(TRank) == 1 ? byte.MaxValue : ushort.MaxValue;
 
     /// <summary>This machine has the instructions.</summary>
     public static bool IsSupported => sizeof(TRank) == 1 ? Avx512Vbmi.IsSupported : Avx512BW.IsSupported;
 
-    public string Name => sizeof(TRank) == 1 ? "63 nodes at once, 8-bit ranks" : "63 nodes at once, 16-bit ranks";
+    public string Name => $"{(_heap.HasBlocks ? "63 + 3" : "63")} nodes at once, {8 * sizeof(TRank)}-bit ranks";
 
     public long ByteSize => _heap.ByteSize + _ranks.ByteSize;
 
@@ -59,336 +62,254 @@ internal sealed unsafe class PermuteKernel<T, TRank> : IForestKernel<T>
     public void Run<TSink>(T* columns, int rowCount, bool hasMissing, ref TSink sink)
         where TSink : struct, ILeafSink
     {
-        var memory = stackalloc byte[(ForestEngine.BlockRows * RowBytes) + 64];
-        var ranks = (byte*)(((nint)memory + 63) & -64);
+        var memory = stackalloc byte[(rowCount * RowBytes) + 64];
+        var rows = (byte*)(((nint)memory + 63) & -64);
         for (var row = 0; row < rowCount; row++)
-            RankRow(columns + (row * _columnCount), (TRank*)(ranks + (row * RowBytes)));
-        if (rowCount >= FewestRows)
         {
-            switch (hasMissing, _isWide)
-            {
-                case (false, false): RunTogether<TSink, No, No>(ranks, rowCount, ref sink); break;
-                case (false, true): RunTogether<TSink, No, Yes>(ranks, rowCount, ref sink); break;
-                case (true, false): RunTogether<TSink, Yes, No>(ranks, rowCount, ref sink); break;
-                default: RunTogether<TSink, Yes, Yes>(ranks, rowCount, ref sink); break;
-            }
-
-            return;
+            _ranks.Rank(columns + (row * _columnCount), (TRank*)(rows + (row * RowBytes)));
+            if (hasMissing)
+                _ranks.MarkMissing(columns + (row * _columnCount), (TRank*)(rows + (row * RowBytes) + MarksAt));
         }
 
-        switch (hasMissing, _isWide)
+        switch (hasMissing, _ranks.LaneCount > Vector512<TRank>.Count)
         {
-            case (false, false): Run<TSink, No, No>(ranks, rowCount, ref sink); break;
-            case (false, true): Run<TSink, No, Yes>(ranks, rowCount, ref sink); break;
-            case (true, false): Run<TSink, Yes, No>(ranks, rowCount, ref sink); break;
-            default: Run<TSink, Yes, Yes>(ranks, rowCount, ref sink); break;
+            case (false, false): Run<TSink, No, No>(rows, rowCount, ref sink); break;
+            case (false, true): Run<TSink, No, Yes>(rows, rowCount, ref sink); break;
+            case (true, false): Run<TSink, Yes, No>(rows, rowCount, ref sink); break;
+            default: Run<TSink, Yes, Yes>(rows, rowCount, ref sink); break;
         }
     }
 
+    /// <summary>Takes all rows through some trees, then through the next.</summary>
     [SkipLocalsInit]
-    public T Sum(T* columns, bool hasMissing, T* values, T start)
-    {
-        var memory = stackalloc byte[RowBytes + 64];
-        var ranks = (byte*)(((nint)memory + 63) & -64);
-        RankRow(columns, (TRank*)ranks);
-        return (hasMissing, _isWide) switch
-        {
-            (false, false) => Sum<No, No>(ranks, values, start),
-            (false, true) => Sum<No, Yes>(ranks, values, start),
-            (true, false) => Sum<Yes, No>(ranks, values, start),
-            _ => Sum<Yes, Yes>(ranks, values, start),
-        };
-    }
-
-    /// <summary>The six turns that the bits name, as a number from 0 to 63.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static int Path(ulong right)
-    {
-        var slot = 1 + (int)(right & 1);
-        slot = (2 * slot) + 1 + (int)((right >> slot) & 1);
-        slot = (2 * slot) + 1 + (int)((right >> slot) & 1);
-        slot = (2 * slot) + 1 + (int)((right >> slot) & 1);
-        slot = (2 * slot) + 1 + (int)((right >> slot) & 1);
-        slot = (2 * slot) + 1 + (int)((right >> slot) & 1);
-        return slot - (Slots - 1);
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void RankRow(T* columns, TRank* ranks)
-    {
-        for (var i = 0; i < _columnCount; i++)
-        {
-            var value = columns[i];
-            ranks[i] = T.IsNaN(value) ? TRank.AllBitsSet : TRank.CreateTruncating(_ranks.Rank(i, value));
-        }
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void Run<TSink, TMissing, TWide>(byte* ranks, int rowCount, ref TSink sink)
+    private void Run<TSink, TMissing, TWide>(byte* rows, int rowCount, ref TSink sink)
         where TSink : struct, ILeafSink
         where TMissing : struct
         where TWide : struct
     {
-        var hasTails = _heap.Tails.Length > 0;
-        var columns = (byte*)_heap.Columns.Pointer;
-        var thresholds = (byte*)_heap.Ranks.Pointer;
-        var exits = _heap.Exits.Pointer;
-        var count = _heap.TreeCount;
-        for (var tree = 0; tree < count; tree++)
-        {
-            var defaultLeft = _heap.DefaultLeft.Pointer[tree];
-            var nodeColumns = Vector512.LoadAligned(columns);
-            var nodeThresholds = Vector512.LoadAligned(thresholds);
-            var moreColumns = sizeof(TRank) == 1 ? default : Vector512.LoadAligned(columns + 64);
-            var moreThresholds = sizeof(TRank) == 1 ? default : Vector512.LoadAligned(thresholds + 64);
-            for (var row = 0; row < rowCount; row++)
-            {
-                var values = ranks + (row * RowBytes);
-                var path = Path(Compare<TMissing, TWide>(values, nodeColumns, nodeThresholds, moreColumns, moreThresholds, defaultLeft));
-                var place = hasTails ? ~Follow<TMissing>((TRank*)values, exits[path]) : (tree * Slots) + path;
-                sink.Take(row, tree, place);
-            }
-
-            columns += Slots * sizeof(TRank);
-            thresholds += Slots * sizeof(TRank);
-            exits += Slots;
-        }
-    }
-
-    /// <summary>Goes through the trees with many rows: bits of all rows first, then the paths of eight rows in one register.</summary>
-    /// <remarks>A single row does not gain by taking eight trees at a time like this: it waits for its bits to come back from memory.</remarks>
-    [SkipLocalsInit]
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void RunTogether<TSink, TMissing, TWide>(byte* ranks, int rowCount, ref TSink sink)
-        where TSink : struct, ILeafSink
-        where TMissing : struct
-        where TWide : struct
-    {
-        var memory = stackalloc byte[(ForestEngine.BlockRows * (sizeof(ulong) + sizeof(int))) + 64];
+        var memory = stackalloc byte[(3 * DeepItemTrees * (sizeof(ulong) + sizeof(int))) + 64];
         var bits = (ulong*)(((nint)memory + 63) & -64);
-        var places = (int*)(bits + ForestEngine.BlockRows);
-        var hasTails = _heap.Tails.Length > 0;
-        var columns = (byte*)_heap.Columns.Pointer;
-        var thresholds = (byte*)_heap.Ranks.Pointer;
-        for (var tree = 0; tree < _heap.TreeCount; tree++)
+        var places = (int*)(bits + (3 * DeepItemTrees));
+        Item newest = new(bits, places), middle = new(bits + DeepItemTrees, places + DeepItemTrees);
+        Item oldest = new(bits + (2 * DeepItemTrees), places + (2 * DeepItemTrees));
+        var (row, tree) = (0, 0);
+        do
         {
-            var defaultLeft = _heap.DefaultLeft.Pointer[tree];
-            var nodeColumns = Vector512.LoadAligned(columns);
-            var nodeThresholds = Vector512.LoadAligned(thresholds);
-            var moreColumns = sizeof(TRank) == 1 ? default : Vector512.LoadAligned(columns + 64);
-            var moreThresholds = sizeof(TRank) == 1 ? default : Vector512.LoadAligned(thresholds + 64);
-            for (var row = 0; row < rowCount; row++)
+            newest.Count = Math.Min(_itemTrees, _heap.TreeCount - tree);
+            (newest.Row, newest.Tree) = (row, tree);
+            if (newest.Count > 0)
+                Compare<TMissing, TWide>(rows + (row * RowBytes), _heap.Nodes.Pointer + (2L * Slots * tree), newest.Bits, newest.Count);
+            if (middle.Count > 0)
+                Turn(in middle);
+            if (oldest.Count > 0)
             {
-                bits[row] = Compare<TMissing, TWide>(
-                    ranks + (row * RowBytes), nodeColumns, nodeThresholds, moreColumns, moreThresholds, defaultLeft);
+                Finish<TMissing, TWide>(rows + (oldest.Row * RowBytes), in oldest);
+                sink.Take(oldest.Row, oldest.Tree, oldest.Places, oldest.Count);
             }
 
-            var first = Vector512.Create((ulong)(uint)((tree - 1) * Slots));
-            for (var row = 0; row < rowCount; row += PathRows)
-                Paths(Vector512.LoadAligned(bits + row), first).Store(places + row);
-            if (hasTails)
-                FollowTogether<TMissing>(ranks, rowCount, tree, places);
-            for (var row = 0; row < rowCount; row++)
-                sink.Take(row, tree, places[row]);
-            columns += Slots * sizeof(TRank);
-            thresholds += Slots * sizeof(TRank);
+            if (++row == rowCount)
+                (row, tree) = (0, Math.Min(tree + _itemTrees, _heap.TreeCount));
+            (oldest, middle, newest) = (middle, newest, oldest);
+        }
+        while (middle.Count > 0 || oldest.Count > 0);
+    }
+
+    /// <summary>For each tree a bit for each slot: its node sends the row to the right.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
+    private static void Compare<TMissing, TWide>(byte* row, TRank* nodes, ulong* bits, int count)
+        where TMissing : struct
+        where TWide : struct
+    {
+        var ranks = new Lanes<TWide>(row);
+        var marks = typeof(TMissing) == typeof(Yes) ? new Lanes<TWide>(row + MarksAt) : default;
+        for (nint tree = 0; tree < count; tree++)
+        {
+            bits[tree] = Compare<TMissing, TWide>(in ranks, in marks, (byte*)nodes);
+            if (sizeof(TRank) != 1)
+                bits[tree] |= Compare<TMissing, TWide>(in ranks, in marks, (byte*)nodes + 128) << 32;
+            nodes += 2 * Slots;
         }
     }
 
-    /// <summary>Places of eight rows: six turns each, from a heap that is numbered from 1 and so ends at 64.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<int> Paths(Vector512<ulong> right, Vector512<ulong> first)
+    private static ulong Compare<TMissing, TWide>(in Lanes<TWide> ranks, in Lanes<TWide> marks, byte* nodes)
+        where TMissing : struct
+        where TWide : struct
+    {
+        var lanes = Vector512.LoadAligned(nodes);
+        var right = Bits(ranks.At(lanes), Vector512.LoadAligned(nodes + 64));
+        if (typeof(TMissing) == typeof(Yes))
+            right |= sizeof(TRank) == 1 ? (marks.At(lanes) & lanes).ExtractMostSignificantBits() : (marks.At(lanes) & lanes).AsUInt16().ExtractMostSignificantBits();
+        return right;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static ulong Bits(Vector512<byte> ranks, Vector512<byte> indexes) => sizeof(TRank) == 1
+        ? Vector512.GreaterThan(ranks, indexes).ExtractMostSignificantBits()
+        : Vector512.GreaterThan(ranks.AsUInt16(), indexes.AsUInt16()).ExtractMostSignificantBits();
+
+    /// <summary>Reads the paths off the bits and has fetched what lies behind.</summary>
+    private void Turn(in Item item)
+    {
+        Paths(item.Bits, item.Places, item.Tree, item.Count);
+        if (_heap.HasBlocks)
+            Fetch(_heap.Blocks.Pointer, item.Places, item.Count);
+        else if (_heap.HasTails)
+            Fetch(_heap.Exits.Pointer, item.Places, item.Count);
+    }
+
+    /// <summary>Six turns each of sixteen trees, through heaps that are numbered from 1 and so end at 64.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
+    private static void Paths(ulong* bits, int* places, int tree, int count)
     {
         var one = Vector512<ulong>.One;
-        var bits = right << 1;
-        var slot = one;
-        for (var level = 0; level < HeapForest<TRank>.HeapDepth; level++)
-            slot = (slot + slot) | (Avx512F.ShiftRightLogicalVariable(bits, slot) & one);
-        return Avx512F.ConvertToVector256Int32(slot + first);
-    }
-
-    /// <summary>Goes on below the sixth level with all rows: a step of every row, then the next, so that rows hide each other's waits.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void FollowTogether<TMissing>(byte* ranks, int rowCount, int tree, int* places)
-        where TMissing : struct
-    {
-        var exits = _heap.Exits.Pointer;
-        var steps = _heap.TailDepths[tree];
-        if (steps > MostEvenSteps)
+        var first = (Vector512<ulong>.Indices + Vector512.Create((ulong)tree) - one) * Slots;
+        for (nint i = 0; i < count; i += PathTrees)
         {
-            for (var row = 0; row < rowCount; row++)
-                places[row] = ~Follow<TMissing>((TRank*)(ranks + (row * RowBytes)), exits[places[row]]);
-            return;
-        }
-
-        for (var row = 0; row < rowCount; row++)
-            places[row] = exits[places[row]];
-        for (; steps > 0; steps--)
-        {
-            for (var row = 0; row < rowCount; row++)
-                places[row] = Step<TMissing>((TRank*)(ranks + (row * RowBytes)), places[row]);
-        }
-
-        for (var row = 0; row < rowCount; row++)
-            places[row] = ~places[row];
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private T Sum<TMissing, TWide>(byte* ranks, T* values, T start)
-        where TMissing : struct
-        where TWide : struct
-    {
-        if (_heap.Tails.Length > 0)
-            return SumDeep<TMissing, TWide>(ranks, values, start);
-        var sum = start;
-        var columns = (byte*)_heap.Columns.Pointer;
-        var thresholds = (byte*)_heap.Ranks.Pointer;
-        var count = _heap.TreeCount;
-        for (var tree = 0; tree < count; tree++)
-        {
-            var path = Path(Compare<TMissing, TWide>(
-                ranks, Vector512.LoadAligned(columns), Vector512.LoadAligned(thresholds),
-                sizeof(TRank) == 1 ? default : Vector512.LoadAligned(columns + 64),
-                sizeof(TRank) == 1 ? default : Vector512.LoadAligned(thresholds + 64), _heap.DefaultLeft.Pointer[tree]));
-            sum += values[(tree * Slots) + path];
-            columns += Slots * sizeof(TRank);
-            thresholds += Slots * sizeof(TRank);
-        }
-
-        return sum;
-    }
-
-    /// <summary>Trees of more than six levels, some at a time, so that they hide each other's waits below the sixth.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private T SumDeep<TMissing, TWide>(byte* ranks, T* values, T start)
-        where TMissing : struct
-        where TWide : struct
-    {
-        var sum = start;
-        var places = stackalloc int[GroupTrees];
-        var columns = (byte*)_heap.Columns.Pointer;
-        var thresholds = (byte*)_heap.Ranks.Pointer;
-        for (var tree = 0; tree < _heap.TreeCount; tree += GroupTrees)
-        {
-            var count = Math.Min(GroupTrees, _heap.TreeCount - tree);
-            for (var i = 0; i < count; i++)
+            var (leftBits, rightBits) = (Vector512.LoadAligned(bits + i) << 1, Vector512.LoadAligned(bits + i + 8) << 1);
+            var (left, right) = (one, one);
+            for (var level = 0; level < HeapForest<TRank>.HeapDepth; level++)
             {
-                places[i] = ((tree + i) * Slots) + Path(Compare<TMissing, TWide>(
-                    ranks, Vector512.LoadAligned(columns), Vector512.LoadAligned(thresholds),
-                    sizeof(TRank) == 1 ? default : Vector512.LoadAligned(columns + 64),
-                    sizeof(TRank) == 1 ? default : Vector512.LoadAligned(thresholds + 64), _heap.DefaultLeft.Pointer[tree + i]));
-                columns += Slots * sizeof(TRank);
-                thresholds += Slots * sizeof(TRank);
+                left = (left + left) | (Avx512F.ShiftRightLogicalVariable(leftBits, left) & one);
+                right = (right + right) | (Avx512F.ShiftRightLogicalVariable(rightBits, right) & one);
             }
 
-            FollowTrees<TMissing>((TRank*)ranks, tree, count, places);
-            for (var i = 0; i < count; i++)
-                sum += values[places[i]];
+            Avx512F.ConvertToVector256Int32(left + first).Store(places + i);
+            first += Vector512.Create(8UL * Slots);
+            Avx512F.ConvertToVector256Int32(right + first).Store(places + i + 8);
+            first += Vector512.Create(8UL * Slots);
         }
-
-        return sum;
     }
 
-    /// <summary>Goes on below the sixth level of several trees with one row: a step of each tree, then the next.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void FollowTrees<TMissing>(TRank* values, int tree, int count, int* places)
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
+    private static void Fetch<TItem>(TItem* items, int* places, int count)
+        where TItem : unmanaged
+    {
+        for (nint i = 0; i < count; i++)
+            Sse.Prefetch0(items + places[i]);
+    }
+
+    /// <summary>Goes on below the heap.</summary>
+    private void Finish<TMissing, TWide>(byte* row, in Item item)
+        where TMissing : struct
+        where TWide : struct
+    {
+        if (_heap.HasBlocks)
+        {
+            Copy(_heap.Blocks.Pointer, item.Places, item.Bits, item.Count);
+            PassBlocks<TMissing, TWide>(row, item.Bits, item.Places, item.Count);
+        }
+        else if (_heap.HasTails)
+        {
+            Follow<TMissing>((TRank*)row, _heap.Exits.Pointer, _heap.Tails.Pointer, item.Places, item.Count);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
+    private static void Copy(ulong* blocks, int* places, ulong* to, int count)
+    {
+        for (nint i = 0; i < count; i++)
+            to[i] = blocks[places[i]];
+    }
+
+    /// <summary>Compares the blocks of eight trees at once and takes two turns more.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
+    private static void PassBlocks<TMissing, TWide>(byte* row, ulong* blocks, int* places, int count)
+        where TMissing : struct
+        where TWide : struct
+    {
+        var ranks = new Lanes<TWide>(row);
+        var marks = typeof(TMissing) == typeof(Yes) ? new Lanes<TWide>(row + MarksAt) : default;
+        var one = Vector512<ulong>.One;
+        var three = Vector512.Create(0x010101UL);
+        for (nint i = 0; i < count; i += 8)
+        {
+            var nodes = Vector512.LoadAligned(blocks + i);
+            var right = Vector512.GreaterThan(ranks.At(nodes.AsByte()), (nodes >> 32).AsByte()).AsUInt64() & three;
+            if (typeof(TMissing) == typeof(Yes))
+                right |= ((marks.At(nodes.AsByte()).AsUInt64() & nodes) >> 7) & three;
+            var first = right & one;
+            var second = Avx512F.ShiftRightLogicalVariable(right, (first << 3) + Vector512.Create(8UL)) & one;
+            var turns = Avx512F.ConvertToVector256Int32(first + first + second);
+            ((Vector256.LoadAligned(places + i) << HeapForest<TRank>.BlockDepth) + turns).StoreAligned(places + i);
+        }
+    }
+
+    /// <summary>Follows the nodes below the sixth level: a step of each tree, then the next of those that are not at a leaf yet.</summary>
+    [SkipLocalsInit]
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
+    private static void Follow<TMissing>(TRank* row, int* exits, TailNode* nodes, int* places, int count)
         where TMissing : struct
     {
-        var steps = 0;
+        var waiting = stackalloc int[DeepItemTrees];
+        var left = 0;
         for (var i = 0; i < count; i++)
         {
-            steps = Math.Max(steps, _heap.TailDepths[tree + i]);
-            places[i] = _heap.Exits.Pointer[places[i]];
+            places[i] = exits[places[i]];
+            waiting[left] = i;
+            left += 1 + (places[i] >> 31);
         }
 
-        if (steps > MostEvenSteps)
+        while (left > 0)
         {
-            for (var i = 0; i < count; i++)
-                places[i] = ~Follow<TMissing>(values, places[i]);
-            return;
-        }
-
-        for (; steps > 0; steps--)
-        {
-            for (var i = 0; i < count; i++)
-                places[i] = Step<TMissing>(values, places[i]);
+            var last = left;
+            left = 0;
+            for (var i = 0; i < last; i++)
+            {
+                var tree = waiting[i];
+                places[tree] = Next<TMissing>(row, nodes + places[tree]);
+                waiting[left] = tree;
+                left += 1 + (places[tree] >> 31);
+            }
         }
 
         for (var i = 0; i < count; i++)
             places[i] = ~places[i];
     }
 
-    /// <summary>Goes on below the sixth level, without a branch for the turns.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private int Follow<TMissing>(TRank* values, int node)
+    private static int Next<TMissing>(TRank* row, TailNode* node)
         where TMissing : struct
     {
-        var nodes = _heap.Tails.Pointer;
-        while (node >= 0)
-        {
-            var at = nodes + node;
-            var rank = int.CreateTruncating(values[at->Column]);
-            var right = rank > at->Rank ? 1 : 0;
-            if (typeof(TMissing) == typeof(Yes))
-                right &= (rank > MaxRank ? 0 : 1) | at->DefaultRight;
-            node = (&at->Left)[right];
-        }
-
-        return node;
-    }
-
-    /// <summary>One step from a node; a leaf stays where it is.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private int Step<TMissing>(TRank* values, int node)
-        where TMissing : struct
-    {
-        var at = _heap.Tails.Pointer + (node & ~(node >> 31));
-        var rank = int.CreateTruncating(values[at->Column]);
-        var right = rank > at->Rank ? 1 : 0;
+        var right = int.CreateTruncating(row[node->Lane]) > node->Index ? 1 : 0;
         if (typeof(TMissing) == typeof(Yes))
-            right &= (rank > MaxRank ? 0 : 1) | at->DefaultRight;
-        var child = (&at->Left)[right];
-        return node < 0 ? node : child;
+            right |= int.CreateTruncating(row[node->Lane + (MarksAt / sizeof(TRank))]) & node->DefaultRight;
+        return (&node->Left)[right];
     }
 
-    /// <summary>A bit for each slot: its node sends the row to the right.</summary>
-    /// <remarks>The nodes come as values, not as a structure, so that they stay in registers from row to row.</remarks>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static ulong Compare<TMissing, TWide>(
-        byte* values, Vector512<byte> columns, Vector512<byte> thresholds, Vector512<byte> moreColumns, Vector512<byte> moreThresholds,
-        ulong defaultLeft)
-        where TMissing : struct
+    /// <summary>Some trees that a row goes through.</summary>
+    private struct Item(ulong* bits, int* places)
+    {
+        public readonly ulong* Bits = bits;
+        public readonly int* Places = places;
+        public int Row;
+        public int Tree;
+        public int Count;
+    }
+
+    /// <summary>A row in one register or two.</summary>
+    private readonly struct Lanes<TWide>
         where TWide : struct
     {
-        if (sizeof(TRank) != 1)
+        private readonly Vector512<byte> _low;
+        private readonly Vector512<byte> _high;
+
+        public Lanes(byte* row)
         {
-            return Words<TMissing, TWide>(values, columns.AsUInt16(), thresholds.AsUInt16(), defaultLeft)
-                | (Words<TMissing, TWide>(values, moreColumns.AsUInt16(), moreThresholds.AsUInt16(), defaultLeft >> 32) << 32);
+            _low = Vector512.LoadAligned(row);
+            _high = typeof(TWide) == typeof(Yes) ? Vector512.LoadAligned(row + 64) : default;
         }
 
-        var low = Vector512.LoadAligned(values);
-        var found = typeof(TWide) == typeof(Yes)
-            ? Avx512Vbmi.PermuteVar64x8x2(low, columns, Vector512.LoadAligned(values + 64))
-            : Avx512Vbmi.PermuteVar64x8(low, columns);
-        var right = Vector512.GreaterThan(found, thresholds).ExtractMostSignificantBits();
-        if (typeof(TMissing) == typeof(Yes))
-            right &= ~(Vector512.Equals(found, Vector512<byte>.AllBitsSet).ExtractMostSignificantBits() & defaultLeft);
-        return right;
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static ulong Words<TMissing, TWide>(byte* values, Vector512<ushort> columns, Vector512<ushort> thresholds, ulong defaultLeft)
-        where TMissing : struct
-        where TWide : struct
-    {
-        var low = Vector512.LoadAligned((ushort*)values);
-        var found = typeof(TWide) == typeof(Yes)
-            ? Avx512BW.PermuteVar32x16x2(low, columns, Vector512.LoadAligned((ushort*)(values + 64)))
-            : Avx512BW.PermuteVar32x16(low, columns);
-        var right = Vector512.GreaterThan(found, thresholds).ExtractMostSignificantBits();
-        if (typeof(TMissing) == typeof(Yes))
-            right &= ~(Vector512.Equals(found, Vector512<ushort>.AllBitsSet).ExtractMostSignificantBits() & defaultLeft);
-        return right;
+        /// <summary>Of each lane that is named its rank; the top bits of the names do not count.</summary>
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public Vector512<byte> At(Vector512<byte> lanes)
+        {
+            if (sizeof(TRank) == 1)
+                return typeof(TWide) == typeof(Yes) ? Avx512Vbmi.PermuteVar64x8x2(_low, lanes, _high) : Avx512Vbmi.PermuteVar64x8(_low, lanes);
+            return typeof(TWide) == typeof(Yes)
+                ? Avx512BW.PermuteVar32x16x2(_low.AsUInt16(), lanes.AsUInt16(), _high.AsUInt16()).AsByte()
+                : Avx512BW.PermuteVar32x16(_low.AsUInt16(), lanes.AsUInt16()).AsByte();
+        }
     }
 
     private readonly struct Yes;

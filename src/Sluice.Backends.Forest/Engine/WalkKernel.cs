@@ -60,16 +60,10 @@ internal sealed unsafe class WalkKernel<T> : IForestKernel<T>
                     nodes[lane] = _roots[Math.Min(tree + lane, _roots.Length - 1)];
                 Walk(columns + (row * _columnCount), nodes, depth);
                 for (var lane = 0; lane < lanes; lane++)
-                    sink.Take(row, tree + lane, _leafOf[nodes[lane]]);
+                    nodes[lane] = _leafOf[nodes[lane]];
+                sink.Take(row, tree, nodes, lanes);
             }
         }
-    }
-
-    public T Sum(T* columns, bool hasMissing, T* values, T start)
-    {
-        var sink = new OneSum { Values = values, Sum = start };
-        Run(columns, 1, hasMissing, ref sink);
-        return sink.Sum;
     }
 
     /// <summary>So many steps from each of the nodes; a leaf leads to itself.</summary>
@@ -122,14 +116,6 @@ internal sealed unsafe class WalkKernel<T> : IForestKernel<T>
             _children.Pointer[2 * node] = _children.Pointer[(2 * node) + 1] = node;
             _leafOf[node] = firstLeaf + leaf;
         }
-    }
-
-    private struct OneSum : ILeafSink
-    {
-        public T* Values;
-        public T Sum;
-
-        public void Take(int row, int tree, int place) => Sum += Values[place];
     }
 
     private struct Node
