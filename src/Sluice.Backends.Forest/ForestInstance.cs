@@ -64,6 +64,12 @@ internal sealed unsafe class ForestInstance<T>(ForestModel model, ForestEngine<T
         var rank = input.Shape.Rank;
         var width = rank > 0 ? checked((int)input.Shape[rank - 1]) : 1;
         var rowCount = rank > 1 ? checked((int)input.Shape[0]) : 1;
+        for (var i = 0; i < _kindOf.Length; i++)
+        {
+            if (batch.IsRequested(i) && model.Parameters.Outputs[_kindOf[i]] == ForestOutputKind.Contributions)
+                model.CheckContributions(settings, rowCount);
+        }
+
         var rows = Rows(in input);
         var scores = Keep(ref _scores, checked(rowCount * _forest.OutputCount));
         var hasScores = false;

@@ -15,6 +15,7 @@ internal sealed class ForestModel : IBackendModel
 
     private readonly ForestEngine<float>? _single;
     private readonly ForestEngine<double>? _double;
+    private readonly long _contributionSteps;
 
     /// <param name="forest">The rounds that are used.</param>
     /// <param name="parameters">What is wanted of it.</param>
@@ -24,6 +25,12 @@ internal sealed class ForestModel : IBackendModel
         Forest = forest;
         LabelTexts = [.. (forest.Labels?.Texts ?? []).Select(System.Text.Encoding.UTF8.GetBytes)];
         Parameters = parameters;
+        if (parameters.Outputs.Contains(ForestOutputKind.Contributions))
+        {
+            _contributionSteps = Contributions.CountSteps(forest);
+            CheckContributions(draft, 1);
+        }
+
         if (forest.IsDouble)
             _double = new ForestEngine<double>(forest, threads: parameters.Threads);
         else
@@ -65,6 +72,19 @@ internal sealed class ForestModel : IBackendModel
 
     public void Dispose()
     {
+    }
+
+    /// <summary>Refuses contributions of more rows than the limit allows, before any work.</summary>
+    /// <exception cref="InferenceException"><see cref="InferenceCode.InvalidArgument"/>.</exception>
+    public void CheckContributions(ModelSettings settings, int rowCount)
+    {
+        var steps = (Int128)_contributionSteps * rowCount;
+        if (steps > Parameters.ContributionSteps)
+        {
+            throw InferenceException.Invalid(
+                $"model '{settings.Name}': contributions of {rowCount} {(rowCount == 1 ? "row" : "rows")} take {steps} steps, "
+                + $"its parameter 'contribution_steps' allows {Parameters.ContributionSteps}");
+        }
     }
 
     /// <summary>Columns of an output.</summary>

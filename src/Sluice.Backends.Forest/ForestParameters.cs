@@ -21,6 +21,9 @@ internal sealed record ForestParameters
     };
 
     private const int MaxThreads = 256;
+
+    // Half a minute of one core.
+    private const long DefaultContributionSteps = 10_000_000_000;
     private static readonly string[] Libraries = ["xgboost", "lightgbm", "catboost"];
 
     /// <summary>Of each output, in the order of the configuration.</summary>
@@ -35,6 +38,9 @@ internal sealed record ForestParameters
     /// <summary>Most threads that share a large batch.</summary>
     public int Threads { get; private init; } = 1;
 
+    /// <summary>Most work that contributions of one batch may be (<see cref="Engine.Contributions.CountSteps"/>).</summary>
+    public long ContributionSteps { get; private init; } = DefaultContributionSteps;
+
     /// <summary>Rounds that are used; null = all.</summary>
     public (int From, int To)? Rounds { get; private init; }
 
@@ -48,7 +54,8 @@ internal sealed record ForestParameters
             Missing = Number(settings, "missing", double.NaN),
             Threshold = Number(settings, "threshold", 0.5),
             Rounds = ReadRounds(settings, forest),
-            Threads = ReadThreads(settings),
+            Threads = (int)Whole(settings, "threads", 1, MaxThreads),
+            ContributionSteps = Whole(settings, "contribution_steps", DefaultContributionSteps, long.MaxValue),
             Outputs = ReadOutputs(settings, forest.Signature),
         };
         foreach (var kind in parameters.Outputs)
@@ -160,12 +167,12 @@ internal sealed record ForestParameters
                 : throw Wrong(settings, "iteration_range", text, $"FROM,TO with 0 <= FROM < TO <= {rounds}, or TO 0 for all");
     }
 
-    private static int ReadThreads(ModelSettings settings)
+    private static long Whole(ModelSettings settings, string key, long fallback, long most)
     {
-        if (!settings.Parameters.TryGetValue("threads", out var text))
-            return 1;
-        return int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var threads) && threads is >= 1 and <= MaxThreads
-            ? threads : throw Wrong(settings, "threads", text, $"a whole number from 1 to {MaxThreads}");
+        if (!settings.Parameters.TryGetValue(key, out var text))
+            return fallback;
+        return long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number >= 1 && number <= most
+            ? number : throw Wrong(settings, key, text, $"a whole number from 1 to {most}");
     }
 
     private static bool Flag(ModelSettings settings, string key)

@@ -1,6 +1,10 @@
+using System.Globalization;
 using System.Numerics;
 using Sluice.Backends.Forest.Engine;
 using Sluice.Backends.Forest.Trees;
+using Sluice.Backends.TestKit;
+using Sluice.Inference;
+using Sluice.Tensors;
 
 namespace Sluice.Backends.Forest.Tests;
 
@@ -63,6 +67,73 @@ public sealed class ContributionTests
             for (var i = 0; i < values.Length; i++)
                 Assert.Equal(expected[i], values[i], 1e-9 * Math.Max(1, Math.Abs(expected[i])));
         }
+    }
+
+    /// <summary>More work than the limit is refused before it begins; what asks for no contributions goes on.</summary>
+    [Fact]
+    public async Task Execute_OfMoreStepsThanAllowed_IsRefused()
+    {
+        var golden = new GoldenForest("xgboost", "multi_softprob_iris_bin");
+        var forest = golden.Read();
+        var steps = Contributions.CountSteps(forest);
+        using var runner = new BackendRunner(ForestBackend.Create()[0], WithSteps(golden, (3 * steps).ToString(CultureInfo.InvariantCulture)));
+        Assert.Equal(2, (await runner.RunAsync([Rows(3)])).Count);
+        var error = await Assert.ThrowsAsync<InferenceException>(() => runner.RunAsync([Rows(4)]));
+        Assert.Equal(InferenceCode.InvalidArgument, error.Code);
+        Assert.Equal($"model 'trees': contributions of 4 rows take {4 * steps} steps, its parameter 'contribution_steps' allows {3 * steps}", error.Message);
+        Assert.Single(await runner.RunAsync([Rows(4)], ["output__0"]));
+
+        TestTensor Rows(int count) => new(
+            "input__0", DataType.Fp32, Shape.Create([count, forest.FeatureCount]), new byte[count * forest.FeatureCount * sizeof(float)]);
+    }
+
+    [Theory]
+    [InlineData("1", "contributions of 1 row take ")]
+    [InlineData("0", "parameter 'contribution_steps' is '0', it must be a whole number from 1 to ")]
+    [InlineData("many", "parameter 'contribution_steps' is 'many'")]
+    public void Load_WithALimitThatNoRowMeets_IsRefused(string limit, string message)
+    {
+        var golden = new GoldenForest("xgboost", "multi_softprob_iris_bin");
+        var error = Assert.Throws<InferenceException>(() => ForestBackend.Create()[0].Load(WithSteps(golden, limit)));
+        Assert.StartsWith("model 'trees': " + message, error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void CountSteps_OfALongerTree_GrowsWithTheSquareOfItsDepth()
+    {
+        long Chain(int depth)
+        {
+            var forest = new GoldenForest("xgboost", "reg_squarederror").Read();
+            var tree = new ForestTree
+            {
+                Root = 0,
+                Features = new int[depth],
+                Thresholds = new double[depth],
+                Left = [.. Enumerable.Range(0, depth).Select(i => i + 1 < depth ? i + 1 : ~0)],
+                Right = [.. Enumerable.Range(0, depth).Select(i => ~(i + 1))],
+                DefaultLeft = new bool[depth],
+                LeafValues = new double[depth + 1],
+            };
+            return Contributions.CountSteps(forest with { Trees = [tree], FeatureCount = 1 });
+        }
+
+        // Written values; the root; two leaves behind one step.
+        Assert.Equal(2 + 1 + (2 * (2 + (1 * 3))), Chain(1));
+        Assert.InRange(Chain(200), 200L * 200 * 200 / 3, 200L * 200 * 200 / 2);
+    }
+
+    private static ModelSettings WithSteps(GoldenForest golden, string limit)
+    {
+        var settings = new ModelSettings
+        {
+            Name = "trees",
+            Version = "1",
+            Backend = "xgboost",
+            ModelFolder = "",
+            VersionFolder = Path.GetDirectoryName(golden.ModelPath)!,
+            ModelFilename = Path.GetFileName(golden.ModelPath),
+        };
+        return settings with { Parameters = settings.Parameters.Add("outputs", "margin,contributions").Add("contribution_steps", limit) };
     }
 
     /// <summary>The sum over all subsets of the features that the tree tests.</summary>
