@@ -119,6 +119,12 @@ public sealed partial class InferRequest : IValueTaskSource
     /// <summary>What is noted of the request; null unless it was sampled. Leaves with <see cref="Reset"/>.</summary>
     public RequestTrace? Trace { get; set; }
 
+    /// <summary>Counts of the endpoint that the request of a decoupled model belongs to; for the observer alone.</summary>
+    public EndpointStatistics? Endpoint { get; set; }
+
+    /// <summary>The request of a decoupled model is sampled; for the observer alone.</summary>
+    public bool IsSampled { get; set; }
+
     /// <summary>The model that serves the request; set by the engine.</summary>
     public ModelSettings? Settings { get; set; }
 
@@ -130,6 +136,9 @@ public sealed partial class InferRequest : IValueTaskSource
 
     /// <summary>Why it failed; empty on success.</summary>
     public string StatusMessage { get; private set; } = "";
+
+    /// <summary>How the first failed response of a decoupled model failed, of those that have been written.</summary>
+    public InferenceCode ResponseStatus { get; private set; }
 
     /// <summary>When another try of a refused request makes sense, milliseconds from now; 0 = nothing is known.</summary>
     public int RetryAfterMilliseconds { get; set; }
@@ -289,6 +298,15 @@ public sealed partial class InferRequest : IValueTaskSource
         StatusMessage = "";
     }
 
+    /// <summary>Makes room for the next response of a decoupled model.</summary>
+    public void ClearResponse()
+    {
+        if (ResponseStatus == InferenceCode.Ok)
+            ResponseStatus = Status;
+        ClearOutputs();
+        ClearFailure();
+    }
+
     /// <summary>Starts a wait for <see cref="Complete"/>. For schedulers.</summary>
     public ValueTask WaitAsync() => new(this, _completion.Version);
 
@@ -331,14 +349,15 @@ public sealed partial class InferRequest : IValueTaskSource
         SequenceId = 0;
         Sink = null;
         Model = null;
-        IsRefused = IsWatched = IsRescheduled = IsCancelled = IsDelayed = IsSequenceStart = IsSequenceEnd = WantsEmptyFinal = PrefersBinaryOutput = false;
+        Endpoint = null;
+        IsRefused = IsSampled = IsWatched = IsRescheduled = IsCancelled = IsDelayed = IsSequenceStart = IsSequenceEnd = WantsEmptyFinal = PrefersBinaryOutput = false;
         Times = default;
         ReceivedAt = QueuedAt = DeadlineAt = 0;
         Lifetime = null;
         Settings = null;
         Sequence = null;
         RowCount = RetryAfterMilliseconds = 0;
-        Status = InferenceCode.Ok;
+        Status = ResponseStatus = InferenceCode.Ok;
         StatusMessage = "";
     }
 

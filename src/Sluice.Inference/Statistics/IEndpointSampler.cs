@@ -19,12 +19,26 @@ public interface IEndpointSampler
     /// <param name="ticks">From the complete request to its answer.</param>
     /// <param name="request">Bound and answered, its data still there.</param>
     void Take(SamplingPlan plan, long ticks, InferRequest request);
+
+    /// <summary>Takes the outputs of one response of a decoupled model, without counting a call.</summary>
+    /// <param name="plan">Says what is taken.</param>
+    /// <param name="request">The response stands in it.</param>
+    void TakeResponse(SamplingPlan plan, InferRequest request);
 }
 
 /// <summary>Told of each request that the core has answered, well or with a failure.</summary>
 /// <remarks><b>Threads.</b> Those of requests; it must not wait.</remarks>
 public interface IRequestObserver
 {
-    /// <summary>Looks at an answered request; inputs and outputs are still there.</summary>
+    /// <summary>Looks at an answered request; inputs are still there, and so are outputs unless the model is decoupled.</summary>
     void OnAnswered(InferRequest request);
+
+    /// <summary>A decoupled model's request is about to be checked and run; <see cref="OnAnswered"/> follows.</summary>
+    /// <param name="request">Not bound yet.</param>
+    /// <param name="settings">Its model.</param>
+    /// <returns>Whether <see cref="OnResponse"/> is to be told of its responses.</returns>
+    bool OnStreaming(InferRequest request, ModelSettings settings);
+
+    /// <summary>Looks at a decoupled model's response, which stands in the request, before it is written.</summary>
+    void OnResponse(InferRequest request);
 }

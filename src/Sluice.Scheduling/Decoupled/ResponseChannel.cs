@@ -282,8 +282,7 @@ internal sealed class ResponseChannel(IChannelOwner owner) : IResponseChannel, I
         if (_sink is not null)
         {
             await _sink.WriteAsync(_request!, kind).ConfigureAwait(false);
-            _request!.ClearOutputs();
-            _request.ClearFailure();
+            _request!.ClearResponse();
         }
 
         // Waiting for a slow reader is not the model's time.

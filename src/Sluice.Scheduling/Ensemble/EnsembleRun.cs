@@ -163,8 +163,7 @@ internal sealed class EnsembleRun : ICallLifetime
             Owner.Statistics.FirstResponseLatency.Record(ModelStatistics.ToNanoseconds(now - Request.ReceivedAt));
         Owner.Statistics.Responses.Record(_answerCount++, ResponseOutcome.Success, now - _answeredAt, -1);
         await Request.Sink!.WriteAsync(Request, kind).ConfigureAwait(false);
-        Request.ClearOutputs();
-        Request.ClearFailure();
+        Request.ClearResponse();
         _answeredAt = Owner.Now;
     }
 
@@ -196,7 +195,7 @@ internal sealed class EnsembleRun : ICallLifetime
                 _answerCount, _failureCode == InferenceCode.Cancelled ? ResponseOutcome.Cancelled : ResponseOutcome.Failure,
                 Owner.Now - _answeredAt, -1);
             await request.Sink!.WriteAsync(request, ResponseKind.Final).ConfigureAwait(false);
-            request.ClearFailure();
+            request.ClearResponse();
         }
 
         Record();

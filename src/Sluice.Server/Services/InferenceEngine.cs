@@ -34,6 +34,8 @@ public sealed class InferenceEngine(ModelTable models, TensorPlacement placement
             return ValueTask.CompletedTask;
         }
 
+        var wantsResponses = servable.Settings.IsDecoupled && observer is not null && !request.IsPart &&
+            observer.OnStreaming(request, servable.Settings);
         var isBinding = false;
         try
         {
@@ -62,8 +64,8 @@ public sealed class InferenceEngine(ModelTable models, TensorPlacement placement
             return ValueTask.CompletedTask;
         }
 
-        if (servable.Settings.IsDecoupled && (request.NeedsPlacement || request.Trace is not null))
-            request.Sink = new EngineSink(request.Sink!, placement);
+        if (servable.Settings.IsDecoupled && (wantsResponses || request.NeedsPlacement || request.Trace is not null))
+            request.Sink = new EngineSink(request.Sink!, placement, wantsResponses ? observer : null);
         var running = servable.ExecuteAsync(request);
         if (!running.IsCompletedSuccessfully)
             return AwaitAsync(running, request, lease);

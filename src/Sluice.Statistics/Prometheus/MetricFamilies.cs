@@ -137,7 +137,7 @@ public static class MetricFamilies
         "sluice_canary_duration_seconds", "histogram", "Time of each successful call of a canary, by the endpoint it was drawn for");
 
     internal static readonly MetricFamily Samples = new(
-        "sluice_samples_total", "counter", "Sampled calls of endpoints, by what became of the sample");
+        "sluice_samples_total", "counter", "Sampled calls of endpoints and responses of decoupled models, by what became of the sample");
 
     internal static readonly MetricFamily KafkaRecords = new(
         "sluice_kafka_records_total", "counter", "Records of sampled calls for Kafka, by what became of them");

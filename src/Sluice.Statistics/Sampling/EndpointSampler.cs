@@ -114,6 +114,25 @@ public sealed class EndpointSampler : IEndpointSampler, IAsyncDisposable
         }
     }
 
+    /// <inheritdoc/>
+    public void TakeResponse(SamplingPlan plan, InferRequest request)
+    {
+        if (!TryRent(out var ring, out var ticket))
+            return;
+        try
+        {
+            ref var sample = ref ring.At(ticket);
+            (sample.Plan, sample.Ticks) = (plan, 0);
+            var record = sample.Record ??= new SampleRecord();
+            record.IsResponse = true;
+            VariableCapture.AddOutputs(record, plan, request);
+        }
+        finally
+        {
+            Publish(ring, ticket);
+        }
+    }
+
     /// <summary>Ends the consumer; what was taken so far is added up.</summary>
     public async ValueTask DisposeAsync()
     {
@@ -206,7 +225,9 @@ public sealed class EndpointSampler : IEndpointSampler, IAsyncDisposable
         var seconds = Math.Round(ModelStatistics.ToNanoseconds(sample.Ticks) / 1e9, 4);
         if (!_series.TryGetValue(plan.Endpoint, out var series))
             _series[plan.Endpoint] = series = new EndpointSeries(plan.Endpoint);
-        series.Add(plan, seconds);
+        series.Follow(plan);
+        if (sample.Record is not { IsResponse: true })
+            series.Count(plan, seconds);
         if (sample.Record is { } record)
             AddValues(series, plan, record);
         if (plan.KafkaServer.Length > 0)

@@ -22,13 +22,18 @@ internal sealed class EndpointSeries(string key)
     /// <summary>Its names in the page; endpoints whose names come out the same share them, so that only one is shown.</summary>
     public string Prefix { get; } = CompatName.Of(key, "");
 
+    /// <summary>Has the variables of a plan from here on.</summary>
+    public void Follow(SamplingPlan plan)
+    {
+        if (!ReferenceEquals(plan, _plan))
+            Replace(plan);
+    }
+
     /// <summary>Counts a call.</summary>
     /// <param name="plan">What was sampled.</param>
     /// <param name="seconds">What the call took.</param>
-    public void Add(SamplingPlan plan, double seconds)
+    public void Count(SamplingPlan plan, double seconds)
     {
-        if (!ReferenceEquals(plan, _plan))
-            Follow(plan);
         _count.Add(plan.Weight);
         _latency.Add(seconds);
     }
@@ -49,7 +54,7 @@ internal sealed class EndpointSeries(string key)
         }
     }
 
-    private void Follow(SamplingPlan plan)
+    private void Replace(SamplingPlan plan)
     {
         var before = _plan?.Variables ?? [];
         var series = new VariableSeries[plan.Variables.Length];

@@ -84,8 +84,12 @@ internal sealed class RecordBatches : IDisposable
     {
         json.WriteStartObject();
         json.WriteString("_url", plan.Endpoint);
-        json.WriteNumber("_latency", seconds);
-        json.WriteNumber("_count", plan.Weight);
+        if (record is not { IsResponse: true })
+        {
+            json.WriteNumber("_latency", seconds);
+            json.WriteNumber("_count", plan.Weight);
+        }
+
         if (record is not null)
             WriteValues(json, plan, record, last);
         json.WriteEndObject();

@@ -20,6 +20,9 @@ internal sealed class SampleRecord
     private byte[] _values = [];
     private int _length;
 
+    /// <summary>One response of a call that is counted when it ends.</summary>
+    public bool IsResponse { get; set; }
+
     /// <summary>Statistics of the code's own for Kafka, one JSON object; empty = none.</summary>
     public ReadOnlyMemory<byte> Custom { get; set; }
 
@@ -36,6 +39,7 @@ internal sealed class SampleRecord
     public void Clear()
     {
         Custom = default;
+        IsResponse = false;
         _length = TooLargeCount = UnreadableCount = 0;
     }
 

@@ -33,13 +33,21 @@ internal static class VariableCapture
         }
     }
 
+    /// <summary>Copies outputs of a response of a decoupled model.</summary>
+    public static void AddOutputs(SampleRecord record, SamplingPlan plan, InferRequest request)
+    {
+        for (var i = 0; i < plan.Variables.Length; i++)
+            TryAddOutput(record, i, plan.Variables[i].NameUtf8, request);
+    }
+
     /// <summary>Copies tensors: outputs where there is one of the name, else inputs.</summary>
+    /// <remarks>The outputs of a decoupled model have been taken, response by response; they come before inputs there too.</remarks>
     public static void AddTensors(SampleRecord record, SamplingPlan plan, InferRequest request)
     {
         for (var i = 0; i < plan.Variables.Length; i++)
         {
             ReadOnlySpan<byte> name = plan.Variables[i].NameUtf8;
-            if (!TryAddOutput(record, i, name, request))
+            if (!TryAddOutput(record, i, name, request) && !IsStreamed(name, request.Settings!))
                 TryAddInput(record, i, name, request);
         }
     }
@@ -53,6 +61,19 @@ internal static class VariableCapture
         }
 
         return -1;
+    }
+
+    private static bool IsStreamed(ReadOnlySpan<byte> name, ModelSettings settings)
+    {
+        if (!settings.IsDecoupled)
+            return false;
+        foreach (var output in settings.Outputs)
+        {
+            if (name.SequenceEqual(output.NameUtf8))
+                return true;
+        }
+
+        return false;
     }
 
     private static bool TryAddOutput(SampleRecord record, int variable, ReadOnlySpan<byte> name, InferRequest request)

@@ -92,6 +92,63 @@ public sealed class StatisticsTests
     }
 
     [Fact]
+    public async Task DecoupledModels_EachResponseIsSampled_AndTheRequestCountsOnce_OnStreamsAndEvents()
+    {
+        await using var server = await StartAsync();
+        await server.DoAsync("metrics", "add", "--endpoint", "r/*", "--variable-counter", "OUT", "IN", "--variable-scalar", "IDX=0,1,2");
+        await server.DoAsync("metrics", "add", "--endpoint", "faulty*", "--variable-counter", "OUT");
+        await server.DoAsync("metrics", "add", "--endpoint", "plain*", "--log-freq", "1");
+        var model = await server.UploadAsync("add_sub_int32");
+        foreach (var (endpoint, version) in new[] { ("r", "1"), ("plain", "") })
+            await AddRepeatAsync(server, endpoint, version, model);
+        await server.AddAsync(
+            "faulty", "", model, "--input-size", "1", "--input-type", "int32", "--input-name", "IN",
+            "--output-size", "1", "--output-type", "int32", "--output-name", "OUT", "--aux-config", "backend=\"square\"",
+            "model_transaction_policy.decoupled=true", "parameters.CUSTOM_FAIL_COUNT.string_value=\"1\"");
+        using var client = new SluiceClient(server.Host.GrpcAddress!);
+        Assert.Equal(3, await RepeatAsync(client, "r_1", 3, 4, 5));
+        Assert.Equal(0, await RepeatAsync(client, "r_1"));
+        Assert.Equal(2, await RepeatAsync(client, "plain", 1, 2));
+        Assert.Equal(3, await RepeatAsync(client, "faulty", 3));
+        using var http = new HttpClient { BaseAddress = server.Host.HttpAddress };
+        using var content = new StringContent("{\"IN\": [10, 20]}", Encoding.UTF8, "application/json");
+        using var response = await http.PostAsync("/v2/models/r/versions/1/generate_stream", content);
+        Assert.Equal(2, (await response.Content.ReadAsStringAsync()).Split("data:").Length - 1);
+
+        var page = await MetricsPage.ReadAsync(server.Host.MetricsAddress!);
+        Assert.Equal(3, page["r_1:_count_total"]);
+        Assert.Equal(42, page["r_1:OUT_total"]);
+        Assert.Equal(42, page["r_1:IN_total"]);
+        Assert.Equal(2, page["r_1:IDX_bucket{le=\"0.0\"}"]);
+        Assert.Equal(2, page["r_1:IDX_bucket{le=\"1.0\"}"]);
+        Assert.Equal(1, page["r_1:IDX_bucket{le=\"2.0\"}"]);
+        Assert.Equal(1, page["plain:_count_total"]);
+
+        // What came before the failure stays sampled; the call has failed, and is none of the sampled ones.
+        Assert.Equal(6, page["faulty:OUT_total"]);
+        Assert.Equal(0, page["faulty:_count_total"]);
+        Assert.Equal(0, page["sluice_endpoint_calls_total{endpoint=\"faulty\",outcome=\"ok\"}"]);
+        Assert.Equal(1, page["sluice_endpoint_calls_total{endpoint=\"faulty\",outcome=\"failed\"}"]);
+    }
+
+    [Fact]
+    public async Task DecoupledModels_AreDrawnOncePerRequest()
+    {
+        await using var server = await StartAsync();
+        await server.DoAsync("metrics", "add", "--endpoint", "r*", "--log-freq", "0.5", "--variable-counter", "OUT", "IN");
+        await AddRepeatAsync(server, "r", "", await server.UploadAsync("add_sub_int32"));
+        using var client = new SluiceClient(server.Host.GrpcAddress!);
+        for (var i = 0; i < 60; i++)
+            Assert.Equal(2, await RepeatAsync(client, "r", 1, 1));
+
+        // Drawn for each response, or once more at the end, the three would not agree.
+        var page = await MetricsPage.ReadAsync(server.Host.MetricsAddress!);
+        var count = page["r:_count_total"];
+        Assert.InRange(count, 2, 118);
+        Assert.Equal((count, count), (page["r:OUT_total"], page["r:IN_total"]));
+    }
+
+    [Fact]
     public async Task Configuration_ChangedWhileServing_HoldsForTheNextCalls()
     {
         await using var server = await StartAsync(options => options with { Statistics = options.Statistics with { LogFrequency = 0 } });
@@ -173,6 +230,28 @@ public sealed class StatisticsTests
         stream.Complete();
         await foreach (var result in stream.ReadAllAsync())
             result.Dispose();
+    }
+
+    private static Task AddRepeatAsync(ControlledServer server, string endpoint, string version, string model) => server.AddAsync(
+        endpoint, version, model, "--input-size", "-1", "--input-type", "int32", "--input-name", "IN",
+        "--output-size", "[1]", "[1]", "--output-type", "int32", "uint32", "--output-name", "OUT", "IDX",
+        "--aux-config", "backend=\"repeat\"", "model_transaction_policy.decoupled=true");
+
+    /// <summary>Sends numbers to a decoupled model.</summary>
+    /// <returns>Responses.</returns>
+    private static async Task<int> RepeatAsync(SluiceClient client, string model, params int[] values)
+    {
+        await using var stream = client.OpenInferStream();
+        await stream.WriteAsync(new InferRequestMessage { ModelName = model, Inputs = [InferInput.Create<int>("IN", values, values.Length)] });
+        stream.Complete();
+        var count = 0;
+        await foreach (var result in stream.ReadAllAsync())
+        {
+            result.Dispose();
+            count++;
+        }
+
+        return count;
     }
 
     private static async Task<HttpStatusCode> PostAsync(HttpClient http, string path)

@@ -235,6 +235,46 @@ public sealed class EndpointSamplerTests
         Assert.Equal("""[{"_url":"m/1","_latency":0.0123,"_count":4,"x":[1, 2],"t":0.5,"own":"text"}]""", message.Json);
     }
 
+    [Fact]
+    public async Task Responses_OfADecoupledModel_AreTakenEach_AndTheCallCountsOnce()
+    {
+        using var publisher = new HeldPublisher();
+        publisher.Release.Set();
+        await using (var sampler = new EndpointSampler(TimeProvider.System, null, publisher))
+        {
+            var plan = new SamplingPlan
+            {
+                Endpoint = "m",
+                KafkaServer = "k",
+                Frequency = 0.5,
+                Variables = [new("OUT", VariableKind.Counter), new("IN", VariableKind.Counter)],
+            };
+            var request = new InferRequest();
+            AddInput(request, "IN", DataType.Int32, [7, 0, 0, 0]);
+            AddInput(request, "OUT", DataType.Int32, [9, 0, 0, 0]);
+            request.SetModel(Settings() with { IsDecoupled = true, Outputs = [new TensorSettings { Name = "OUT", DataType = DataType.Int32, Dims = [1] }] });
+            using var pool = new TensorBufferPool(new TensorBufferPoolOptions());
+            foreach (var value in (byte[])[2, 3])
+            {
+                using var buffer = pool.Rent(4);
+                new byte[] { value, 0, 0, 0 }.CopyTo(buffer.GetSpan());
+                request.AddOutput() = new OutputTensor { DataType = DataType.Int32, Buffer = buffer, Length = 4 };
+                sampler.TakeResponse(plan, request);
+                request.ClearResponse();
+            }
+
+            sampler.Take(plan, Millisecond, request);
+            var lines = Page(sampler, "m");
+            Assert.Contains("m:OUT_total 5", lines);
+            Assert.Contains("m:IN_total 7", lines);
+            Assert.Contains("m:_count_total 2", lines);
+            Assert.Equal(3, sampler.TakenCount);
+        }
+
+        var records = string.Join(',', publisher.Messages.Select(message => message.Json[1..^1]));
+        Assert.Equal("""{"_url":"m","OUT":[2]},{"_url":"m","OUT":[3]},{"_url":"m","_latency":0.001,"_count":2,"IN":[7]}""", records);
+    }
+
     private static SamplingPlan Plan(string endpoint, params SampledVariable[] variables) => new() { Endpoint = endpoint, Variables = [.. variables] };
 
     private static SampledVariable Scalar(string name, params double[] bounds) => new(name, VariableKind.Scalar) { Bounds = [.. bounds] };
