@@ -22,6 +22,7 @@ public sealed class ControlPlane : IControlPlane, IAsyncDisposable
     private TaskCompletionSource _changed = NewSignal();
     private Task _following = Task.CompletedTask;
     private bool _hasSchema;
+    private volatile byte[]? _secret;
 
     /// <summary>Creates it; nothing is opened yet.</summary>
     /// <param name="options">Where the state is.</param>
@@ -46,6 +47,9 @@ public sealed class ControlPlane : IControlPlane, IAsyncDisposable
 
     /// <summary>How endpoints stand, here and on other replicas.</summary>
     public StatusBoard Statuses { get; }
+
+    /// <summary>Random bytes that all replicas of the store share, for signing; null until the store has been reached.</summary>
+    public byte[]? Secret => _secret;
 
     internal ModelRegistry Registry => _registry;
 
@@ -204,6 +208,7 @@ public sealed class ControlPlane : IControlPlane, IAsyncDisposable
         var before = await SchemaMigration.ApplyAsync(_store, Migrations.Steps, cancellationToken).ConfigureAwait(false);
         if (before < Migrations.Steps.Count)
             ControlLog.SchemaMigrated(_logger, _store.Database.DisplayName, Migrations.Steps.Count, before);
+        _secret ??= await _store.ReadSecretAsync("tokens", cancellationToken).ConfigureAwait(false);
         Volatile.Write(ref _hasSchema, true);
     }
 

@@ -1,4 +1,5 @@
 using System.Data.Common;
+using System.Security.Cryptography;
 using System.Text.Json;
 using Dapper;
 using Sluice.Control.Records;
@@ -135,6 +136,20 @@ internal sealed class ControlStore(ControlDatabase database, TimeProvider time) 
             return (IReadOnlyList<AuditRecord>)[.. rows.Select(row => row.ToRecord())];
         },
         cancellationToken);
+
+    /// <summary>Reads random bytes that all replicas share; the first one to ask makes them.</summary>
+    public Task<byte[]> ReadSecretAsync(string name, CancellationToken cancellationToken) => WriteAsync(
+        async (connection, transaction) =>
+        {
+            const int secretBytes = 32;
+            await connection.ExecuteAsync(
+                "INSERT INTO secrets (name, value) VALUES (@name, @value) ON CONFLICT (name) DO NOTHING",
+                new { name, value = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(secretBytes)) }, transaction).ConfigureAwait(false);
+            return Convert.FromHexString(
+                (await connection.ExecuteScalarAsync<string>("SELECT value FROM secrets WHERE name = @name", new { name }, transaction)
+                    .ConfigureAwait(false))!);
+        },
+        cancellationToken, notifies: false);
 
     /// <summary>Runs a transaction, again when it lost against another one.</summary>
     /// <param name="work">What it does.</param>

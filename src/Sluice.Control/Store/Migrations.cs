@@ -29,5 +29,8 @@ internal static class Migrations
             replica TEXT NOT NULL, service_id TEXT NOT NULL, endpoint TEXT NOT NULL, body TEXT NOT NULL, updated_at BIGINT NOT NULL,
             PRIMARY KEY (replica, service_id, endpoint));
         """,
+        """
+        CREATE TABLE secrets (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+        """,
     ];
 }

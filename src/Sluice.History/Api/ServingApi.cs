@@ -3,7 +3,6 @@ using System.Globalization;
 using System.Text.Json;
 using Sluice.History.Reports;
 using Sluice.History.Series;
-using Sluice.Inference;
 
 namespace Sluice.History.Api;
 
@@ -15,8 +14,6 @@ public sealed class ServingApi(HistoryService history)
     private const int BadRequest = 400;
     private const int MostDepth = 16;
     private const double LastSecond = 253_402_300_799;
-
-    private static readonly JsonWriterOptions Writing = new() { Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     /// <summary>Names of the calls that change something.</summary>
     public static IReadOnlyList<string> Writes { get; } = ["register_container", "unregister_container", "container_status_report"];
@@ -37,29 +34,16 @@ public sealed class ServingApi(HistoryService history)
         try
         {
             using var document = Parse(body);
-            using (var json = new Utf8JsonWriter(data, Writing))
+            using (var json = new Utf8JsonWriter(data, CallEnvelope.Writing))
                 await RunAsync(action, document.RootElement, json, cancellationToken).ConfigureAwait(false);
-            WriteEnvelope(output, action, Ok, 0, "OK", data.WrittenSpan);
+            CallEnvelope.Write(output, "serving." + action, Ok, 0, "OK", data.WrittenSpan);
             return Ok;
         }
         catch (ServingException error)
         {
-            WriteEnvelope(output, action, BadRequest, error.Subcode, error.Message, "{}"u8);
+            CallEnvelope.Write(output, "serving." + action, BadRequest, error.Subcode, error.Message, "{}"u8);
             return BadRequest;
         }
-    }
-
-    /// <summary>Writes the envelope of a call that did not reach its handler.</summary>
-    public static void WriteError(IBufferWriter<byte> output, InferenceCode code, string message)
-    {
-        var (status, subcode) = code switch
-        {
-            InferenceCode.Unauthenticated => (401, 20),
-            InferenceCode.PermissionDenied => (403, 21),
-            InferenceCode.InvalidArgument or InferenceCode.ResourceExhausted or InferenceCode.Unimplemented => (BadRequest, 0),
-            _ => (code.ToHttpStatus(), 0),
-        };
-        WriteEnvelope(output, "", status, subcode, message, "{}"u8);
     }
 
     private static JsonDocument Parse(ReadOnlyMemory<byte> body)
@@ -283,29 +267,4 @@ public sealed class ServingApi(HistoryService history)
     private static double? Rounded(double? value, int digits) => value is { } number ? Math.Round(number, digits) : null;
 
     private static string Time(DateTimeOffset time) => time.UtcDateTime.ToString("yyyy-MM-ddTHH:mm:ss.ffffff", CultureInfo.InvariantCulture);
-
-    private static void WriteEnvelope(IBufferWriter<byte> output, string action, int code, int subcode, string message, ReadOnlySpan<byte> data)
-    {
-        var id = Guid.NewGuid().ToString("n");
-        using var json = new Utf8JsonWriter(output, Writing);
-        json.WriteStartObject();
-        json.WriteStartObject("meta");
-        json.WriteString("id", id);
-        json.WriteString("trx", id);
-        json.WriteStartObject("endpoint");
-        json.WriteString("name", "serving." + action);
-        json.WriteString("requested_version", "2.31");
-        json.WriteString("actual_version", "2.31");
-        json.WriteEndObject();
-        json.WriteNumber("result_code", code);
-        json.WriteNumber("result_subcode", subcode);
-        json.WriteString("result_msg", message);
-        json.WriteString("error_stack", "");
-        json.WriteStartObject("error_data");
-        json.WriteEndObject();
-        json.WriteEndObject();
-        json.WritePropertyName("data");
-        json.WriteRawValue(data);
-        json.WriteEndObject();
-    }
 }

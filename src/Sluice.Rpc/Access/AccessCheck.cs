@@ -5,6 +5,9 @@ namespace Sluice.Rpc.Access;
 /// <summary>Decides whether a call may go on; both front ends ask it.</summary>
 public static class AccessCheck
 {
+    /// <summary>What a caller without credentials is told.</summary>
+    public const string Missing = "credentials are missing: send an 'authorization' header";
+
     /// <summary>Checks a caller's credentials and its permission.</summary>
     /// <param name="authenticator">Who knows the callers.</param>
     /// <param name="needed">What the call needs.</param>
@@ -24,7 +27,7 @@ public static class AccessCheck
         if (caller is null)
         {
             message = string.IsNullOrEmpty(authorization)
-                ? "credentials are missing: send an 'authorization' header"
+                ? Missing
                 : "credentials are not valid";
             return InferenceCode.Unauthenticated;
         }

@@ -35,7 +35,9 @@ public static class AccessTable
                 "GET /v1/metrics/series", "GET /v1/metrics/heat-map", "GET /v1/metrics/distributions", "GET /v1/metrics/history",
                 .. ServingRoutes("get_endpoints"), .. ServingRoutes("get_loading_instances"), .. ServingRoutes("get_endpoint_details"),
                 .. ServingRoutes("get_endpoint_metrics_history")]),
-        (AccessScope.None, [], ["GET /metrics"]),
+
+        // Who logs in says so in the call.
+        (AccessScope.None, [], ["GET /metrics", .. ClearMlRoutes("auth.login")]),
 
         // Regions name memory that any process of the machine may have put there, and settings are the operator's.
         (AccessScope.Control,
@@ -68,11 +70,17 @@ public static class AccessTable
     public static AccessScope OfRoute(string method, string pattern) => ByKey.GetValueOrDefault(
         $"{method} {pattern.Replace("/versions/{version}", "", StringComparison.Ordinal)}", AccessScope.Control);
 
-    /// <summary>Paths under which a serving call is made: stock callers put the version of the interface before it, some <c>/api</c>.</summary>
-    public static IReadOnlyList<string> ServingPaths(string action) =>
-        [$"/serving.{action}", $"/api/serving.{action}", $"/{{api_version}}/serving.{action}", $"/api/{{api_version}}/serving.{action}"];
+    /// <summary>Methods and paths by which a call of ClearML's interface is made: stock callers put its version before it, some
+    /// <c>/api</c>, and its SDK sends GET with a body unless it is told otherwise.</summary>
+    /// <param name="call">Such as <c>serving.get_endpoints</c>.</param>
+    public static IEnumerable<(string Method, string Path)> ClearMlForms(string call) =>
+        from path in (string[])[$"/{call}", $"/api/{call}", $"/{{api_version}}/{call}", $"/api/{{api_version}}/{call}"]
+        from method in (string[])["GET", "POST", "PUT"]
+        select (method, path);
 
-    private static IEnumerable<string> ServingRoutes(string action) => ServingPaths(action).Select(path => "POST " + path);
+    private static IEnumerable<string> ServingRoutes(string action) => ClearMlRoutes("serving." + action);
+
+    private static IEnumerable<string> ClearMlRoutes(string call) => ClearMlForms(call).Select(form => $"{form.Method} {form.Path}");
 
     private static string[] MemoryRoutes(string kind) =>
     [

@@ -5,18 +5,23 @@ using Sluice.Inference;
 
 namespace Sluice.Server.Access;
 
+/// <summary>One API key.</summary>
+/// <param name="Hash">Its SHA-256.</param>
+/// <param name="Caller">Who has it.</param>
+internal sealed record ApiKey(byte[] Hash, CallerIdentity Caller);
+
 /// <summary>The API keys of a file, as their hashes; immutable.</summary>
 internal sealed class ApiKeys
 {
-    private readonly ImmutableArray<(byte[] Hash, CallerIdentity Caller)> _keys;
+    private readonly ImmutableArray<ApiKey> _keys;
 
-    private ApiKeys(ImmutableArray<(byte[] Hash, CallerIdentity Caller)> keys) => _keys = keys;
+    private ApiKeys(ImmutableArray<ApiKey> keys) => _keys = keys;
 
     /// <summary>Reads a file of lines <c>name:sha256hex:scopes</c>; blank ones and those after <c>#</c> are passed over.</summary>
     /// <exception cref="IOException">It cannot be read, or a line is none such; the message has its number.</exception>
     public static ApiKeys Read(string path)
     {
-        var keys = ImmutableArray.CreateBuilder<(byte[], CallerIdentity)>();
+        var keys = ImmutableArray.CreateBuilder<ApiKey>();
         var number = 0;
         foreach (var raw in File.ReadLines(path))
         {
@@ -27,7 +32,7 @@ internal sealed class ApiKeys
             var parts = line.Split(':', 3);
             if (parts.Length != 3 || parts[0].Length == 0)
                 throw new IOException($"{path}, line {number}: must look like NAME:SHA256:SCOPES");
-            keys.Add((ReadHash(parts[1]) ?? throw new IOException($"{path}, line {number}: the second part must be 64 hexadecimal digits"),
+            keys.Add(new ApiKey(ReadHash(parts[1]) ?? throw new IOException($"{path}, line {number}: the second part must be 64 hexadecimal digits"),
                 CallerIdentity.Parse(parts[0], parts[2].Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries), isStrict: true, out var unknown)
                     ?? throw new IOException($"{path}, line {number}: '{unknown}' is no scope")));
         }
@@ -35,16 +40,19 @@ internal sealed class ApiKeys
         return new ApiKeys(keys.ToImmutable());
     }
 
-    /// <summary>Finds a key's owner; every key is compared, in constant time.</summary>
-    public CallerIdentity? Find(string key)
+    /// <summary>Lists the keys of one name.</summary>
+    public IEnumerable<ApiKey> Named(string name) => _keys.Where(key => key.Caller.Name == name);
+
+    /// <summary>Finds a key by what it is the hash of; every key is compared, in constant time.</summary>
+    public ApiKey? Find(string key)
     {
         Span<byte> hash = stackalloc byte[SHA256.HashSizeInBytes];
         SHA256.HashData(Encoding.UTF8.GetBytes(key), hash);
-        CallerIdentity? found = null;
-        foreach (var (expected, caller) in _keys)
+        ApiKey? found = null;
+        foreach (var known in _keys)
         {
-            if (CryptographicOperations.FixedTimeEquals(hash, expected))
-                found = caller;
+            if (CryptographicOperations.FixedTimeEquals(hash, known.Hash))
+                found = known;
         }
 
         return found;

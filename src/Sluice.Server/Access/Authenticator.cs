@@ -10,7 +10,7 @@ namespace Sluice.Server.Access;
 
 /// <summary>Knows callers by API keys and JSON web tokens; keys are read anew when their files change.</summary>
 /// <remarks>
-/// <para><c>Bearer</c> takes either kind, <c>Basic</c> an API key as its password. What was right once is remembered under
+/// <para><c>Bearer</c> takes either kind and the tokens of <see cref="Login"/>, <c>Basic</c> an API key as its password. What was right once is remembered under
 /// the hash of the header until it expires or the keys change.</para>
 /// <para><b>Threads.</b> Any number of callers; none of them waits for a file: a timer looks at the files.</para>
 /// </remarks>
@@ -24,6 +24,7 @@ public sealed class Authenticator : IAuthenticator, IDisposable
     private static readonly TimeSpan LookPeriod = TimeSpan.FromSeconds(1);
 
     private readonly AuthOptions _options;
+    private readonly LoginTokens _logins;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
     private readonly ITimer _timer;
@@ -34,13 +35,14 @@ public sealed class Authenticator : IAuthenticator, IDisposable
 
     /// <summary>Reads the keys.</summary>
     /// <exception cref="IOException">A file cannot be read or is wrong.</exception>
-    public Authenticator(AuthOptions options, TimeProvider time, ILogger<Authenticator> logger)
+    public Authenticator(AuthOptions options, LoginTokens logins, TimeProvider time, ILogger<Authenticator> logger)
     {
         _options = options;
+        _logins = logins;
         _time = time;
         _logger = logger;
         _stamp = Stamp();
-        _current = new Snapshot(options);
+        _current = new Snapshot(options, logins);
         _timer = time.CreateTimer(static keys => ((Authenticator)keys!).Refresh(), this, LookPeriod, LookPeriod);
     }
 
@@ -65,6 +67,20 @@ public sealed class Authenticator : IAuthenticator, IDisposable
         return caller;
     }
 
+    /// <summary>Gives a caller a token for its credentials: a new one for an API key or such a token, a JSON web token as it is.</summary>
+    /// <param name="authorization">The header; null when there is none.</param>
+    /// <param name="lifetime">Of a new token.</param>
+    /// <returns>Null when the credentials are missing or wrong.</returns>
+    /// <exception cref="InferenceException"><see cref="InferenceCode.Unavailable"/>: nothing can be signed yet.</exception>
+    public string? Login(string? authorization, TimeSpan lifetime)
+    {
+        if (Authenticate(authorization) is null)
+            return null;
+        return _current.FindKey(authorization!, out _) is { } key
+            ? _logins.Issue(key.Caller.Name, key.Hash, lifetime)
+            : authorization![Bearer.Length..].Trim();
+    }
+
     /// <summary>Stops looking at the files.</summary>
     public void Dispose() => _timer.Dispose();
 
@@ -77,7 +93,7 @@ public sealed class Authenticator : IAuthenticator, IDisposable
             var stamp = Stamp();
             if (stamp == _stamp)
                 return;
-            _current = new Snapshot(_options);
+            _current = new Snapshot(_options, _logins);
             _stamp = stamp;
             _refusal = "";
         }
@@ -109,7 +125,7 @@ public sealed class Authenticator : IAuthenticator, IDisposable
     }
 
     /// <summary>The keys of the moment, with the callers that they let in.</summary>
-    private sealed class Snapshot(AuthOptions options)
+    private sealed class Snapshot(AuthOptions options, LoginTokens logins)
     {
         private readonly ApiKeys? _keys = options.ApiKeysPath.Length > 0 ? ApiKeys.Read(options.ApiKeysPath) : null;
         private readonly WebTokens? _tokens = options.JwtKeysPath.Length > 0 ? WebTokens.Read(options) : null;
@@ -118,16 +134,28 @@ public sealed class Authenticator : IAuthenticator, IDisposable
 
         public CallerIdentity? Check(string authorization, out DateTimeOffset expires)
         {
-            expires = DateTimeOffset.MaxValue;
-            if (authorization.StartsWith(Basic, StringComparison.OrdinalIgnoreCase))
-                return Password(authorization[Basic.Length..].Trim()) is { } password ? _keys?.Find(password) : null;
-            if (!authorization.StartsWith(Bearer, StringComparison.OrdinalIgnoreCase))
-                return null;
-            var token = authorization[Bearer.Length..].Trim();
-            if (_keys?.Find(token) is { } caller)
-                return caller;
-            return _tokens is not null && token.Count(c => c == '.') == 2 ? _tokens.Check(token, out expires) : null;
+            if (FindKey(authorization, out expires) is { } key)
+                return key.Caller;
+            return _tokens is not null && Token(authorization) is { } token && IsWebToken(token) ? _tokens.Check(token, out expires) : null;
         }
+
+        /// <summary>Finds the API key that is meant: itself, or by a token that was given for it.</summary>
+        public ApiKey? FindKey(string authorization, out DateTimeOffset expires)
+        {
+            expires = DateTimeOffset.MaxValue;
+            if (_keys is null)
+                return null;
+            if (authorization.StartsWith(Basic, StringComparison.OrdinalIgnoreCase))
+                return Password(authorization[Basic.Length..].Trim()) is { } password ? _keys.Find(password) : null;
+            if (Token(authorization) is not { } token)
+                return null;
+            return _keys.Find(token) ?? (IsWebToken(token) ? logins.Find(token, _keys, out expires) : null);
+        }
+
+        private static string? Token(string authorization) =>
+            authorization.StartsWith(Bearer, StringComparison.OrdinalIgnoreCase) ? authorization[Bearer.Length..].Trim() : null;
+
+        private static bool IsWebToken(string token) => token.Count(c => c == '.') == 2;
 
         private static string? Password(string credentials)
         {

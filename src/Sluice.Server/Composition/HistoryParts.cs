@@ -44,8 +44,8 @@ internal sealed class HistoryParts : IAsyncDisposable
     /// <summary>The serving calls, under all paths that stock callers use.</summary>
     public IEnumerable<RestRoute> Routes =>
         from action in ServingApi.Writes.Concat(ServingApi.Reads)
-        from path in AccessTable.ServingPaths(action)
-        select new RestRoute("POST", path, call => ServeAsync(action, call)) { ErrorBody = ServingApi.WriteError };
+        from form in AccessTable.ClearMlForms("serving." + action)
+        select new RestRoute(form.Method, form.Path, call => ServeAsync(action, call)) { ErrorBody = CallEnvelope.WriteError };
 
     public ValueTask DisposeAsync() => Service.DisposeAsync();
 

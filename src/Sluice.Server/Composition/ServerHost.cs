@@ -91,15 +91,15 @@ public sealed class ServerHost : IAsyncDisposable
         _traceWriter = new TraceWriter(options.Trace, loggers.CreateLogger<TraceWriter>());
         _traces = new TraceState(options.Trace, _traceWriter.Close);
         _log.Follow(log => _traces.Switch.LogsCalls = log.VerboseLevel > 0);
+        _control = ControlParts.Create(options, loggers, time);
         _authenticator = options.Auth.IsOn
-            ? new Authenticator(options.Auth, time, loggers.CreateLogger<Authenticator>())
+            ? new Authenticator(options.Auth, new LoginTokens(() => _control?.Plane.Secret, time), time, loggers.CreateLogger<Authenticator>())
             : null;
         _statistics = new StatisticsParts(options, loggers, time);
         var core = new InferenceEngine(
             _lifecycle.Table, _sharedMemory.Placement,
             forwardsHeaders: options.GrpcForwardedHeaders is not null || options.HttpForwardedHeaders is not null, _statistics.Observer);
         Engine = new TracingEngine(core, _traces, _traceWriter);
-        _control = ControlParts.Create(options, loggers, time);
         if (_control is not null)
         {
             _endpoints = new EndpointParts(_lifecycle, Engine, _statistics.Endpoints, _statistics.Sampler!);
@@ -126,8 +126,12 @@ public sealed class ServerHost : IAsyncDisposable
         _rpc = RpcParts.Create(options, _dispatcher, loggers, time);
         _rest = HttpParts.CreateRest(options, Methods, Engine, _httpStages, rpc, _pool, loggers);
         _control?.CreateServer(
-            Methods, [.. _endpoints!.Routes(options.ControlPlane!.RaisedStatus, () => _state.IsReady), .. _history!.Routes, .. PageParts.CreateRoutes(options, Methods, Engine, _httpStages)], rpc,
-            options, _pool, loggers);
+            Methods,
+            [
+                .. _endpoints!.Routes(options.ControlPlane!.RaisedStatus, () => _state.IsReady), .. _history!.Routes,
+                .. LoginParts.CreateRoutes(_authenticator, time), .. PageParts.CreateRoutes(options, Methods, Engine, _httpStages),
+            ],
+            rpc, options, _pool, loggers);
         var sources = new MetricsSources
         {
             Models = () => HttpParts.Servables(_lifecycle.Table),

@@ -231,8 +231,8 @@ public sealed class ServingCallTests
     public async Task OtherMethods_AndUnknownCalls_AreRefused()
     {
         await using var server = await HistoryServer.StartAsync();
-        using var get = await server.Http.GetAsync("/serving.get_endpoints");
-        Assert.Equal(405, (int)get.StatusCode);
+        using var delete = await server.Http.DeleteAsync("/serving.get_endpoints");
+        Assert.Equal(405, (int)delete.StatusCode);
         Assert.Equal(404, (await server.CallAsync("get_everything", "{}")).Status);
     }
 

@@ -37,7 +37,7 @@ public sealed class SettingFuzzTests : IDisposable
             try
             {
                 using var keys = new Authenticator(
-                    new AuthOptions { ApiKeysPath = _file }, TimeProvider.System, NullLogger<Authenticator>.Instance);
+                    new AuthOptions { ApiKeysPath = _file }, new LoginTokens(() => [1], TimeProvider.System), TimeProvider.System, NullLogger<Authenticator>.Instance);
                 Assert.Null(keys.Authenticate("Bearer nobody"));
                 accepted++;
             }
@@ -70,7 +70,7 @@ public sealed class SettingFuzzTests : IDisposable
             try
             {
                 using var keys = new Authenticator(
-                    new AuthOptions { JwtKeysPath = _file }, TimeProvider.System, NullLogger<Authenticator>.Instance);
+                    new AuthOptions { JwtKeysPath = _file }, new LoginTokens(() => [1], TimeProvider.System), TimeProvider.System, NullLogger<Authenticator>.Instance);
                 Assert.Null(keys.Authenticate("Bearer eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ4In0.AAAA"));
             }
             catch (IOException error)
