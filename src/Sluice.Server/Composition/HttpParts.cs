@@ -18,7 +18,7 @@ using Sluice.Tensors;
 
 namespace Sluice.Server.Composition;
 
-/// <summary>Builds the two HTTP/1.1 ports from the options.</summary>
+/// <summary>Builds the HTTP/1.1 ports of the v2 protocol and of metrics from the options.</summary>
 internal static class HttpParts
 {
     public static RestServer? CreateRest(
@@ -42,23 +42,26 @@ internal static class HttpParts
         return new RestServer(listen, new RestRouter(routes), pool, loggers);
     }
 
+    /// <summary>Creates the ports of the metrics page; all show the same.</summary>
     /// <param name="options">Everything that can be set.</param>
-    /// <param name="endPoint">The port; null = none.</param>
+    /// <param name="endPoints">The ports; null among them = none there.</param>
     /// <param name="sources">What the page shows.</param>
     /// <param name="modelMetrics">Gives the metrics that models made themselves, in the same format.</param>
-    /// <param name="loggers">For the port.</param>
-    public static RestServer? CreateMetrics(
-        ServerOptions options, EndPoint? endPoint, MetricsSources sources, Func<string> modelMetrics, ILoggerFactory loggers)
+    /// <param name="rpc">Who may call; what the page needs says the table of permissions, as on every port.</param>
+    /// <param name="loggers">For the ports.</param>
+    public static RestServer?[] CreateMetrics(
+        ServerOptions options, EndPoint?[] endPoints, MetricsSources sources, Func<string> modelMetrics, RpcOptions rpc, ILoggerFactory loggers)
     {
-        if (endPoint is null)
-            return null;
         var exposition = new MetricsExposition(sources, options.MetricsContent);
         var route = RestRoute.Text("/metrics", MetricsExposition.ContentType, writer =>
         {
             exposition.Write(writer);
             writer.Write(Encoding.UTF8.GetBytes(modelMetrics()));
         });
-        return new RestServer(new RestListenOptions { EndPoint = endPoint }, new RestRouter([route]), sources.Pool, loggers);
+        return Array.ConvertAll(endPoints, endPoint => endPoint is null
+            ? null
+            : new RestServer(
+                new RestListenOptions { EndPoint = endPoint, Authenticator = rpc.Authenticator }, new RestRouter([route]), sources.Pool, loggers));
     }
 
     /// <summary>Reads what a port has counted.</summary>

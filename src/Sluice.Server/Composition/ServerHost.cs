@@ -140,7 +140,7 @@ public sealed class ServerHost : IAsyncDisposable
             DroppedTraces = () => _traceWriter.DroppedCount,
             History = () => _history?.Sizes ?? default,
         };
-        _statistics.CreateServers(sources, _python.FormatMetrics, loggers);
+        _statistics.CreateServers(sources, _python.FormatMetrics, rpc, loggers);
     }
 
     /// <summary>The core, for front ends within the process.</summary>

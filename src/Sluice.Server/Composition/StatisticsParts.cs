@@ -3,6 +3,7 @@ using Microsoft.Extensions.Logging;
 using Sluice.Control.Endpoints;
 using Sluice.Inference;
 using Sluice.Rest.Kestrel;
+using Sluice.Rpc;
 using Sluice.Statistics;
 using Sluice.Statistics.Kafka;
 using Sluice.Statistics.Sampling;
@@ -45,15 +46,16 @@ internal sealed class StatisticsParts : IAsyncDisposable
     /// <summary>Creates the ports; nothing listens yet.</summary>
     /// <param name="sources">What the page shows of everything but endpoints.</param>
     /// <param name="modelMetrics">Gives the metrics that models made themselves, in the same format.</param>
+    /// <param name="rpc">Who may call.</param>
     /// <param name="loggers">For the ports.</param>
-    public void CreateServers(MetricsSources sources, Func<string> modelMetrics, ILoggerFactory loggers)
+    public void CreateServers(MetricsSources sources, Func<string> modelMetrics, RpcOptions rpc, ILoggerFactory loggers)
     {
         sources = sources with { Endpoints = ListEndpoints, Canaries = ListCanaries, Sampler = Sampler, Kafka = () => _kafka?.Figures ?? default };
-        Main = HttpParts.CreateMetrics(_options, _options.Metrics, sources, modelMetrics, loggers);
         var exporter = _options.Statistics.Port is { } port
             ? new IPEndPoint((_options.Metrics as IPEndPoint)?.Address ?? IPAddress.Any, port)
             : null;
-        Exporter = HttpParts.CreateMetrics(_options, exporter, sources, modelMetrics, loggers);
+        var servers = HttpParts.CreateMetrics(_options, [_options.Metrics, exporter], sources, modelMetrics, rpc, loggers);
+        (Main, Exporter) = (servers[0], servers[1]);
         _servers.AddRange(new[] { Main, Exporter }.OfType<RestServer>());
     }
 
