@@ -57,7 +57,7 @@ public sealed class HistoryService : IAsyncDisposable
         _replica = replica;
         _logger = logger;
         _time = time;
-        _machine = new MachineReader(time);
+        _machine = new MachineReader(time, new KernelFiles());
         _shared = new SharedTables(SharedTables.Beside(store, "history", options.Folder), HistoryTables.VersionTable, HistoryTables.Steps, time);
         _store = new HistoryStore(_shared, options, logger, time);
         Registry = new ContainerRegistry(time);

@@ -115,7 +115,7 @@ public sealed class RecordingTests
         var folder = Directory.CreateTempSubdirectory("sluice-proc-").FullName;
         Directory.CreateDirectory(Path.Combine(folder, "net"));
         Write(busy: 100, received: 1 << 20, sent: 0);
-        var reader = new MachineReader(_time, folder);
+        var reader = new MachineReader(_time, new KernelFiles(folder));
 
         // Of the time before the first look it says nothing, least of all the mean since boot.
         Assert.Equal([0, 0], reader.Read().CpuUsage);

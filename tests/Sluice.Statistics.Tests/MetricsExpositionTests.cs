@@ -141,7 +141,7 @@ public sealed class MetricsExpositionTests
         var folder = Directory.CreateTempSubdirectory("sluice-proc-");
         File.WriteAllText(Path.Combine(folder.FullName, "meminfo"), "MemTotal:  100 kB\nMemFree: 1 kB\nMemAvailable:   40 kB\n");
         File.WriteAllText(Path.Combine(folder.FullName, "stat"), "cpu  10 0 10 60 20 0 0 0 5 0\ncpu0 1 1 1 1 1 1 1 1 1 1\n");
-        var figures = new MachineFigures(folder.FullName);
+        var figures = new MachineFigures(new KernelFiles(folder.FullName));
 
         var first = figures.ReadCpuShare();
         File.WriteAllText(Path.Combine(folder.FullName, "stat"), "cpu  85 0 10 85 20 0 0 0 5 0\n");
@@ -210,7 +210,7 @@ public sealed class MetricsExpositionTests
         var stat = Path.Combine(folder.FullName, "stat");
         File.WriteAllText(stat, "cpu  10 0 10 60 20 0 0 0 5 0\n");
         var time = new ManualTimeProvider();
-        var machine = new MachineText(new MachineFigures(folder.FullName), TimeSpan.FromSeconds(2), time);
+        var machine = new MachineText(new MachineFigures(new KernelFiles(folder.FullName)), TimeSpan.FromSeconds(2), time);
         var first = Read(machine);
         File.WriteAllText(stat, "cpu  85 0 10 85 20 0 0 0 5 0\n");
 

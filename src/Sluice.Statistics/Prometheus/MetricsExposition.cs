@@ -47,7 +47,7 @@ public sealed class MetricsExposition(MetricsSources sources, MetricsOptions? op
     private readonly SummaryText _summaries = new((options ?? new MetricsOptions()).Quantiles);
     private readonly FrontEndText _frontEnds = new();
     private readonly EndpointText _endpoints = new();
-    private readonly MachineText _machine = new(new MachineFigures(), (options ?? new MetricsOptions()).Interval, TimeProvider.System);
+    private readonly MachineText _machine = new(new MachineFigures(new KernelFiles()), (options ?? new MetricsOptions()).Interval, TimeProvider.System);
 
     // Labels live as long as the settings they were made from.
     private readonly ConditionalWeakTable<ModelSettings, LabelSet> _labels = [];
