@@ -129,7 +129,7 @@ def work(seed):
                     kind(rng, connection if kind is call_stream else infer)
                 except grpc.RpcError as error:
                     ended(error)
-                time.sleep(rng.random() / 10)
+                time.sleep(rng.random() / 3)
             if rng.random() < 0.3:  # Closes the connection in the middle of a call.
                 infer.future(request("identity", [("INPUT0", "FP32", np.zeros((1, 1 << 22), np.float32))]))
         counts["connections"] += 1
