@@ -2,6 +2,7 @@ using Microsoft.Extensions.Logging;
 using Sluice.Inference;
 using Sluice.Scheduling.Dynamic;
 using Sluice.Scheduling.Overload;
+using Sluice.Scheduling.RateLimit;
 using Sluice.Scheduling.Timing;
 using Sluice.Tensors;
 
@@ -77,6 +78,21 @@ public abstract class ModelScheduler : IServable, ITimerTarget
         batch.Begin(rows);
         return batch;
     }
+
+    /// <summary>The opened model, for further instances.</summary>
+    internal IBackendModel OpenedModel => Model;
+
+    /// <summary>Instances may be added and removed while the model serves.</summary>
+    internal virtual bool CanResize => false;
+
+    /// <summary>The seats of the instances that are to stay; empty unless they have been assigned.</summary>
+    internal virtual IReadOnlyList<InstanceSeat> Seats => [];
+
+    /// <summary>Adds an instance, which takes part at once.</summary>
+    internal virtual void Add(IModelInstance instance, InstanceSeat seat) => throw new NotSupportedException();
+
+    /// <summary>Removes an instance as soon as it has finished what it has taken.</summary>
+    internal virtual void Remove(InstanceSeat seat) => throw new NotSupportedException();
 
     /// <summary>Starts the statistics from zero; before the first client's request.</summary>
     internal void ForgetWarmUp() => Statistics = CreateStatistics();

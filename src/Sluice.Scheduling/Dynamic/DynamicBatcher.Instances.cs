@@ -9,14 +9,10 @@ public sealed partial class DynamicBatcher
     private readonly List<Task> _retirements = [];
     private int _addedCount;
 
-    /// <summary>The opened model, for further instances.</summary>
-    internal IBackendModel OpenedModel => Model;
+    /// <remarks>Those of a model that preserves its order may not, since that is arranged once.</remarks>
+    internal override bool CanResize => Settings.DynamicBatching?.PreserveOrdering != true;
 
-    /// <summary>Instances may be added and removed; those of a model that preserves its order may not, since that is arranged once.</summary>
-    internal bool CanResize => Settings.DynamicBatching?.PreserveOrdering != true;
-
-    /// <summary>The instances' seats; empty unless they have been assigned.</summary>
-    internal IReadOnlyList<InstanceSeat> Seats
+    internal override IReadOnlyList<InstanceSeat> Seats
     {
         get
         {
@@ -25,8 +21,7 @@ public sealed partial class DynamicBatcher
         }
     }
 
-    /// <summary>Adds an instance, which takes part at once.</summary>
-    internal void Add(IModelInstance instance, InstanceSeat seat)
+    internal override void Add(IModelInstance instance, InstanceSeat seat)
     {
         InstanceRunner? next;
         lock (Gate)
@@ -41,8 +36,7 @@ public sealed partial class DynamicBatcher
         next?.Start();
     }
 
-    /// <summary>Removes an instance as soon as it has finished what it has taken.</summary>
-    internal void Remove(InstanceSeat seat)
+    internal override void Remove(InstanceSeat seat)
     {
         InstanceRunner runner;
         bool isIdle;

@@ -134,7 +134,7 @@ public sealed class ModelLoader : IModelLoader, IDisposable
     /// <inheritdoc/>
     public async Task<bool> TryResizeAsync(IServable servable, ModelLoadPlan plan, CancellationToken cancellationToken)
     {
-        if (Uncached(servable) is not DynamicBatcher { CanResize: true } scheduler)
+        if (Uncached(servable) is not ModelScheduler { CanResize: true } scheduler)
             return false;
         var settings = plan.Complete(scheduler.OpenedModel.Description);
         var surplus = scheduler.Seats.ToList();

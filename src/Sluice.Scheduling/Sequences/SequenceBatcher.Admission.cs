@@ -30,7 +30,7 @@ public sealed partial class SequenceBatcher
             if (!request.IsCancelled)
                 admission = _book.Check(request, out sequence);
             if (admission == Admission.Taken && Overload.Judges(request))
-                refusal = Overload.Refuse(request, _outlook.Of(request, sequence, Runners, now));
+                refusal = Overload.Refuse(request, _outlook.Of(request, sequence, _instances, now));
             if (refusal is not null)
                 admission = Admission.Refused;
             if (admission == Admission.Taken)

@@ -21,7 +21,6 @@ public sealed partial class SequenceBatcher : InstanceScheduler
     private readonly SequenceOutlook _outlook;
     private readonly IStepCutter _cutter;
     private readonly TensorBufferPool _pool;
-    private readonly bool[] _isIdle;
     private readonly bool _isIterative;
     private readonly bool _isStreaming;
     private readonly int _maxSequences;
@@ -56,6 +55,8 @@ public sealed partial class SequenceBatcher : InstanceScheduler
             ? new DirectCutter(sequence, slots, shapes, inputs)
             : new OldestCutter(settings.MaxBatchSize, sequence.Oldest ?? new OldestSettings(), shapes);
         _outlook = new SequenceOutlook(settings, _book, slots, Overload.Times, knowsEnd: !_isIterative && !_isStreaming);
+        _slots = slots;
+        _instances = [.. Runners];
         _isIdle = [.. instances.Select(_ => true)];
         _maxSequences = options.MaxSequences;
         _held = (options.HoldUntilQueued, options.HoldUntilBacklogged);
@@ -134,6 +135,7 @@ public sealed partial class SequenceBatcher : InstanceScheduler
             {
                 _isIdle[runner.Number] = true;
                 ScheduleFor(decision.WaitUntil);
+                NoteRetired();
             }
             else
             {
@@ -162,6 +164,7 @@ public sealed partial class SequenceBatcher : InstanceScheduler
             runner.Clear();
             _isIdle[runner.Number] = true;
             next = TakeToStart(runner.Number, Now);
+            NoteRetired();
         }
 
         next?.Start();
@@ -210,6 +213,7 @@ public sealed partial class SequenceBatcher : InstanceScheduler
             var now = Now;
             _book.ReleaseResting(now);
             _book.SweepBacklog(now, ref expired);
+            NoteRetired();
             Statistics.AddPending(-(expired?.Count ?? 0));
             ScheduleFor(_book.NextDue);
         }
@@ -230,6 +234,7 @@ public sealed partial class SequenceBatcher : InstanceScheduler
                 return;
             var now = Now;
             runner = TakeToStart(_book.Abort(request, now, ref ended), now);
+            NoteRetired();
             Statistics.AddPending(-(ended?.Count ?? 0));
         }
 
@@ -267,12 +272,12 @@ public sealed partial class SequenceBatcher : InstanceScheduler
         }
 
         _isIdle[instance] = false;
-        return Runners[instance];
+        return _instances[instance];
     }
 
     private void StartAll()
     {
-        for (var i = 0; i < Runners.Length; i++)
+        for (var i = 0; i < Volatile.Read(ref _instances).Length; i++)
         {
             InstanceRunner? runner;
             lock (Gate)

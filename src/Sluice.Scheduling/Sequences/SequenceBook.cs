@@ -38,7 +38,7 @@ internal sealed partial class SequenceBook
     private readonly SequenceSlots _slots;
     private readonly SequenceList _backlog = new();
     private readonly SequenceList _resting = new();
-    private readonly SequenceList[] _ready;
+    private SequenceList[] _ready;
     private readonly bool _isIterative;
     private readonly long _idleTicks;
     private readonly int _maxQueued;
@@ -180,6 +180,18 @@ internal sealed partial class SequenceBook
         }
     }
 
+    /// <summary>Takes one more instance into account; sequences that wait get its slots.</summary>
+    /// <param name="instance">See <see cref="SequenceSlots.Open"/>.</param>
+    /// <param name="now">The clock.</param>
+    public void AddInstance(int instance, long now)
+    {
+        if (instance == _ready.Length)
+            _ready = [.. _ready, new SequenceList()];
+        _slots.Open(instance);
+        while (_backlog.First is { } waiting && _slots.FindFree() is >= 0 and var slot)
+            Admit(waiting, slot, now);
+    }
+
     /// <summary>Forgets all that rest; the model is gone.</summary>
     public void Clear()
     {
@@ -237,12 +249,17 @@ internal sealed partial class SequenceBook
         if (slot >= 0)
             _slots.Free(sequence, now);
         _table.Remove(sequence);
-        if (slot < 0 || _backlog.First is not { } waiting)
+        if (slot < 0 || _slots.IsClosed(_slots.InstanceOf(slot)) || _backlog.First is not { } waiting)
             return -1;
+        Admit(waiting, slot, now);
+        return _slots.InstanceOf(slot);
+    }
+
+    private void Admit(Sequence waiting, int slot, long now)
+    {
         _backlog.Remove(waiting);
         BackloggedCount -= waiting.Count;
         _slots.Give(waiting, slot, now);
         TryMakeReady(waiting, now);
-        return _slots.InstanceOf(waiting);
     }
 }

@@ -25,7 +25,7 @@ internal sealed class SequenceOutlook(ModelSettings settings, SequenceBook book,
     /// <param name="sequence">What it is a step of; null = it begins another one.</param>
     /// <param name="runners">By the number of their instance.</param>
     /// <param name="now">The clock.</param>
-    public AdmissionView Of(InferRequest request, Sequence? sequence, InstanceRunner[] runners, long now)
+    public AdmissionView Of(InferRequest request, Sequence? sequence, InstanceRunner?[] runners, long now)
     {
         var before = sequence?.Count ?? 0;
         var slot = sequence?.Slot ?? (book.WaitingCount > 0 ? -1 : slots.FindFree());
@@ -37,7 +37,7 @@ internal sealed class SequenceOutlook(ModelSettings settings, SequenceBook book,
         }
 
         var instance = slots.InstanceOf(slot);
-        var runner = runners[instance];
+        var runner = runners[instance]!;
         var ready = book.Ready(instance).Count;
         if (_isDirect)
             return View(request, !runner.IsExecuting && ready == 0, before, SinceOf(runner), slots.RowOf(slot) + 1, slotTicks: 0, now);

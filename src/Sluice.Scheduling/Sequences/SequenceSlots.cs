@@ -9,10 +9,14 @@ internal sealed class SequenceSlots(int instanceCount, int slotsEach)
 {
     private const int WithoutRows = 1024;
 
-    private readonly bool[] _isTaken = new bool[instanceCount * slotsEach];
-    private readonly Sequence?[] _sequences = new Sequence?[instanceCount * slotsEach];
-    private readonly long[] _since = [.. Enumerable.Repeat(long.MaxValue, instanceCount * slotsEach)];
     private readonly BatchTimes _holdTimes = new();
+    private int _instanceCount = instanceCount;
+    private bool[] _isTaken = new bool[instanceCount * slotsEach];
+    private Sequence?[] _sequences = new Sequence?[instanceCount * slotsEach];
+    private long[] _since = [.. Enumerable.Repeat(long.MaxValue, instanceCount * slotsEach)];
+
+    // Slots of instances that get no more sequences count as taken.
+    private bool[] _isClosed = new bool[instanceCount];
 
     /// <summary>Slots of one instance.</summary>
     public int SlotsEach => slotsEach;
@@ -58,7 +62,41 @@ internal sealed class SequenceSlots(int instanceCount, int slotsEach)
         _holdTimes.Observe(1, now - _since[sequence.Slot]);
         _since[sequence.Slot] = long.MaxValue;
         _sequences[sequence.Slot] = null;
-        _isTaken[sequence.Slot] = false;
+        _isTaken[sequence.Slot] = _isClosed[InstanceOf(sequence)];
+    }
+
+    /// <summary>Makes slots for one more instance; those that are taken keep their instance and their row.</summary>
+    /// <param name="instance">The next number, or that of an instance that was closed and has no sequence.</param>
+    public void Open(int instance)
+    {
+        if (instance == _instanceCount)
+            Grow();
+        _isClosed[instance] = false;
+        for (var slot = instance; slot < _isTaken.Length; slot += _instanceCount)
+            _isTaken[slot] = false;
+    }
+
+    /// <summary>Gives no more slots of an instance; sequences that have one keep it.</summary>
+    public void Close(int instance)
+    {
+        _isClosed[instance] = true;
+        for (var slot = instance; slot < _isTaken.Length; slot += _instanceCount)
+            _isTaken[slot] = true;
+    }
+
+    /// <summary>An instance gets no more sequences.</summary>
+    public bool IsClosed(int instance) => _isClosed[instance];
+
+    /// <summary>Some sequence has a slot of an instance.</summary>
+    public bool IsUsed(int instance)
+    {
+        for (var slot = instance; slot < _sequences.Length; slot += _instanceCount)
+        {
+            if (_sequences[slot] is not null)
+                return true;
+        }
+
+        return false;
     }
 
     /// <summary>Predicts when a sequence gets a slot, all of them being taken.</summary>
@@ -76,11 +114,28 @@ internal sealed class SequenceSlots(int instanceCount, int slotsEach)
     public int InstanceOf(Sequence sequence) => InstanceOf(sequence.Slot);
 
     /// <summary>The instance that a slot belongs to.</summary>
-    public int InstanceOf(int slot) => SlotPolicy.InstanceOf(slot, instanceCount);
+    public int InstanceOf(int slot) => SlotPolicy.InstanceOf(slot, _instanceCount);
 
     /// <summary>The row of a slot among those of its instance.</summary>
-    public int RowOf(int slot) => slot / instanceCount;
+    public int RowOf(int slot) => slot / _instanceCount;
 
     /// <summary>The sequence in a row of an instance; null = the row is free.</summary>
-    public Sequence? At(int instance, int row) => _sequences[(row * instanceCount) + instance];
+    public Sequence? At(int instance, int row) => _sequences[(row * _instanceCount) + instance];
+
+    private void Grow()
+    {
+        var (isTaken, sequences, since) = (_isTaken, _sequences, _since);
+        var former = _instanceCount++;
+        _isTaken = new bool[_instanceCount * slotsEach];
+        _sequences = new Sequence?[_instanceCount * slotsEach];
+        _since = [.. Enumerable.Repeat(long.MaxValue, _instanceCount * slotsEach)];
+        _isClosed = [.. _isClosed, false];
+        for (var old = 0; old < isTaken.Length; old++)
+        {
+            var slot = (old / former * _instanceCount) + SlotPolicy.InstanceOf(old, former);
+            (_isTaken[slot], _sequences[slot], _since[slot]) = (isTaken[old], sequences[old], since[old]);
+            if (sequences[old] is { } sequence)
+                sequence.Slot = slot;
+        }
+    }
 }

@@ -48,6 +48,63 @@ public sealed class ReloadTests(Xunit.Abstractions.ITestOutputHelper output) : I
         Assert.Equal(before + (ulong)served.Sum(), await RequestsAsync());
     }
 
+    /// <summary>Sequences stay at their instance, which keeps their sums, until they end.</summary>
+    [Theory]
+    [InlineData("dyna_sum")]
+    [InlineData("slot_sum")]
+    public async Task InstanceChanges_UnderSequences_FailNoStep(string model)
+    {
+        await using var server = await OwnServer.StartAsync(options => options with { ModelControlMode = ModelControlMode.Explicit }, model);
+        await server.Grpc.LoadModelAsync(model);
+        var file = Path.Combine(server.Repository, model, "config.pbtxt");
+        var config = (await File.ReadAllTextAsync(file)).Replace("instance_group [ { count: 2 kind: KIND_CPU } ]", "", StringComparison.Ordinal);
+        using var stop = new CancellationTokenSource();
+        var callers = Enumerable.Range(1, 6).Select(id => Task.Run(async () =>
+        {
+            long served = 0;
+            using var client = new SluiceClient(server.Host.GrpcAddress!);
+            while (!stop.IsCancellationRequested)
+            {
+                for (var step = 0; step < 5; step++, served++)
+                {
+                    using var answer = await client.InferAsync(
+                        new InferRequestMessage
+                        {
+                            ModelName = model,
+                            Inputs = [InferInput.Create<int>("INPUT", [id], 1, 1)],
+                            Parameters = new Dictionary<string, InferParameter>
+                            {
+                                ["sequence_id"] = new InferParameter { Int64Param = id },
+                                ["sequence_start"] = new InferParameter { BoolParam = step == 0 },
+                                ["sequence_end"] = new InferParameter { BoolParam = step == 4 },
+                            },
+                        },
+                        new CallOptions { Retry = RetryPolicy.None });
+
+                    // Where the model sees the end it adds the sequence's number.
+                    var expected = (id * (step + 1)) + (step == 4 && model == "dyna_sum" ? id : 0);
+                    if (answer.GetSpan<int>("OUTPUT")[0] != expected)
+                        throw new InvalidOperationException($"step {step} of {id} gave {answer.GetSpan<int>("OUTPUT")[0]}");
+                }
+            }
+
+            return served;
+        })).ToArray();
+        var count = Number("SLUICE_TEST_CONFIG_CHANGES", 60);
+        for (var i = 0; i < count && !callers.Any(caller => caller.IsCompleted); i++)
+        {
+            await File.WriteAllTextAsync(file, config + $"\ninstance_group {{ count: {1 + (i * 3 % 4)} kind: KIND_CPU }}");
+            await server.Grpc.LoadModelAsync(model);
+        }
+
+        await stop.CancelAsync();
+        var served = await Task.WhenAll(callers);
+        output.WriteLine($"{count} changes while {served.Sum()} steps were served, none failed");
+
+        // Statistics begin anew with a model that was loaded; these go on.
+        Assert.Equal((ulong)served.Sum(), Assert.Single(await server.Grpc.GetModelStatisticsAsync(model)).InferenceStats.Success.Count);
+    }
+
     /// <summary>The successor is warmed with what the predecessor has served, on every instance, and nothing of that is counted.</summary>
     [Theory]
     [InlineData(8, "was warmed with 2 requests that its predecessor had served; 0 more do not fit it")]
