@@ -15,12 +15,12 @@ namespace Sluice.Scheduling.Decoupled;
 /// made. Requests that wait and those under way count together against the bound of all queues, since an instance may take
 /// the next request while the last one's responses still flow.</para>
 /// </remarks>
-public sealed class DecoupledScheduler : ModelScheduler, IChannelOwner
+public sealed partial class DecoupledScheduler : ModelScheduler, IChannelOwner
 {
     private readonly RequestQueue _queue;
     private readonly Stack<DecoupledRunner> _idle = new();
     private readonly ChannelPool _channels;
-    private readonly DecoupledRunner[] _runners;
+    private DecoupledRunner[] _runners;
     private readonly OverloadGate _overload;
     private readonly int _maxCount;
     private int _runningCount;
@@ -43,8 +43,7 @@ public sealed class DecoupledScheduler : ModelScheduler, IChannelOwner
         _queue = new RequestQueue(settings.DynamicBatching, _maxCount);
         _overload = new OverloadGate(settings, options.Overload.For(settings), canBatch: false, knowsEnd: false);
         _channels = new ChannelPool(this);
-        _runners = [.. instances.Select(instance => new DecoupledRunner(
-            this, instance as IStreamingInstance ?? new SingleResponseInstance(instance)))];
+        _runners = [.. instances.Select(instance => new DecoupledRunner(this, Adapt(instance)))];
         foreach (var runner in _runners)
             _idle.Push(runner);
     }
@@ -76,7 +75,7 @@ public sealed class DecoupledScheduler : ModelScheduler, IChannelOwner
             {
                 isQueued = true;
                 Statistics.AddPending(1);
-                _idle.TryPop(out runner);
+                runner = TakeIdle();
                 if (_queue.HasTimeouts)
                     Timer.Schedule(this, RequestQueue.ExpiryOf(request));
             }
@@ -106,6 +105,7 @@ public sealed class DecoupledScheduler : ModelScheduler, IChannelOwner
         }
 
         await allIdle.Task.ConfigureAwait(false);
+        await WhenRetiredAsync().ConfigureAwait(false);
         foreach (var runner in _runners)
             runner.Dispose();
         _channels.Dispose();
@@ -127,7 +127,14 @@ public sealed class DecoupledScheduler : ModelScheduler, IChannelOwner
     {
         request.QueueCancellation.Dispose();
         lock (Gate)
+        {
             _runningCount--;
+            var runner = (DecoupledRunner)request.QueueOwner!;
+            request.QueueOwner = null;
+            runner.RequestCount--;
+            NoteRetired(runner);
+        }
+
         request.Complete();
     }
 
@@ -146,17 +153,23 @@ public sealed class DecoupledScheduler : ModelScheduler, IChannelOwner
         while (true)
         {
             InferRequest? request;
+            DecoupledRunner? helper = null;
             List<InferRequest>? expired, shed;
             var now = Now;
             lock (Gate)
             {
                 expired = SweepTimeouts(_queue, now);
                 shed = Shed(_overload, _queue, now);
-                request = _queue.First;
+                request = runner.IsRetiring ? null : _queue.First;
                 runner.StartedAt = request is null ? 0 : now;
                 if (request is null)
                 {
-                    _idle.Push(runner);
+                    runner.IsIdle = true;
+                    if (runner.IsRetiring)
+                        helper = _queue.Count > 0 ? TakeIdle() : null;
+                    else
+                        _idle.Push(runner);
+                    NoteRetired(runner);
                     if (_idle.Count == _runners.Length)
                         _allIdle?.TrySetResult();
                 }
@@ -164,12 +177,15 @@ public sealed class DecoupledScheduler : ModelScheduler, IChannelOwner
                 {
                     _queue.TryRemove(request);
                     _runningCount++;
+                    runner.RequestCount++;
+                    request.QueueOwner = runner;
                     Statistics.AddPending(-1);
                 }
             }
 
             RejectExpired(expired);
             EndShedLater(shed);
+            helper?.Start();
             if (request is null || !RequestEndings.IsLate(request, Now))
                 return request;
             RequestEndings.FailLate(request);
