@@ -1,5 +1,7 @@
 // The page of the server itself, with endpoints, a canary, a broken model, and load.
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { openBrowser, openPage, picture } from './browser.mjs';
 import { eventually, fill, load, startServer } from './realServer.mjs';
@@ -141,6 +143,74 @@ withPage('the canary shows its arms, and its weights are changed', '/canaries', 
   await page.getByRole('dialog').waitFor({ state: 'detached' });
   const canary = await server.call('GET', `/v1/services/${made.serviceId}/canaries/digits_canary`);
   assert.deepEqual([canary.weights, canary.loadEndpoints], [[1, 0], ['digits/2', 'digits/1']]);
+});
+
+withPage('a canary by prefix shows the newest versions that serve, and follows them', '/canaries', async page => {
+  const services = `/v1/services/${made.serviceId}`;
+  const bytes = readFileSync(join(import.meta.dirname, '../../examples/models/digits/1/model.onnx'));
+  const { id } = await server.call('PUT', '/v1/models:upload?name=numbers&project=demo&file_name=model.onnx&framework=onnx', bytes);
+  const { id: broken } = await server.call(
+    'PUT', '/v1/models:upload?name=noise&project=demo&file_name=model.onnx&framework=onnx', new TextEncoder().encode('no model at all'));
+  const serve = (version, modelId) => server.call('POST', `${services}/endpoints`, { engineType: 'triton', servingUrl: 'number', version, modelId });
+  const isReady = name => eventually(name, 30, async () => (await fetch(`${server.address}/health/endpoints/${name}`)).ok);
+  for (const version of ['2', '9', '10']) {
+    await serve(version, id);
+    await isReady(`number/${version}`);
+  }
+
+  // The newest of all cannot be loaded, and one that only begins like the prefix is none of its versions.
+  await serve('11', broken);
+  await server.call('POST', `${services}/endpoints`, { engineType: 'triton', servingUrl: 'numbers', version: '99', modelId: id });
+  await isReady('numbers/99');
+  await server.call('POST', `${services}/canaries`, { endpoint: 'by_prefix', weights: [0.2, 0.3, 0.5], loadEndpointPrefix: 'number/', stickyHeader: 'x-user' });
+  await isReady('by_prefix');
+  await load(server, 'by_prefix', 400);
+
+  const card = page.getByRole('region', { name: 'by_prefix', exact: true });
+  const arms = async () => (await card.locator('tbody tr').allInnerTexts()).map(text => text.trim().split(/\s+/));
+  const shows = (what, names) => eventually(what, 30, async () => {
+    await page.getByRole('button', { name: 'Refresh now' }).click();
+    return JSON.stringify((await arms()).map(([name]) => name)) === JSON.stringify(names);
+  });
+  await shows('the arms', ['number/10', 'number/9', 'number/2']);
+  assert.deepEqual((await arms()).map(([, share]) => share), ['20%', '30%', '50%']);
+  const counts = (await arms()).map(cells => Number(cells[3]));
+  assert.equal(counts.reduce((sum, count) => sum + count), 400);
+  for (const [place, share] of [0.2, 0.3, 0.5].entries()) {
+    assert.ok(Math.abs(counts[place] - 400 * share) < 60, `${counts}`);
+  }
+
+  // Each weight is named by the version that it is of, and what is saved keeps the prefix.
+  await allow(page);
+  await card.getByRole('button', { name: 'Change weights' }).click();
+  const dialog = page.getByRole('dialog');
+  await dialog.getByLabel('number/10').fill('0.6');
+  await dialog.getByLabel('number/2').fill('0.1');
+  assert.deepEqual(await dialog.locator('label').allInnerTexts(), ['number/10', 'number/9', 'number/2']);
+  await picture(page, 'real-canary-by-prefix');
+  await dialog.getByRole('button', { name: 'Save' }).click();
+  await dialog.waitFor({ state: 'detached' });
+  const saved = await server.call('GET', `${services}/canaries/by_prefix`);
+  assert.deepEqual([saved.weights, saved.loadEndpointPrefix, saved.loadEndpoints, saved.stickyHeader], [[0.6, 0.3, 0.1], 'number/', [], 'x-user']);
+
+  // A newer version takes the first weight. The oldest gets no more calls, but those that it had stay counted.
+  await serve('12', id);
+  await isReady('number/12');
+  await shows('the newer version', ['number/12', 'number/10', 'number/9', 'number/2']);
+  assert.deepEqual((await arms()).map(([, share]) => share), ['60%', '30%', '10%', '0%']);
+  assert.deepEqual((await arms()).map(cells => Number(cells[3])), [0, ...counts]);
+  await card.getByRole('button', { name: 'Change weights' }).click();
+  await dialog.getByLabel('number/9').waitFor();
+  assert.deepEqual(await dialog.locator('label').allInnerTexts(), ['number/12', 'number/10', 'number/9']);
+  await page.keyboard.press('Escape');
+  await dialog.waitFor({ state: 'detached' });
+  await load(server, 'by_prefix', 100);
+  await eventually('calls of the newer version', 30, async () => {
+    await page.getByRole('button', { name: 'Refresh now' }).click();
+    return Number((await arms())[0][3]) > 20;
+  });
+  await server.call('DELETE', `${services}/canaries/by_prefix`);
+  for (const name of ['number/2', 'number/9', 'number/10', 'number/11', 'number/12', 'numbers/99']) await server.call('DELETE', `${services}/endpoints/${name}`);
 });
 
 withPage('models are described, tagged and served from the registry', '/registry', async page => {
