@@ -45,7 +45,8 @@ public abstract class InstanceScheduler : ModelScheduler
     /// <summary>Something waits for an instance; racy.</summary>
     internal abstract bool HasWaiting { get; }
 
-    internal OrderedCompletion? Order { get; }
+    /// <summary>Brings answers into the order of the batches; null where that comes by itself. Under the lock.</summary>
+    internal OrderedCompletion? Order { get; private protected set; }
 
     /// <summary>A request's place in its batch means something to the model: none is left out and none is run again.</summary>
     internal virtual bool KeepsPlaces => false;

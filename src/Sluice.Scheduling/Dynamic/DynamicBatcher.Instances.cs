@@ -9,8 +9,11 @@ public sealed partial class DynamicBatcher
     private readonly List<Task> _retirements = [];
     private int _addedCount;
 
-    /// <remarks>Those of a model that preserves its order may not, since that is arranged once.</remarks>
-    internal override bool CanResize => Settings.DynamicBatching?.PreserveOrdering != true;
+    // What a single instance runs needs no order. One that was alone is in the midst of such a batch, and those that came wait for its end.
+    private readonly List<InstanceRunner> _joining = [];
+    private InstanceRunner? _unordered;
+
+    internal override bool CanResize => true;
 
     internal override IReadOnlyList<InstanceSeat> Seats
     {
@@ -29,7 +32,11 @@ public sealed partial class DynamicBatcher
             var runner = new InstanceRunner(this, instance, $"{Settings.Name}_added{_addedCount++}", Runners.Length) { Seat = seat };
             Runners = [.. Runners, runner];
             IsLimited |= seat.Limit is not null;
-            _idle.Push(runner);
+            BeginOrder(Runners[0]);
+            if (_unordered is null)
+                _idle.Push(runner);
+            else
+                _joining.Add(runner);
             next = TakeToStart(Now);
         }
 
@@ -48,6 +55,7 @@ public sealed partial class DynamicBatcher
             isIdle = _idle.Contains(runner);
             if (isIdle)
                 RemoveIdle(runner);
+            isIdle |= _joining.Remove(runner);
 
             _retirements.RemoveAll(retirement => retirement.IsCompleted);
             _retirements.Add(runner.Retired);
@@ -76,6 +84,28 @@ public sealed partial class DynamicBatcher
                 FinishTurn(runner);
             }
         }
+    }
+
+    /// <summary>Begins to bring answers into order, when a model wants that and is about to have more than one instance.</summary>
+    private void BeginOrder(InstanceRunner alone)
+    {
+        if (Order is not null || Settings.DynamicBatching?.PreserveOrdering != true)
+            return;
+        Order = new OrderedCompletion();
+        _neverInline = true;
+        if (!_idle.Contains(alone) && alone.Count > 0)
+            _unordered = alone;
+    }
+
+    /// <summary>An instance has answered what it had taken; the caller holds the lock.</summary>
+    private void NoteOrdered(InstanceRunner runner)
+    {
+        if (_unordered is null || runner != _unordered)
+            return;
+        _unordered = null;
+        foreach (var other in _joining)
+            _idle.Push(other);
+        _joining.Clear();
     }
 
     private void RemoveIdle(InstanceRunner runner)

@@ -20,7 +20,7 @@ public sealed partial class DynamicBatcher : InstanceScheduler
     private readonly BatchTuner? _tuner;
     private volatile BatchPolicy _policy;
     private readonly ShapeGroup _shapes;
-    private readonly bool _neverInline;
+    private volatile bool _neverInline;
     private int _heldUntil;
     private int _startingCount;
 
@@ -91,6 +91,7 @@ public sealed partial class DynamicBatcher : InstanceScheduler
         bool isRetiring;
         lock (Gate)
         {
+            NoteOrdered(runner);
             isRetiring = runner.IsRetiring;
             freeSince = isStarting ? _idleSince : now;
             if (isStarting)
@@ -135,6 +136,7 @@ public sealed partial class DynamicBatcher : InstanceScheduler
         bool isRetiring;
         lock (Gate)
         {
+            NoteOrdered(runner);
             isRetiring = runner.IsRetiring;
             runner.IsExecuting = false;
             runner.Clear();
@@ -190,7 +192,7 @@ public sealed partial class DynamicBatcher : InstanceScheduler
             return null;
         lock (Gate)
         {
-            if (_queue.Count > 0 || !_idle.TryPop(out var runner))
+            if (_neverInline || _queue.Count > 0 || !_idle.TryPop(out var runner))
                 return null;
             runner.Begin(now);
             runner.Add(request);

@@ -19,6 +19,7 @@ internal sealed class InstanceRunner : IThreadPoolWorkItem, IDisposable
     private readonly RequestGroup? _group;
     private readonly StreamGroup? _streams;
     private InferRequest[] _requests = new InferRequest[4];
+    private OrderedCompletion? _order;
     private long _ticket;
     private Thread? _thread;
     private SemaphoreSlim? _wake;
@@ -87,7 +88,8 @@ internal sealed class InstanceRunner : IThreadPoolWorkItem, IDisposable
     public void Begin(long now)
     {
         Clear();
-        _ticket = _owner.Order?.TakeTicket() ?? 0;
+        _order = _owner.Order;
+        _ticket = _order?.TakeTicket() ?? 0;
         StartedAt = now;
         IsExecuting = true;
     }
@@ -219,9 +221,9 @@ internal sealed class InstanceRunner : IThreadPoolWorkItem, IDisposable
             request.QueueOwner = null;
         }
 
-        if (_owner.Order is not null)
+        if (_order is not null)
         {
-            _owner.Order.Complete(_ticket, Requests);
+            _order.Complete(_ticket, Requests);
         }
         else if (_owner.Estimate.IsCheap && Thread.CurrentThread != _thread)
         {

@@ -105,6 +105,47 @@ public sealed class ReloadTests(Xunit.Abstractions.ITestOutputHelper output) : I
         Assert.Equal((ulong)served.Sum(), Assert.Single(await server.Grpc.GetModelStatisticsAsync(model)).InferenceStats.Success.Count);
     }
 
+    /// <summary>An instance that goes answers to the end what it has taken.</summary>
+    [Fact]
+    public async Task InstanceChanges_UnderStreams_LoseNoResponse()
+    {
+        const string Streaming = "countdown";
+        await using var server = await OwnServer.StartAsync(options => options with { ModelControlMode = ModelControlMode.Explicit }, Streaming);
+        await server.Grpc.LoadModelAsync(Streaming);
+        var file = Path.Combine(server.Repository, Streaming, "config.pbtxt");
+        var config = await File.ReadAllTextAsync(file);
+        using var stop = new CancellationTokenSource();
+        var callers = Enumerable.Range(1, 4).Select(_ => Task.Run(async () =>
+        {
+            long served = 0;
+            using var client = new SluiceClient(server.Host.GrpcAddress!);
+            await using var stream = client.OpenInferStream();
+            for (; !stop.IsCancellationRequested; served++)
+            {
+                await stream.WriteAsync(new InferRequestMessage { ModelName = Streaming, Inputs = [InferInput.Create<int>("INPUT", [20], 1)] });
+                for (var left = 19; left >= 0; left--)
+                {
+                    using var result = await stream.ReadAsync();
+                    if (result!.Error is not null || result.GetSpan<int>("OUTPUT")[0] != left)
+                        throw new InvalidOperationException($"{result.Error}, {left} were left");
+                }
+            }
+
+            return served;
+        })).ToArray();
+        var count = Number("SLUICE_TEST_CONFIG_CHANGES", 60);
+        for (var i = 0; i < count && !callers.Any(caller => caller.IsCompleted); i++)
+        {
+            await File.WriteAllTextAsync(file, config + $"\ninstance_group {{ count: {1 + (i * 3 % 4)} kind: KIND_CPU }}");
+            await server.Grpc.LoadModelAsync(Streaming);
+        }
+
+        await stop.CancelAsync();
+        var served = await Task.WhenAll(callers);
+        output.WriteLine($"{count} changes while {served.Sum()} requests were served, none failed");
+        Assert.Equal((ulong)served.Sum(), Assert.Single(await server.Grpc.GetModelStatisticsAsync(Streaming)).InferenceStats.Success.Count);
+    }
+
     /// <summary>The successor is warmed with what the predecessor has served, on every instance, and nothing of that is counted.</summary>
     [Theory]
     [InlineData(8, "was warmed with 2 requests that its predecessor had served; 0 more do not fit it")]

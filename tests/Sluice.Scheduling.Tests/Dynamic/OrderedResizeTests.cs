@@ -1,0 +1,120 @@
+using Sluice.Inference;
+using Sluice.Scheduling.RateLimit;
+using Sluice.Testing;
+
+namespace Sluice.Scheduling.Tests;
+
+/// <summary>Instances come and go of a model that answers in the order in which requests came.</summary>
+public sealed class OrderedResizeTests
+{
+    private static readonly ModelSettings Ordered = TestRequests.Settings(new DynamicBatchingSettings { PreserveOrdering = true }, maxBatchSize: 1);
+
+    [Fact]
+    public async Task Add_WhileTheOnlyInstanceRuns_BeginsBehindThatBatch_AndInOrderFromThen()
+    {
+        await using var fixture = new BatcherFixture(Ordered);
+        var (_, first, run) = await fixture.SendAndStart(1);
+        var added = new ManualInstance();
+        fixture.Batcher.Add(added, Seat());
+        var (second, third) = (fixture.Send(fixture.Rows(2)), fixture.Send(fixture.Rows(3)));
+        Assert.Empty(added.RowCounts);
+        run.Finish();
+        await first;
+        var runs = new[] { await fixture.Instance.NextRunAsync(), await added.NextRunAsync() }.OrderBy(r => SequenceFixture.Ints(r, 0)[0]).ToArray();
+        Assert.Equal([2, 3], runs.Select(r => SequenceFixture.Ints(r, 0)[0]));
+        runs[1].Finish();
+        Assert.False(third.IsCompleted);
+        runs[0].Finish();
+        await Task.WhenAll(second, third);
+    }
+
+    [Fact]
+    public async Task Add_ToAnIdleInstance_BeginsAtOnce()
+    {
+        await using var fixture = new BatcherFixture(Ordered);
+        var added = new ManualInstance();
+        fixture.Batcher.Add(added, Seat());
+        var done = new[] { fixture.Send(fixture.Rows(1)), fixture.Send(fixture.Rows(2)) };
+        var runs = new[] { await fixture.Instance.NextRunAsync(), await added.NextRunAsync() };
+        foreach (var run in runs)
+            run.Finish();
+        await Task.WhenAll(done);
+    }
+
+    [Fact]
+    public async Task Remove_OneThatHasNotBegun_GoesAtOnce()
+    {
+        await using var fixture = new BatcherFixture(Ordered);
+        var (_, first, run) = await fixture.SendAndStart(1);
+        var (added, seat) = (new ManualInstance(), Seat());
+        fixture.Batcher.Add(added, seat);
+        fixture.Batcher.Remove(seat);
+        await WhenAsync(() => added.IsDisposed);
+        run.Finish();
+        await first;
+        var (_, second, next) = await fixture.SendAndStart(2);
+        next.Finish();
+        await second;
+    }
+
+    /// <summary>The first instance runs requests on their callers' threads until there is a second one.</summary>
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Changes_UnderLoad_KeepTheOrder(bool runsInline)
+    {
+        await using var fixture = new BatcherFixture(Ordered, options: runsInline ? new SchedulerOptions { QuietTime = TimeSpan.Zero } : BatcherFixture.Queued);
+        fixture.Instance.Automatic = run => run.Finish();
+        var first = Seat();
+        fixture.Batcher.Assign([first]);
+        var seats = new Queue<InstanceSeat>([first]);
+        var ended = new List<int>();
+        var sent = new List<Task>();
+        for (var i = 0; i < 4000; i++)
+        {
+            // As long as it is alone, one after the other.
+            if (i < 50)
+            {
+                await SendAsync(i);
+                continue;
+            }
+
+            if (i % 50 == 0 && (seats.Count == 1 || (i % 100 == 0 && seats.Count < 4)))
+            {
+                var instance = new ManualInstance { Automatic = run => run.Finish() };
+                var seat = Seat();
+                fixture.Batcher.Add(instance, seat);
+                seats.Enqueue(seat);
+            }
+            else if (i % 50 == 0)
+            {
+                fixture.Batcher.Remove(seats.Dequeue());
+            }
+
+            sent.Add(SendAsync(i));
+        }
+
+        await Task.WhenAll(sent);
+        Assert.Equal(Enumerable.Range(0, 4000), ended);
+
+        async Task SendAsync(int number)
+        {
+            // What goes on where a request completes runs before the next one completes.
+            await fixture.Batcher.ExecuteAsync(fixture.Rows(number)).ConfigureAwait(false);
+            lock (ended)
+                ended.Add(number);
+        }
+    }
+
+    private static InstanceSeat Seat() => new(new InstancePlacement("fake", InstanceKind.Cpu, 0), null, null);
+
+    private static async Task WhenAsync(Func<bool> condition)
+    {
+        var began = System.Diagnostics.Stopwatch.GetTimestamp();
+        while (!condition())
+        {
+            Assert.True(System.Diagnostics.Stopwatch.GetElapsedTime(began) < TimeSpan.FromSeconds(20));
+            await Task.Yield();
+        }
+    }
+}
