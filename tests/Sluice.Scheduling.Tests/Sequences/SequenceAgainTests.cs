@@ -216,12 +216,13 @@ public sealed class SequenceAgainTests : IDisposable
     [Fact]
     public async Task Cancel_AtAnyMoment_EveryOtherRequestIsAnsweredWithItsOwn()
     {
-        await using var fixture = new SequenceFixture(Model(Iterative with { Oldest = new OldestSettings { MaxCandidateSequences = 2 } }), instanceCount: 2);
+        await using var fixture = new SequenceFixture(
+            Model(Iterative with { Oldest = new OldestSettings { MaxCandidateSequences = 2 } }), instanceCount: 2, notesRenters: false);
         foreach (var instance in fixture.Instances)
             instance.Automatic = run => run.Finish();
         await Task.WhenAll(Enumerable.Range(1, 8).Select(caller => Task.Run(async () =>
         {
-            for (var round = 0; round < 200; round++)
+            for (var round = 0; round < 100; round++)
             {
                 using var lifetime = new FakeLifetime();
                 InferRequest cancelled, request;
