@@ -24,7 +24,10 @@ public sealed class OutputTails
             return [.. tail.Lines.Skip(Math.Max(0, tail.Lines.Count - count))];
     }
 
-    internal void Add(string owner, string line)
+    /// <summary>Takes a line.</summary>
+    /// <param name="owner">Model or key of the endpoint.</param>
+    /// <param name="line">Without its end; cut when it is long.</param>
+    public void Add(string owner, string line)
     {
         if (!_lines.TryGetValue(owner, out var tail))
         {

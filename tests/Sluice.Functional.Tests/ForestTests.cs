@@ -1,8 +1,11 @@
 using System.Diagnostics;
 using System.Runtime.InteropServices;
+using System.Text;
 using System.Text.Json;
+using System.Text.RegularExpressions;
 using Sluice.Client;
 using Sluice.Functional.Tests.Infrastructure;
+using Sluice.Models;
 using Sluice.Protocol.Codec;
 using Sluice.Tensors;
 using Sluice.Testing;
@@ -11,7 +14,7 @@ namespace Sluice.Functional.Tests;
 
 /// <summary>Every golden XGBoost and LightGBM model in a repository, with the shortest configuration there is, over gRPC.</summary>
 [Collection(ServerGroup.Name)]
-public sealed class ForestTests
+public sealed partial class ForestTests
 {
     [Fact]
     public async Task Infer_GoldenForests_GivesTheLibrarysPredictions()
@@ -57,6 +60,35 @@ public sealed class ForestTests
             await CompareSklearnAsync(client, name);
         Assert.Contains("the file holds a Ridge, which is no forest; use the sklearn backend", server.Log, StringComparison.Ordinal);
     }
+
+    /// <summary>A pickle runs code when it is opened, and that code may never end: the server's stop ends it.</summary>
+    [Fact]
+    public async Task Export_ThatNeverEnds_EndsWhenTheServerStops()
+    {
+        await using var server = await OperatedServer.StartAsync((options, folder) =>
+        {
+            var version = Directory.CreateDirectory(Path.Combine(folder, "models", "endless", "1")).FullName;
+            File.WriteAllText(
+                Path.Combine(version, "model.pkl"),
+                "\u0080\u0002c__builtin__\nexec\n(S'import os, time; print(\"opened by\", os.getpid(), flush=True); time.sleep(3600)'\ntR.",
+                Encoding.Latin1);
+            File.WriteAllText(Path.Combine(version, "../config.pbtxt"), "backend: \"forest\"");
+            return options with { ModelControlMode = ModelControlMode.Explicit };
+        });
+        using var client = server.CreateClient();
+        var loading = client.LoadModelAsync("endless");
+        var opened = Match.Empty;
+        await Eventually.TrueAsync(() => (opened = OpenedText().Match(server.Log)).Success, () => server.Log);
+        var process = $"/proc/{opened.Groups[1].Value}";
+        Assert.True(Directory.Exists(process));
+
+        Assert.True(await server.Host.StopAsync(), server.Log);
+        await Assert.ThrowsAsync<SluiceException>(() => loading);
+        await Eventually.TrueAsync(() => !Directory.Exists(process), () => "the process that opens the file is still there");
+    }
+
+    [GeneratedRegex("opened by ([0-9]+)")]
+    private static partial Regex OpenedText();
 
     private static async Task CompareSklearnAsync(SluiceClient client, string name)
     {

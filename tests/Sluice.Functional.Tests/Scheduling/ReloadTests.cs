@@ -171,6 +171,42 @@ public sealed class ReloadTests(Xunit.Abstractions.ITestOutputHelper output) : I
         Assert.Equal(1UL, Assert.Single(await client.GetModelStatisticsAsync(Model)).InferenceStats.Success.Count);
     }
 
+    /// <summary>What another server is asked may do more than compute, so it is asked nothing that no caller has asked for.</summary>
+    [Fact]
+    public async Task Reload_OfAnotherServersModel_RunsNothingThere()
+    {
+        await using var other = await OperatedServer.StartAsync();
+        using var there = other.CreateClient();
+        await using var server = await OperatedServer.StartAsync((options, folder) =>
+        {
+            File.Delete(Path.Combine(folder, "models", Model, "1", "model.onnx"));
+            WriteRemote(folder, other.Host.GrpcAddress!, "one");
+            return options with { ModelControlMode = ModelControlMode.Explicit, LoadModels = [Model] };
+        });
+        using var client = server.CreateClient();
+        Assert.Equal(0UL, await CountAsync());
+        await OperatedServer.InferAsync(client);
+        Assert.Equal(1UL, await CountAsync());
+        WriteRemote(server.Folder, other.Host.GrpcAddress!, "another");
+        await client.LoadModelAsync(Model);
+        Assert.Equal("another", (await client.GetModelConfigAsync(Model)).Parameters["round"].StringValue);
+        Assert.Equal(1UL, await CountAsync());
+        Assert.DoesNotContain("was warmed with", server.Log, StringComparison.Ordinal);
+        await OperatedServer.InferAsync(client);
+        Assert.Equal(2UL, await CountAsync());
+
+        async Task<ulong> CountAsync() => Assert.Single(await there.GetModelStatisticsAsync(Model)).ExecutionCount;
+
+        static void WriteRemote(string folder, Uri address, string round) => File.WriteAllText(
+            Path.Combine(folder, "models", Model, "config.pbtxt"),
+            $$"""
+            backend: "remote"
+            parameters { key: "address" value { string_value: "{{address.Authority}}" } }
+            parameters { key: "model" value { string_value: "{{Model}}" } }
+            parameters { key: "round" value { string_value: "{{round}}" } }
+            """);
+    }
+
     /// <summary>A request that never ended for the predecessor does not end for the successor; the swap does not wait for it.</summary>
     [Fact]
     public async Task Reload_AfterARequestThatNeverEnds_ComesToAnEnd()
