@@ -6,7 +6,7 @@ namespace Sluice.Http2.Tests.Frames;
 public sealed class AbuseTests
 {
     [Theory]
-    [MemberData(nameof(ConformanceTests.Own), MemberType = typeof(ConformanceTests))]
+    [MemberData(nameof(Transports.Own), MemberType = typeof(Transports))]
     public async Task RapidReset_Cve2023_44487_IsEndedAndWorkIsBounded(Transport transport)
     {
         await using var server = await TestServer.StartAsync(
@@ -30,7 +30,7 @@ public sealed class AbuseTests
     }
 
     [Theory]
-    [MemberData(nameof(ConformanceTests.Own), MemberType = typeof(ConformanceTests))]
+    [MemberData(nameof(Transports.Own), MemberType = typeof(Transports))]
     public async Task ResetStreams_StillRunning_TakeTheirPlaces(Transport transport)
     {
         await using var server = await TestServer.StartAsync(transport, new Http2Limits { MaxStreams = 4 });
@@ -42,7 +42,7 @@ public sealed class AbuseTests
     }
 
     [Theory]
-    [MemberData(nameof(ConformanceTests.Own), MemberType = typeof(ConformanceTests))]
+    [MemberData(nameof(Transports.Own), MemberType = typeof(Transports))]
     public async Task ContinuationFlood_Cve2024_27316_IsEnded(Transport transport)
     {
         await using var server = await TestServer.StartAsync(transport);
@@ -82,7 +82,7 @@ public sealed class AbuseTests
     }
 
     [Theory]
-    [MemberData(nameof(ConformanceTests.Own), MemberType = typeof(ConformanceTests))]
+    [MemberData(nameof(Transports.Own), MemberType = typeof(Transports))]
     public async Task HeaderBomb_ManyReferencesToOneLargeField_IsAnsweredWith431(Transport transport)
     {
         await using var server = await TestServer.StartAsync(transport);
@@ -98,7 +98,7 @@ public sealed class AbuseTests
     }
 
     [Theory]
-    [MemberData(nameof(ConformanceTests.Own), MemberType = typeof(ConformanceTests))]
+    [MemberData(nameof(Transports.Own), MemberType = typeof(Transports))]
     public async Task HeaderBlock_AboveTheLimit_IsEnded(Transport transport)
     {
         await using var server = await TestServer.StartAsync(transport);
@@ -108,7 +108,7 @@ public sealed class AbuseTests
     }
 
     [Theory]
-    [MemberData(nameof(ConformanceTests.Own), MemberType = typeof(ConformanceTests))]
+    [MemberData(nameof(Transports.Own), MemberType = typeof(Transports))]
     public async Task SlowHandshake_IsEnded(Transport transport)
     {
         await using var server = await TestServer.StartAsync(
@@ -120,7 +120,7 @@ public sealed class AbuseTests
     }
 
     [Theory]
-    [MemberData(nameof(ConformanceTests.Own), MemberType = typeof(ConformanceTests))]
+    [MemberData(nameof(Transports.Own), MemberType = typeof(Transports))]
     public async Task SlowHeaderBlock_IsEnded(Transport transport)
     {
         await using var server = await TestServer.StartAsync(
@@ -131,7 +131,7 @@ public sealed class AbuseTests
     }
 
     [Theory]
-    [MemberData(nameof(ConformanceTests.Own), MemberType = typeof(ConformanceTests))]
+    [MemberData(nameof(Transports.Own), MemberType = typeof(Transports))]
     public async Task ClosedWindow_OfAStream_EndsTheStreamAlone(Transport transport)
     {
         await using var server = await TestServer.StartAsync(
@@ -145,7 +145,7 @@ public sealed class AbuseTests
     }
 
     [Theory]
-    [MemberData(nameof(ConformanceTests.Own), MemberType = typeof(ConformanceTests))]
+    [MemberData(nameof(Transports.Own), MemberType = typeof(Transports))]
     public async Task ReaderThatStops_IsBoundedInMemory(Transport transport)
     {
         await using var server = await TestServer.StartAsync(transport);
@@ -164,7 +164,7 @@ public sealed class AbuseTests
     }
 
     [Theory]
-    [MemberData(nameof(ConformanceTests.Own), MemberType = typeof(ConformanceTests))]
+    [MemberData(nameof(Transports.Own), MemberType = typeof(Transports))]
     public async Task AnswersThatNobodyReads_EndTheConnection(Transport transport)
     {
         await using var server = await TestServer.StartAsync(
@@ -187,7 +187,7 @@ public sealed class AbuseTests
     }
 
     [Theory]
-    [MemberData(nameof(ConformanceTests.Own), MemberType = typeof(ConformanceTests))]
+    [MemberData(nameof(Transports.Own), MemberType = typeof(Transports))]
     public async Task Disconnects_AtEveryByteOfACall_LeaveNothing(Transport transport)
     {
         await using var server = await TestServer.StartAsync(transport);
@@ -207,7 +207,7 @@ public sealed class AbuseTests
     }
 
     [Theory]
-    [MemberData(nameof(ConformanceTests.Own), MemberType = typeof(ConformanceTests))]
+    [MemberData(nameof(Transports.Own), MemberType = typeof(Transports))]
     public async Task ManyResets_LeaveNoStreamAndNoBuffer(Transport transport)
     {
         await using var server = await TestServer.StartAsync(transport);

@@ -68,7 +68,7 @@ public sealed class PingTests
     }
 
     [Theory]
-    [MemberData(nameof(ConformanceTests.Own), MemberType = typeof(ConformanceTests))]
+    [MemberData(nameof(Transports.Own), MemberType = typeof(Transports))]
     public async Task PeerThatPingsTooOften_IsSentAwayWithTheReason(Transport transport)
     {
         await using var server = await TestServer.StartAsync(transport, Strict with { MinPingInterval = TimeSpan.FromHours(1) });
