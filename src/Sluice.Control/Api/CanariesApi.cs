@@ -1,8 +1,8 @@
+using Sluice.Control.Records;
 using Sluice.Control.Store;
 using Sluice.Inference;
 using Sluice.Protocol.Control.V1;
 using Sluice.Rpc.Calls;
-using DesiredState = Sluice.Control.Records.DesiredState;
 
 namespace Sluice.Control.Api;
 
@@ -10,6 +10,9 @@ namespace Sluice.Control.Api;
 internal sealed class CanariesApi(ControlEdits edits)
 {
     private const string Name = "sluice.control.v1.Canaries";
+
+    private readonly RecordEdits<CanarySpec> _records = new(
+        edits, RecordKinds.Canary, state => state.Canaries, (state, canaries) => state with { Canaries = canaries });
 
     public IEnumerable<RpcMethod> Methods =>
     [
@@ -25,48 +28,17 @@ internal sealed class CanariesApi(ControlEdits edits)
         return new ListCanariesResponse { Canaries = { state.Canaries.Values.Select(RecordMessages.ToMessage) }, Revision = state.Revision };
     }
 
-    private async ValueTask<Canary> GetAsync(GetCanaryRequest request, CallContext context)
-    {
-        var state = await edits.ReadAsync(request.ServiceId, context.CancellationToken).ConfigureAwait(false);
-        var key = request.Key.Trim('/');
-        return state.Canaries.TryGetValue(key, out var spec)
-            ? spec.ToMessage()
-            : throw ControlEdits.NoRecord(state, RecordKinds.Canary, key, state.Canaries.Keys);
-    }
+    private async ValueTask<Canary> GetAsync(GetCanaryRequest request, CallContext context) =>
+        (await _records.GetAsync(request.ServiceId, request.Key, context).ConfigureAwait(false)).ToMessage();
 
-    private async ValueTask<EditResponse> PutAsync(PutCanaryRequest request, CallContext context)
+    private ValueTask<EditResponse> PutAsync(PutCanaryRequest request, CallContext context)
     {
         var spec = (request.Canary ?? throw InferenceException.Invalid("the request has no canary")).ToSpec();
-        var target = new EditTarget(request.ServiceId, "canary.put", spec.Endpoint)
-        {
-            ExpectedRevision = request.HasExpectedRevision ? request.ExpectedRevision : null,
-            ValidateOnly = request.ValidateOnly,
-        };
-        return await edits.EditAsync(target, Edit, context).ConfigureAwait(false);
-
-        DesiredState Edit(DesiredState state, EditResponse response)
-        {
-            var checkedSpec = RecordRules.Check(spec, state, response.Warnings);
-            if (state.Canaries.ContainsKey(spec.Endpoint))
-                ControlEdits.NoteReplaced(response, RecordKinds.Canary, spec.Endpoint);
-            return state with
-            {
-                Canaries = state.Canaries.With(spec.Endpoint, checkedSpec),
-                Unreadable = state.Unreadable.Without($"{RecordKinds.Canary}:{spec.Endpoint}"),
-            };
-        }
+        return _records.PutAsync(
+            request.ServiceId, spec.Endpoint, request.HasExpectedRevision ? request.ExpectedRevision : null, request.ValidateOnly,
+            (state, response) => RecordRules.Check(spec, state, response.Warnings), context);
     }
 
-    private async ValueTask<EditResponse> DeleteAsync(DeleteCanaryRequest request, CallContext context)
-    {
-        var key = request.Key.Trim('/');
-        var target = new EditTarget(request.ServiceId, "canary.delete", key)
-        {
-            ExpectedRevision = request.HasExpectedRevision ? request.ExpectedRevision : null,
-        };
-        return await edits.EditAsync(
-            target,
-            (state, _) => ControlEdits.Remove(state, RecordKinds.Canary, key, state.Canaries, records => state with { Canaries = records }),
-            context).ConfigureAwait(false);
-    }
+    private ValueTask<EditResponse> DeleteAsync(DeleteCanaryRequest request, CallContext context) => _records.DeleteAsync(
+        request.ServiceId, request.Key, request.HasExpectedRevision ? request.ExpectedRevision : null, context);
 }

@@ -12,6 +12,9 @@ internal sealed class EndpointsApi(ControlEdits edits)
 {
     private const string Name = "sluice.control.v1.Endpoints";
 
+    private readonly RecordEdits<EndpointSpec> _records = new(
+        edits, RecordKinds.Endpoint, state => state.Endpoints, (state, endpoints) => state with { Endpoints = endpoints });
+
     // Others' words come through the store; how long after a change they may be seen.
     private static readonly TimeSpan StatusPeriod = TimeSpan.FromMilliseconds(500);
 
@@ -32,56 +35,35 @@ internal sealed class EndpointsApi(ControlEdits edits)
         return new ListEndpointsResponse { Endpoints = { state.Endpoints.Values.Select(RecordMessages.ToMessage) }, Revision = state.Revision };
     }
 
-    private async ValueTask<Endpoint> GetAsync(GetEndpointRequest request, CallContext context)
-    {
-        var state = await edits.ReadAsync(request.ServiceId, context.CancellationToken).ConfigureAwait(false);
-        var key = request.Key.Trim('/');
-        return state.Endpoints.TryGetValue(key, out var spec)
-            ? spec.ToMessage()
-            : throw ControlEdits.NoRecord(state, RecordKinds.Endpoint, key, state.Endpoints.Keys);
-    }
+    private async ValueTask<Endpoint> GetAsync(GetEndpointRequest request, CallContext context) =>
+        (await _records.GetAsync(request.ServiceId, request.Key, context).ConfigureAwait(false)).ToMessage();
 
     private async ValueTask<EditResponse> PutAsync(PutEndpointRequest request, CallContext context)
     {
         var spec = (request.Endpoint ?? throw InferenceException.Invalid("the request has no endpoint")).ToSpec();
         var model = spec.ModelId is null ? null : await CheckModelAsync(edits.Plane, spec.ModelId, context).ConfigureAwait(false);
-        var target = new EditTarget(request.ServiceId, "endpoint.put", spec.Key)
-        {
-            ExpectedRevision = request.HasExpectedRevision ? request.ExpectedRevision : null,
-            ValidateOnly = request.ValidateOnly,
-        };
-        return await edits.EditAsync(target, Edit, context).ConfigureAwait(false);
+        return await _records.PutAsync(
+            request.ServiceId, spec.Key, request.HasExpectedRevision ? request.ExpectedRevision : null, request.ValidateOnly, Make, context)
+            .ConfigureAwait(false);
 
-        DesiredState Edit(DesiredState state, EditResponse response)
+        EndpointSpec Make(DesiredState state, EditResponse response)
         {
             var checkedSpec = RecordRules.Check(spec, state, response.Warnings);
             if (model is { IsArchived: true })
                 response.Warnings.Add($"model '{model.Id}' is archived");
-            if (state.Endpoints.ContainsKey(spec.Key))
-                ControlEdits.NoteReplaced(response, RecordKinds.Endpoint, spec.Key);
-            return state with
-            {
-                Endpoints = state.Endpoints.With(spec.Key, checkedSpec),
-                Unreadable = state.Unreadable.Without($"{RecordKinds.Endpoint}:{spec.Key}"),
-            };
+            return checkedSpec;
         }
     }
 
-    private async ValueTask<EditResponse> DeleteAsync(DeleteEndpointRequest request, CallContext context)
+    private ValueTask<EditResponse> DeleteAsync(DeleteEndpointRequest request, CallContext context)
     {
-        var key = request.Key.Trim('/');
-        var target = new EditTarget(request.ServiceId, "endpoint.delete", key)
-        {
-            ExpectedRevision = request.HasExpectedRevision ? request.ExpectedRevision : null,
-        };
-        return await edits.EditAsync(target, Edit, context).ConfigureAwait(false);
+        return _records.DeleteAsync(request.ServiceId, request.Key, request.HasExpectedRevision ? request.ExpectedRevision : null, context, Edit);
 
-        DesiredState Edit(DesiredState state, EditResponse response)
+        DesiredState Edit(DesiredState state, EditResponse response, string key)
         {
             foreach (var canary in state.Canaries.Values.Where(canary => canary.LoadEndpoints.Contains(key)))
                 response.Warnings.Add($"canary '{canary.Endpoint}' names '{key}'; its share goes to the others");
-            return ControlEdits.Remove(
-                state, RecordKinds.Endpoint, key, state.Endpoints, endpoints => state with { Endpoints = endpoints });
+            return _records.Remove(state, key);
         }
     }
 

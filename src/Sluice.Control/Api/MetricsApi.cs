@@ -1,3 +1,4 @@
+using Sluice.Control.Records;
 using Sluice.Control.Store;
 using Sluice.Inference;
 using Sluice.Protocol.Control.V1;
@@ -10,6 +11,9 @@ namespace Sluice.Control.Api;
 internal sealed class MetricsApi(ControlEdits edits)
 {
     private const string Name = "sluice.control.v1.Metrics";
+
+    private readonly RecordEdits<MetricSpec> _records = new(
+        edits, RecordKinds.Metric, state => state.Metrics, (state, metrics) => state with { Metrics = metrics });
 
     public IEnumerable<RpcMethod> Methods =>
     [
@@ -25,26 +29,16 @@ internal sealed class MetricsApi(ControlEdits edits)
         return new ListMetricLoggingsResponse { Metrics = { state.Metrics.Values.Select(RecordMessages.ToMessage) }, Revision = state.Revision };
     }
 
-    private async ValueTask<MetricLogging> GetAsync(GetMetricLoggingRequest request, CallContext context)
-    {
-        var state = await edits.ReadAsync(request.ServiceId, context.CancellationToken).ConfigureAwait(false);
-        var key = request.Key.Trim('/');
-        return state.Metrics.TryGetValue(key, out var spec)
-            ? spec.ToMessage()
-            : throw ControlEdits.NoRecord(state, RecordKinds.Metric, key, state.Metrics.Keys);
-    }
+    private async ValueTask<MetricLogging> GetAsync(GetMetricLoggingRequest request, CallContext context) =>
+        (await _records.GetAsync(request.ServiceId, request.Key, context).ConfigureAwait(false)).ToMessage();
 
-    private async ValueTask<EditResponse> PutAsync(PutMetricLoggingRequest request, CallContext context)
+    private ValueTask<EditResponse> PutAsync(PutMetricLoggingRequest request, CallContext context)
     {
         var spec = (request.Metric ?? throw InferenceException.Invalid("the request has no metric")).ToSpec();
-        var target = new EditTarget(request.ServiceId, "metric.put", spec.Endpoint)
-        {
-            ExpectedRevision = request.HasExpectedRevision ? request.ExpectedRevision : null,
-            ValidateOnly = request.ValidateOnly,
-        };
-        return await edits.EditAsync(target, Edit, context).ConfigureAwait(false);
+        return _records.PutAsync(
+            request.ServiceId, spec.Endpoint, request.HasExpectedRevision ? request.ExpectedRevision : null, request.ValidateOnly, Make, context);
 
-        DesiredState Edit(DesiredState state, EditResponse response)
+        MetricSpec Make(DesiredState state, EditResponse response)
         {
             var merged = spec;
             if (state.Metrics.TryGetValue(spec.Endpoint, out var before))
@@ -55,30 +49,19 @@ internal sealed class MetricsApi(ControlEdits edits)
                     merged = spec with { Metrics = new(before.Metrics.Concat(spec.Metrics)) };
             }
 
-            var checkedSpec = RecordRules.Check(merged, state, response.Warnings);
-            return state with
-            {
-                Metrics = state.Metrics.With(spec.Endpoint, checkedSpec),
-                Unreadable = state.Unreadable.Without($"{RecordKinds.Metric}:{spec.Endpoint}"),
-            };
+            return RecordRules.Check(merged, state, response.Warnings);
         }
     }
 
-    private async ValueTask<EditResponse> DeleteAsync(DeleteMetricLoggingRequest request, CallContext context)
+    private ValueTask<EditResponse> DeleteAsync(DeleteMetricLoggingRequest request, CallContext context)
     {
-        var key = request.Key.Trim('/');
-        var target = new EditTarget(request.ServiceId, "metric.delete", key)
-        {
-            ExpectedRevision = request.HasExpectedRevision ? request.ExpectedRevision : null,
-        };
-        return await edits.EditAsync(target, Edit, context).ConfigureAwait(false);
+        return _records.DeleteAsync(
+            request.ServiceId, request.Key, request.HasExpectedRevision ? request.ExpectedRevision : null, context,
+            request.Variables.Count == 0 ? null : Edit);
 
-        DesiredState Edit(DesiredState state, EditResponse response)
+        DesiredState Edit(DesiredState state, EditResponse response, string key)
         {
-            if (request.Variables.Count == 0)
-                return ControlEdits.Remove(state, RecordKinds.Metric, key, state.Metrics, records => state with { Metrics = records });
-            if (!state.Metrics.TryGetValue(key, out var spec))
-                throw ControlEdits.NoRecord(state, RecordKinds.Metric, key, state.Metrics.Keys);
+            var spec = _records.Find(state, key);
             foreach (var variable in request.Variables)
             {
                 if (!spec.Metrics.ContainsKey(variable))
