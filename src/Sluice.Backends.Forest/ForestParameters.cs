@@ -33,7 +33,7 @@ internal sealed record ForestParameters
     public double Missing { get; private init; } = double.NaN;
 
     /// <summary>A binary model's class is 1 above this.</summary>
-    public double Threshold { get; private init; } = 0.5;
+    public double Threshold { get; private init; } = ScoreFinish.PlainThreshold;
 
     /// <summary>Most threads that share a large batch.</summary>
     public int Threads { get; private init; } = 1;
@@ -52,7 +52,7 @@ internal sealed record ForestParameters
         var parameters = new ForestParameters
         {
             Missing = Number(settings, "missing", double.NaN),
-            Threshold = Number(settings, "threshold", 0.5),
+            Threshold = Number(settings, "threshold", ScoreFinish.PlainThreshold),
             Rounds = ReadRounds(settings, forest),
             Threads = (int)Whole(settings, "threads", 1, MaxThreads),
             ContributionSteps = Whole(settings, "contribution_steps", DefaultContributionSteps, long.MaxValue),

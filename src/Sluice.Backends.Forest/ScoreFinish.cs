@@ -7,6 +7,9 @@ namespace Sluice.Backends.Forest;
 /// <summary>Turns the score of one row into what an output holds.</summary>
 internal static class ScoreFinish
 {
+    /// <summary>The threshold that leaves the class to the library's rule.</summary>
+    public const double PlainThreshold = 0.5;
+
     /// <summary>Finishes a row.</summary>
     /// <param name="forest">Whose score it is.</param>
     /// <param name="kind">What is wanted; neither leaves nor contributions.</param>
@@ -42,6 +45,12 @@ internal static class ScoreFinish
             return;
         if (forest.AveragesRounds)
             Divide(scores, forest.RoundStarts.Length - 1);
+        if (kind == ForestOutputKind.Class && forest.ClassRule != ClassRule.Probability && (scores.Length > 1 || threshold == PlainThreshold))
+        {
+            row[0] = ClassOf(forest.ClassRule, scores);
+            return;
+        }
+
         var transform = forest.Transform;
         if (kind is ForestOutputKind.Probability or ForestOutputKind.Class)
             transform = forest.Probabilities ?? transform;
@@ -76,6 +85,14 @@ internal static class ScoreFinish
     {
         foreach (ref var score in scores)
             score /= T.CreateTruncating(count);
+    }
+
+    private static T ClassOf<T>(ClassRule rule, ReadOnlySpan<T> scores)
+        where T : unmanaged, IBinaryFloatingPointIeee754<T>
+    {
+        if (scores.Length > 1)
+            return T.CreateTruncating(Transform.ArgMax(scores));
+        return scores[0] > T.Zero || (scores[0] == T.Zero && rule == ClassRule.ScoreFromZero) ? T.One : T.Zero;
     }
 
     private static T Above<T>(T probability, double threshold)

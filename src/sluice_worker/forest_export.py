@@ -10,7 +10,7 @@ import sys
 import numpy as np
 
 MAGIC, VERSION = b"SLUICEFT", 1
-ROUNDED, AVERAGED, PREDICTS_CLASS = 1, 2, 4
+ROUNDED, AVERAGED, PREDICTS_CLASS, BY_SCORE, ZERO_IS_CLASS_1 = 1, 2, 4, 8, 16
 HAS_COVER, HAS_SETS, HAS_IDS = 1, 2, 4
 NONE, SIGMOID, EXP, SOFTMAX, ABSENT = 0, 1, 2, 3, 255
 
@@ -127,7 +127,7 @@ def from_classifier(model, estimators):
     forest.labels = class_labels(model)
     for estimator in estimators:
         values = estimator.tree_.value[:, 0, :]
-        if version_numbers() < (1, 3):
+        if version_numbers() < (1, 4) or abs(values[0].sum() - 1) > 1e-6:
             # Later releases keep shares in the tree itself.
             sums = values.sum(axis=1)[:, np.newaxis]
             sums[sums == 0.0] = 1.0
@@ -161,6 +161,9 @@ def from_boosting(model):
         forest.labels = class_labels(model)
         forest.probabilities = SIGMOID if forest.outputs == 1 else SOFTMAX
         forest.scale = 2.0 if model.loss == "exponential" else 1.0
+        if version_numbers() >= (1, 4) or model.loss == "exponential":
+            # Earlier releases take the class of the highest probability, but for this loss.
+            forest.flags |= BY_SCORE | (ZERO_IS_CLASS_1 if forest.outputs == 1 else 0)
     return forest
 
 
@@ -177,6 +180,8 @@ def from_histogram(model):
         forest.flags |= PREDICTS_CLASS
         forest.labels = class_labels(model)
         forest.probabilities = SIGMOID if forest.outputs == 1 else SOFTMAX
+        if version_numbers() >= (1, 4):
+            forest.flags |= BY_SCORE
     elif "log" in type(model._loss.link).__name__.lower():
         forest.transform = EXP
     return forest

@@ -64,9 +64,12 @@ public sealed class SklearnTests : IDisposable
             var forest = ForestFile.Read(Path.Combine(folder, "forest"));
             var rows = Doubles(folder, "rows.npy").Chunk(forest.FeatureCount).ToArray();
             var expected = Doubles(folder, "expected.npy");
-            var kind = File.Exists(Path.Combine(folder, "classes")) && forest.Probabilities?.Kind == TransformKind.Identity
+            var kind = File.Exists(Path.Combine(folder, "class.npy")) && forest.Probabilities?.Kind == TransformKind.Identity
                 ? ForestOutputKind.Probability : ForestOutputKind.Margin;
             var actual = rows.SelectMany(row => Finish(forest, kind, row)[..(expected.Length / rows.Length)]).ToArray();
+
+            if (File.Exists(Path.Combine(folder, "class.npy")))
+                Assert.Equal(Classes(folder), rows.Select(row => (long)Finish(forest, ForestOutputKind.Class, row)[0]));
 
             // The sum of depths is exact, the power of it is the C library's.
             if (forest.Isolation is null)
@@ -76,6 +79,36 @@ public sealed class SklearnTests : IDisposable
             foreach (var kernel in (string?[])[null, "turns", "8-bit", "16-bit"])
                 Layouts.Compare<double>(forest, kernel, rows[..Math.Min(rows.Length, 20)]);
         }
+    }
+
+    /// <summary>Where the classes are equally likely, or nearly so, releases differ in which they take.</summary>
+    [Fact]
+    public async Task Export_OfClassifiersWithTies_TakesTheClassThatTheReleaseTakes()
+    {
+        if (!await TryRunAsync("ties", _folder))
+            return;
+        var differ = 0;
+        foreach (var models in Directory.GetDirectories(_folder).GroupBy(folder => Path.GetFileName(folder).Split(' ')[0]))
+        {
+            var found = new List<long[]>();
+            foreach (var folder in models)
+            {
+                var forest = ForestFile.Read(Path.Combine(folder, "forest"));
+                var rows = Doubles(folder, "rows.npy").Chunk(forest.FeatureCount).ToArray();
+                var classes = Array.ConvertAll(rows, row => (long)Finish(forest, ForestOutputKind.Class, row)[0]);
+                Assert.True(Classes(folder).AsSpan().SequenceEqual(classes), $"{folder}: {string.Join(" ", classes)}, expected {string.Join(" ", Classes(folder))}");
+                found.Add(classes);
+
+                // Another threshold is one of the probability, whatever the release.
+                if (forest.OutputCount == 1)
+                    Assert.DoesNotContain(rows, row => Finish(forest, ForestOutputKind.Class, row, 0.99)[0] != 0);
+            }
+
+            Assert.Equal(2, found.Count);
+            differ += found[0].AsSpan().SequenceEqual(found[1]) ? 0 : 1;
+        }
+
+        Assert.True(differ >= 2, "no release differs from another");
     }
 
     [Theory]
@@ -167,11 +200,14 @@ public sealed class SklearnTests : IDisposable
         return stream.ToArray();
     }
 
-    private static double[] Finish(TreeEnsemble forest, ForestOutputKind kind, double[] row)
+    private static long[] Classes(string folder) =>
+        MemoryMarshal.Cast<byte, long>(NpyFile.Read(Path.Combine(folder, "class.npy")).Data).ToArray();
+
+    private static double[] Finish(TreeEnsemble forest, ForestOutputKind kind, double[] row, double threshold = ScoreFinish.PlainThreshold)
     {
         var score = new double[Math.Max(2, forest.OutputCount)];
         new ForestEngine<double>(forest, "turns").Score(row, forest.FeatureCount, score.AsSpan(0, forest.OutputCount));
-        ScoreFinish.Apply(forest, kind, score.AsSpan(), 0.5);
+        ScoreFinish.Apply(forest, kind, score.AsSpan(), threshold);
         return score;
     }
 

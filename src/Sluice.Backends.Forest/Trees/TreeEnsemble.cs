@@ -18,6 +18,19 @@ internal enum Aggregation
     Max,
 }
 
+/// <summary>What tells the class. The ways differ where scores are equal, and where they are so near that probabilities are.</summary>
+internal enum ClassRule
+{
+    /// <summary>The highest probability, the first of equals; of two classes the second when its probability is above the threshold.</summary>
+    Probability,
+
+    /// <summary>The highest score, the first of equals; of two classes the second when the score is above 0.</summary>
+    ScoreAboveZero,
+
+    /// <summary>The same, but 0 is the second class.</summary>
+    ScoreFromZero,
+}
+
 /// <summary>An ensemble of trees, or a linear booster, as its file describes it; independent of the library that wrote it.</summary>
 /// <remarks><b>Threads.</b> Immutable once read.</remarks>
 internal sealed record TreeEnsemble
@@ -64,6 +77,9 @@ internal sealed record TreeEnsemble
 
     /// <summary>The default prediction is the class.</summary>
     public bool PredictsClass { get; init; }
+
+    /// <summary>What tells the class of a classifier with probabilities.</summary>
+    public ClassRule ClassRule { get; init; }
 
     /// <summary>The classes; null = numbers from 0, or none.</summary>
     public ClassLabels? Labels { get; init; }

@@ -2,7 +2,10 @@
 """Exports forests of scikit-learn by the server's script, for tests:
 
   sklearn_forests.py golden FILE OUT          one saved file
-  sklearn_forests.py random FOLDER SEED COUNT random ones, each with rows.npy and expected.npy, the library's raw result
+  sklearn_forests.py random FOLDER SEED COUNT random ones, each with rows.npy and expected.npy, the library's raw result, and of
+                                              classifiers class.npy, the index that the library predicts
+  sklearn_forests.py ties FOLDER              classifiers whose scores are 0 or next to it, with rows.npy and class.npy: as this release
+                                              has it, and as the rule of releases from 1.4 on is, which is worked out here
 
 Rows hold infinities, denormals, zeros of both signs, thresholds of the model and their neighbours, and NaN where the model takes it.
 Needs Debian's python3-sklearn.
@@ -77,7 +80,7 @@ def make(folder, random, index):
     probes[:, 0] = random.integers(-1, 12, len(probes))
     folder.mkdir(parents=True)
     if kind.endswith("Classifier"):
-        (folder / "classes").touch()
+        np.save(folder / "class.npy", np.searchsorted(model.classes_, model.predict(probes)).astype(np.int64))
     if hasattr(model, "decision_function"):
         expected = model.decision_function(probes)
     elif kind.startswith("Hist"):
@@ -90,6 +93,45 @@ def make(folder, random, index):
     np.save(folder / "expected.npy", np.ascontiguousarray(expected, np.float64).reshape(len(probes), -1))
 
 
+def ties(folder):
+    """Trees of eight leaves, whose values are replaced by numbers that make the sums 0 or next to it."""
+    from sklearn import ensemble
+    rows = np.arange(8.0)[:, np.newaxis].repeat(2, axis=0)
+    near = [0.0, 1e-17, -1e-17, 5e-324, -0.0, 1e-15, -1e-15, 1.0]
+    plain = {"n_estimators": 1, "learning_rate": 1.0, "init": "zero", "max_depth": 3}
+    models = {
+        "exponential": ensemble.GradientBoostingClassifier(**plain, loss="exponential"),
+        "log_loss": ensemble.GradientBoostingClassifier(**plain),
+        "three": ensemble.GradientBoostingClassifier(**plain),
+        "histogram": ensemble.HistGradientBoostingClassifier(max_iter=1, min_samples_leaf=1, max_leaf_nodes=8, learning_rate=1.0),
+    }
+    for name, model in models.items():
+        model.fit(rows, np.arange(16) % 3 if name == "three" else np.arange(8).repeat(2) % 2)
+        if name == "histogram":
+            model._baseline_prediction = np.zeros((1, 1))
+            nodes = model._predictors[0][0].nodes
+            leaves = np.flatnonzero(nodes["is_leaf"])
+            nodes["value"][leaves] = near[:len(leaves)]
+        else:
+            for output, estimator in enumerate(model.estimators_[0]):
+                tree = estimator.tree_
+                leaves = np.flatnonzero(tree.children_left == -1)
+                tree.value[leaves, 0, 0] = np.roll(near, output)[:len(leaves)]
+        scores = model.decision_function(rows)
+        assert scores.ndim == 2 or (0 in scores and 1e-17 in scores)
+        by_score = np.argmax(scores, axis=1) if scores.ndim == 2 else scores > 0 if name == "histogram" else scores >= 0
+        own = forest_export.version_numbers
+        for version, expected in ((own(), model.predict(rows)), ((1, 5), by_score)):
+            forest_export.version_numbers = lambda: version
+            place = folder / ("%s %d.%d" % (name, *version))
+            place.mkdir(parents=True)
+            with open(place / "forest", "wb") as stream:
+                forest_export.export(model).write(stream)
+            np.save(place / "rows.npy", rows)
+            np.save(place / "class.npy", np.asarray(expected, np.int64))
+        forest_export.version_numbers = own
+
+
 def main():
     if sys.argv[1:2] == ["golden"] and len(sys.argv) == 4:
         forest_export.main(sys.argv[2:])
@@ -98,6 +140,8 @@ def main():
         random = np.random.default_rng(int(sys.argv[3]))
         for index in range(int(sys.argv[4])):
             make(pathlib.Path(sys.argv[2]) / str(index), random, index)
+    elif sys.argv[1:2] == ["ties"] and len(sys.argv) == 3:
+        ties(pathlib.Path(sys.argv[2]))
     else:
         sys.exit(__doc__)
 

@@ -23,6 +23,8 @@ internal ref struct ExportedForest(ReadOnlySpan<byte> file)
         Rounded = 1,
         Averaged = 2,
         PredictsClass = 4,
+        ByScore = 8,
+        ZeroIsClass1 = 16,
     }
 
     [Flags]
@@ -44,7 +46,7 @@ internal ref struct ExportedForest(ReadOnlySpan<byte> file)
         _position = Magic.Length;
         if (ReadCount(int.MaxValue, "version") is var version && version != Version)
             throw Wrong($"version {version}; this server reads version {Version}");
-        var flags = (Header)ReadCount(7, "flags");
+        var flags = (Header)ReadCount(31, "flags");
         var features = ReadCount(MaxFeatures, "columns");
         var outputs = ReadCount(MaxOutputs, "outputs");
         var rounds = ReadCount(_file.Length / sizeof(int), "rounds");
@@ -68,6 +70,8 @@ internal ref struct ExportedForest(ReadOnlySpan<byte> file)
             Transform = TransformOf(transform, scale),
             Probabilities = probabilities == Absent ? null : TransformOf(probabilities, scale),
             PredictsClass = flags.HasFlag(Header.PredictsClass),
+            ClassRule = !flags.HasFlag(Header.ByScore) ? ClassRule.Probability
+                : flags.HasFlag(Header.ZeroIsClass1) ? ClassRule.ScoreFromZero : ClassRule.ScoreAboveZero,
             Labels = ReadLabels(labelKind),
             Isolation = isolation,
             FeatureNames = ReadNames(features),
