@@ -4,7 +4,7 @@
 #             Prometheus, Kafka's clients, the browser of the page's tests
 #   npm       real gRPC clients of Node.js, under artifacts/npm; object stores that run here, under artifacts/storage; what
 #             steers the browser, under artifacts/web-tests
-# With --models also what the scripts that make models import. Quick, and without network, when all is there.
+# With --models also what the scripts that make models import, for some tests too. Quick, and without network, when all is there.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 

@@ -163,7 +163,7 @@ public sealed class OnnxTests
         _ => (random.NextDouble() - 0.5) * 4,
     };
 
-    private static string Difference(TestTensor expected, TestTensor actual) => expected.DataType switch
+    internal static string Difference(TestTensor expected, TestTensor actual) => expected.DataType switch
     {
         DataType.Fp32 => Describe(MemoryMarshal.Cast<byte, float>(expected.Data), MemoryMarshal.Cast<byte, float>(actual.Data)),
         DataType.Fp64 => Describe(MemoryMarshal.Cast<byte, double>(expected.Data), MemoryMarshal.Cast<byte, double>(actual.Data)),
@@ -176,8 +176,8 @@ public sealed class OnnxTests
     {
         for (var i = 0; i < expected.Length; i++)
         {
-            if (!expected[i].Equals(actual[i]))
-                return $"element {i}: {string.Join(" ", actual[..Math.Min(12, actual.Length)].ToArray())}, ONNX Runtime gives {string.Join(" ", expected[..Math.Min(12, expected.Length)].ToArray())}";
+            if (!MemoryMarshal.AsBytes(expected.Slice(i, 1)).SequenceEqual(MemoryMarshal.AsBytes(actual.Slice(i, 1))))
+                return $"element {i}: {string.Join(" ", actual[i..Math.Min(i + 12, actual.Length)].ToArray())}, ONNX Runtime gives {string.Join(" ", expected[i..Math.Min(i + 12, expected.Length)].ToArray())}";
         }
 
         return "bits differ";

@@ -49,7 +49,7 @@ def ensemble(seed, outputs, kind, trees=6, depth=3, modes=None, weights="all", p
             if mode != "LEAF":
                 continue
             chosen = {"all": range(outputs), "one": [tree % outputs], "first": [0], "last": [outputs - 1],
-                      "some": [i for i in range(outputs) if random.random() < 0.4]}[weights]
+                      "half": [outputs - 1] if index % 2 else [], "some": [i for i in range(outputs) if random.random() < 0.4]}[weights]
             for output in chosen:
                 weight = random.random() if positive else random.standard_normal()
                 for name, item in zip(list(a)[8:], (tree, index, output, float(np.float32(weight)))):
@@ -127,6 +127,10 @@ def classifiers(folder):
                     classifier("class_2_%s_%s_%s_%d" % (weights, sign, short, len(base or [])), 2, weights,
                                base=base, positive=positive, post_transform=transform)
     classifier("class_gap", 4, "some", labels=[4, 7, 9, 12], depth=2, trees=2)
+    for positive in (False, True):
+        for base in (None, [0.3], [0.3, 0.4]):
+            classifier("class_2_half_%s_%d" % ("positive" if positive else "mixed", len(base or [])), 2, "half",
+                       base=base, positive=positive, depth=1, trees=1)
     classifier("class_texts", 2, "first", labels=["no", "yes"], positive=True)
 
 

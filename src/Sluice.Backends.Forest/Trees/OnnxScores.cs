@@ -93,6 +93,8 @@ internal sealed record OnnxScores(double[] Base, OnnxTransform Transform, bool I
                 scores[i] = !IsClassifier ? T.Zero : Base.Length > 0 ? T.CreateTruncating(Base[i]) : T.NaN;
             else if (Base.Length > 0)
                 scores[i] += T.CreateTruncating(Base[i]);
+            else if (!IsClassifier)
+                scores[i] += T.Zero; // -0 becomes 0.
         }
 
         var label = IsClassifier ? Label(scores) : 0;
@@ -147,7 +149,10 @@ internal sealed record OnnxScores(double[] Base, OnnxTransform Transform, bool I
         var isAlone = !has1 && Base.Length < 2;
         var decisive = has1 ? second : has0 ? first : T.Zero;
         var label = decisive > (IsBinary && ArePositive ? T.CreateTruncating(0.5) : T.Zero) ? 1 : 0;
-        (scores[0], scores[1]) = (has0 ? first : T.Zero, has1 ? second : T.Zero);
+
+        // Of a row without any score the base value counts for nothing either.
+        first = has0 ? first : T.Zero;
+        (scores[0], scores[1]) = (first, has1 ? second : T.Zero);
         if (isRaw)
             return label;
         if (!isAlone)
@@ -161,7 +166,7 @@ internal sealed record OnnxScores(double[] Base, OnnxTransform Transform, bool I
         else if (Transform == OnnxTransform.Logistic)
             (scores[0], scores[1]) = (Logistic(-first), Logistic(first));
         else
-            (scores[0], scores[1]) = (-first, first);
+            (scores[0], scores[1]) = (has0 ? -first : T.Zero, first);
         return label;
     }
 

@@ -1,0 +1,126 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Runtime.InteropServices;
+using Sluice.Backends.Forest.Formats;
+using Sluice.Backends.OnnxRuntime;
+using Sluice.Backends.TestKit;
+using Sluice.Inference;
+using Sluice.Tensors;
+using Sluice.Testing;
+
+namespace Sluice.Backends.Forest.Tests;
+
+/// <summary>Random tree operators give, bit for bit, what ONNX Runtime gives, by each layout.</summary>
+/// <remarks><c>SLUICE_FOREST_MODELS</c> sets how many models, <c>SLUICE_FOREST_SEED</c> which, <c>SLUICE_FOREST_KEEP</c> leaves them there. Needs
+/// Debian's python3-onnx.</remarks>
+public sealed class OnnxDifferentialTests : IDisposable
+{
+    private readonly string _folder = Directory.CreateTempSubdirectory("sluice-onnx-forests-").FullName;
+
+    private static string Script => Path.Combine(GoldenSet.FolderOf("onnx"), "../../../clients/python/onnx_forests.py");
+
+    public void Dispose()
+    {
+        if (Environment.GetEnvironmentVariable("SLUICE_FOREST_KEEP") is null)
+            Directory.Delete(_folder, recursive: true);
+    }
+
+    [Fact]
+    public async Task Run_OfRandomOperators_IsBitForBitOnnxRuntime()
+    {
+        var count = Environment.GetEnvironmentVariable("SLUICE_FOREST_MODELS") ?? "60";
+        var seed = Environment.GetEnvironmentVariable("SLUICE_FOREST_SEED") ?? "1";
+        if (!await TryMakeAsync(seed, count))
+            return;
+        using var onnx = new OnnxRuntimeBackend();
+        var compared = 0;
+        var differences = new List<string>();
+        foreach (var folder in Directory.EnumerateDirectories(_folder).OrderBy(folder => int.Parse(Path.GetFileName(folder), CultureInfo.InvariantCulture)))
+        {
+            try
+            {
+                await CompareAsync(onnx, folder);
+                CompareLayouts(folder);
+            }
+            catch (Exception error) when (error is InferenceException or ForestFormatException or Xunit.Sdk.XunitException)
+            {
+                differences.Add($"{folder} of seed {seed}: {error.Message}");
+            }
+
+            compared++;
+        }
+
+        Assert.True(differences.Count == 0, $"{differences.Count} differ: {string.Join("; ", differences.Take(20))}");
+        Assert.Equal(int.Parse(count, CultureInfo.InvariantCulture), compared);
+    }
+
+    private static async Task CompareAsync(OnnxRuntimeBackend onnx, string folder)
+    {
+        var settings = new ModelSettings
+        {
+            Name = "trees",
+            Version = "1",
+            Backend = "forest",
+            ModelFolder = folder,
+            VersionFolder = folder,
+            ModelFilename = "model.onnx",
+        };
+        var theirFile = File.Exists(Path.Combine(folder, "runtime.onnx")) ? "runtime.onnx" : settings.ModelFilename;
+        using var theirs = new BackendRunner(onnx, settings with { Backend = "onnxruntime", ModelFilename = theirFile });
+        using var ours = new BackendRunner(ForestBackend.Create()[0], settings);
+        var input = theirs.Description.Inputs[0];
+        var width = (int)input.Dims![1];
+        var rows = Rows(folder);
+        foreach (var count in (int[])[1, 3, rows.Length / width])
+        {
+            var tensor = new TestTensor(input.Name, input.DataType, Shape.Create([count, width]), Bytes(rows.AsSpan(0, count * width), input.DataType));
+            var expected = await theirs.RunAsync([tensor]);
+            var actual = await ours.RunAsync([tensor]);
+            Assert.Equal(expected.Select(output => (output.Name, output.DataType, output.Shape)), actual.Select(output => (output.Name, output.DataType, output.Shape)));
+            for (var i = 0; i < expected.Count; i++)
+                Assert.True(expected[i].Data.AsSpan().SequenceEqual(actual[i].Data), $"{count} rows: {OnnxTests.Difference(expected[i], actual[i])}");
+        }
+    }
+
+    private static void CompareLayouts(string folder)
+    {
+        var forest = ForestFile.Read(Path.Combine(folder, "model.onnx"));
+        var rows = Rows(folder).Chunk(forest.FeatureCount).ToArray();
+        foreach (var kernel in (string[])["turns", "8-bit", "16-bit"])
+        {
+            if (forest.IsDouble)
+                Layouts.Compare<double>(forest, kernel, rows);
+            else
+                Layouts.Compare<float>(forest, kernel, rows);
+        }
+    }
+
+    private static double[] Rows(string folder) =>
+        MemoryMarshal.Cast<byte, double>(NpyFile.Read(Path.Combine(folder, "rows.npy")).Data).ToArray();
+
+    private static byte[] Bytes(ReadOnlySpan<double> rows, DataType type)
+    {
+        var values = rows.ToArray();
+        return (type switch
+        {
+            DataType.Fp32 => MemoryMarshal.AsBytes<float>(Array.ConvertAll(values, value => (float)value)),
+            DataType.Int32 => MemoryMarshal.AsBytes<int>(Array.ConvertAll(values, value => (int)value)),
+            DataType.Int64 => MemoryMarshal.AsBytes<long>(Array.ConvertAll(values, value => (long)value)),
+            _ => MemoryMarshal.AsBytes<double>(values),
+        }).ToArray();
+    }
+
+    /// <summary>False where there is no such library and nobody insists on it.</summary>
+    private async Task<bool> TryMakeAsync(string seed, string count)
+    {
+        var start = new ProcessStartInfo("/usr/bin/python3", ["-W", "ignore", Script, _folder, seed, count]) { RedirectStandardError = true };
+        using var python = Process.Start(start)!;
+        var errors = await python.StandardError.ReadToEndAsync();
+        await python.WaitForExitAsync();
+        if (python.ExitCode == 0)
+            return true;
+        Assert.True(
+            errors.Contains("No module named", StringComparison.Ordinal) && Environment.GetEnvironmentVariable("SLUICE_REQUIRE_CLIENTS") is null, errors);
+        return false;
+    }
+}
