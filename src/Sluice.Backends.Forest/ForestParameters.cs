@@ -22,7 +22,7 @@ internal sealed record ForestParameters
 
     private const int MaxThreads = 256;
 
-    // Half a minute of one core.
+    // Some 40 seconds of one core.
     private const long DefaultContributionSteps = 10_000_000_000;
     private static readonly string[] Libraries = ["xgboost", "lightgbm", "catboost"];
 
