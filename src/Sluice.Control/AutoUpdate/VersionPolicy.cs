@@ -27,4 +27,12 @@ public static class VersionPolicy
             ? given
             : ValueList.From(given.Where(version => version.BaseServingUrl != monitor.BaseServingUrl).Concat(changed));
     }
+
+    /// <summary>Keeps the numbers of monitors that are gone, unserved: one that comes again under the name begins with what it finds
+    /// then.</summary>
+    /// <returns>The same list when nothing changes.</returns>
+    public static ValueList<VersionAssignment> Keep(ValueList<VersionAssignment> given, ValueMap<string, MonitorSpec> monitors) =>
+        given.Any(version => version.IsLive && !monitors.ContainsKey(version.BaseServingUrl))
+            ? ValueList.From(given.Select(version => version with { IsLive = version.IsLive && monitors.ContainsKey(version.BaseServingUrl) }))
+            : given;
 }

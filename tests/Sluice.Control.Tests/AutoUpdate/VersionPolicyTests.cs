@@ -48,6 +48,20 @@ public sealed class VersionPolicyTests
         Assert.Equal(["m1A", "n1B", "n2A"], given.Select(v => $"{v.BaseServingUrl}{v.Version}{v.ModelId}").Order());
     }
 
+    /// <summary>Else a monitor that comes again would serve what it last did until it has looked.</summary>
+    [Fact]
+    public void NumbersOfAMonitorThatIsGone_AreKept_AndServedNoMore()
+    {
+        var monitors = ValueMap<string, MonitorSpec>.Empty.With("m", Monitor("m", 2)).With("n", Monitor("n", 1));
+        var given = VersionPolicy.Assign(Monitor("m", 2), [], ["B", "A"], default);
+        given = VersionPolicy.Assign(Monitor("n", 1), given, ["A"], default);
+        Assert.Same(given, VersionPolicy.Keep(given, monitors));
+        var kept = VersionPolicy.Keep(given, monitors.Without("m"));
+        Assert.Equal(["m1", "m2", "n1 live"], kept.Select(v => $"{v.BaseServingUrl}{v.Version}{(v.IsLive ? " live" : "")}").Order());
+        var again = VersionPolicy.Assign(Monitor("m", 1), kept, ["B"], default);
+        Assert.Equal(["m2", "n1"], again.Where(v => v.IsLive).Select(v => $"{v.BaseServingUrl}{v.Version}").Order());
+    }
+
     [Fact]
     public void Endpoints_HaveTheMonitorsFields_AndTheirOwnCode()
     {
