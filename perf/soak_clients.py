@@ -110,12 +110,15 @@ def call_stream(rng, connection):
     messages = [add_sub(rng) for _ in range(rng.randrange(1, 50))]
     answers = stream(iter([message for message, _ in messages]), timeout=60)
     stop = rng.randrange(100)
-    for index, answer in enumerate(answers):
-        expect(messages[index][1] in answer, "a sum on a stream")
+    count = 0
+    for answer in answers:
+        expect(count < len(messages) and messages[count][1] in answer, "a sum on a stream")
         counts["streamed"] += 1
-        if index == stop:
+        if count == stop:
             answers.cancel()
             return
+        count += 1
+    expect(count == len(messages), "the answers on a stream")
 
 
 def work(seed):
@@ -168,8 +171,14 @@ def use_http():
         time.sleep(0.5)
 
 
-threads = [threading.Thread(target=work, args=(seed,)) for seed in range(3)]
-threads += [threading.Thread(target=be_rude), threading.Thread(target=use_http)]
+def watched(target, *args):
+    try:
+        target(*args)
+    except Exception as error:  # The others go on; the run fails.
+        counts[f"wrong: {target.__name__} ended with {error!r}"] += 1
+
+
+threads = [threading.Thread(target=watched, args=args) for args in [(work, 0), (work, 1), (work, 2), (be_rude,), (use_http,)]]
 for thread in threads:
     thread.start()
 for thread in threads:

@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Logging;
+using Sluice.Control.AutoUpdate;
 using Sluice.Control.Records;
 using Sluice.Control.Registry;
 using Sluice.Control.Store;
@@ -94,7 +95,8 @@ public sealed class ControlPlane : IControlPlane, IAsyncDisposable
         CancellationToken cancellationToken)
     {
         await EnsureSchemaAsync(cancellationToken).ConfigureAwait(false);
-        var state = await _store.EditAsync(serviceId, expectedRevision, note, edit, cancellationToken).ConfigureAwait(false);
+        var state = await _store.EditAsync(
+            serviceId, expectedRevision, note, current => VersionPolicy.Keep(edit(current)), cancellationToken).ConfigureAwait(false);
         Swap(snapshot => With(snapshot, state));
         return state;
     }

@@ -57,6 +57,23 @@ public sealed class OnnxModelTests : IDisposable
         Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 80_000);
     }
 
+    /// <summary>Threads that a session starts for itself would stay as unimportant as the thread that loads it.</summary>
+    [Theory]
+    [InlineData(null, null, true)]
+    [InlineData("enable_mem_pattern", "0", true)]
+    [InlineData("intra_op_thread_count", "1", true)]
+    [InlineData("intra_op_thread_count", "2", false)]
+    [InlineData("inter_op_thread_count", "2", false)]
+    public void Load_IsOnTheLoadThread_UnlessItStartsThreads(string? key, string? value, bool isThere)
+    {
+        var settings = _folder.Add("loop", LoopModel.Bytes);
+        if (key is not null)
+            settings = settings with { Parameters = settings.Parameters.SetItem(key, value!) };
+        var before = LoadThread.Runs;
+        _backend.Load(settings).Dispose();
+        Assert.Equal(isThere ? 1 : 0, LoadThread.Runs - before);
+    }
+
     [Fact]
     public void LoadThread_IsLessImportant_AndPassesFailuresOn()
     {

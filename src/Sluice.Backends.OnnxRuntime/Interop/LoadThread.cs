@@ -11,10 +11,17 @@ internal static partial class LoadThread
     // Linux weighs each step by a factor of 1.25.
     private const int Niceness = 10;
 
+    [ThreadStatic]
+    private static int _runs;
+
+    /// <summary>How often the calling thread has come here, for tests.</summary>
+    internal static int Runs => _runs;
+
     /// <summary>Does the work, and returns when it is done.</summary>
     /// <exception cref="Exception">Whatever the work throws.</exception>
     public static void Run(Action work)
     {
+        _runs++;
         ExceptionDispatchInfo? failure = null;
         var thread = new Thread(() =>
         {

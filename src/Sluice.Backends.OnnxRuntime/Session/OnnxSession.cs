@@ -51,7 +51,7 @@ internal sealed unsafe class OnnxSession : IDisposable
         nint session = 0;
 
         // Threads of its own, and those of a device's library, would stay as slow as the one that started them.
-        if (settings.UsesSharedThreads && kind == InstanceKind.Cpu)
+        if (kind == InstanceKind.Cpu && model.Optimization.CpuAccelerators.IsEmpty && !settings.StartsThreads)
             LoadThread.Run(() => session = Create(environment, model, options.Value));
         else
             session = Create(environment, model, options.Value);

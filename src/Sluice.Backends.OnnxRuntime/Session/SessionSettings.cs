@@ -16,6 +16,9 @@ internal sealed record SessionSettings
 
     public bool IsParallel { get; private init; }
 
+    /// <summary>A session has threads of its own.</summary>
+    public bool StartsThreads => !UsesSharedThreads && (IntraOpThreads != 1 || IsParallel);
+
     public bool UsesArena { get; private init; } = true;
 
     public bool UsesMemoryPattern { get; private init; } = true;

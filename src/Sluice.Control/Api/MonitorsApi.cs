@@ -1,4 +1,3 @@
-using Sluice.Control.AutoUpdate;
 using Sluice.Control.Records;
 using Sluice.Control.Store;
 using Sluice.Inference;
@@ -14,8 +13,7 @@ internal sealed class MonitorsApi(ControlEdits edits)
     private const string Name = "sluice.control.v1.AutoUpdates";
 
     private readonly RecordEdits<MonitorSpec> _records = new(
-        edits, RecordKinds.Monitor, state => state.Monitors,
-        (state, monitors) => state with { Monitors = monitors, AssignedVersions = VersionPolicy.Keep(state.AssignedVersions, monitors) });
+        edits, RecordKinds.Monitor, state => state.Monitors, (state, monitors) => state with { Monitors = monitors });
 
     public IEnumerable<RpcMethod> Methods =>
     [

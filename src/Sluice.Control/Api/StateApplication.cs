@@ -1,4 +1,3 @@
-using Sluice.Control.AutoUpdate;
 using Sluice.Control.Records;
 using Sluice.Control.Store;
 using Sluice.Inference;
@@ -60,7 +59,6 @@ internal sealed class StateApplication(ControlEdits edits)
         {
             Endpoints = Checked(after.Endpoints, spec => RecordRules.Check(spec, after, warnings)),
             Monitors = Checked(after.Monitors, spec => RecordRules.Check(spec, after, warnings)),
-            AssignedVersions = VersionPolicy.Keep(after.AssignedVersions, after.Monitors),
             Canaries = Checked(after.Canaries, spec => RecordRules.Check(spec, after, warnings)),
             Metrics = Checked(after.Metrics, spec => RecordRules.Check(spec, after, warnings)),
         };

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Sluice.Control.Records;
+using Sluice.Control.Store;
 
 namespace Sluice.Control.AutoUpdate;
 
@@ -29,10 +30,18 @@ public static class VersionPolicy
     }
 
     /// <summary>Keeps the numbers of monitors that are gone, unserved: one that comes again under the name begins with what it finds
-    /// then.</summary>
-    /// <returns>The same list when nothing changes.</returns>
-    public static ValueList<VersionAssignment> Keep(ValueList<VersionAssignment> given, ValueMap<string, MonitorSpec> monitors) =>
-        given.Any(version => version.IsLive && !monitors.ContainsKey(version.BaseServingUrl))
-            ? ValueList.From(given.Select(version => version with { IsLive = version.IsLive && monitors.ContainsKey(version.BaseServingUrl) }))
-            : given;
+    /// then. A monitor that this server cannot read, such as a later release's, is there.</summary>
+    /// <returns>The same state when nothing changes.</returns>
+    public static DesiredState Keep(DesiredState state)
+    {
+        bool IsThere(string monitor) =>
+            state.Monitors.ContainsKey(monitor) || state.Unreadable.ContainsKey($"{RecordKinds.Monitor}:{monitor}");
+        return state.AssignedVersions.All(version => !version.IsLive || IsThere(version.BaseServingUrl))
+            ? state
+            : state with
+            {
+                AssignedVersions = ValueList.From(
+                    state.AssignedVersions.Select(version => version with { IsLive = version.IsLive && IsThere(version.BaseServingUrl) })),
+            };
+    }
 }

@@ -7,8 +7,8 @@ namespace Sluice.Control.Endpoints;
 /// <remarks>
 /// <para>Requests pay one read and one branch where there is no endpoint.</para>
 /// <para>A request of a decoupled model is drawn once, before it runs: each of its responses is sampled, or none, and it counts as
-/// one call, which has failed if one of them has. What is sampled is what the configuration says when a response comes, so that
-/// a stream of days follows it.</para>
+/// one call, which has failed if one of them has. Whether responses are looked at is decided when it begins; which variables are
+/// taken is what the configuration says when a response comes.</para>
 /// </remarks>
 public sealed class EndpointObserver(EndpointTable table, IEndpointSampler? sampler) : IRequestObserver
 {

@@ -10,6 +10,12 @@ namespace Sluice.Server.Access;
 /// <param name="Caller">Who has it.</param>
 internal sealed record ApiKey(byte[] Hash, CallerIdentity Caller);
 
+/// <summary>An API key that credentials stand for.</summary>
+/// <param name="Key">The key.</param>
+/// <param name="Expires">When the credentials end.</param>
+/// <param name="Begun">When the key itself was shown, where they are a token; null = now.</param>
+internal sealed record KeyMatch(ApiKey Key, DateTimeOffset Expires, DateTimeOffset? Begun);
+
 /// <summary>The API keys of a file, as their hashes; immutable.</summary>
 internal sealed class ApiKeys
 {
@@ -40,8 +46,8 @@ internal sealed class ApiKeys
         return new ApiKeys(keys.ToImmutable());
     }
 
-    /// <summary>Lists the keys of one name.</summary>
-    public IEnumerable<ApiKey> Named(string name) => _keys.Where(key => key.Caller.Name == name);
+    /// <summary>Lists the keys of one name; of those that are the same the last comes first, as <see cref="Find"/> has it.</summary>
+    public IEnumerable<ApiKey> Named(string name) => _keys.Where(key => key.Caller.Name == name).Reverse();
 
     /// <summary>Finds a key by what it is the hash of; every key is compared, in constant time.</summary>
     public ApiKey? Find(string key)

@@ -74,11 +74,12 @@ public sealed class Authenticator : IAuthenticator, IDisposable
     /// <exception cref="InferenceException"><see cref="InferenceCode.Unavailable"/>: nothing can be signed yet.</exception>
     public string? Login(string? authorization, TimeSpan lifetime)
     {
-        if (Authenticate(authorization) is null)
+        if (string.IsNullOrEmpty(authorization))
             return null;
-        return _current.FindKey(authorization!, out _) is { } key
-            ? _logins.Issue(key.Caller.Name, key.Hash, lifetime)
-            : authorization![Bearer.Length..].Trim();
+        var (current, now) = (_current, _time.GetUtcNow());
+        if (current.FindKey(authorization) is { } match)
+            return match.Expires > now ? _logins.Issue(match.Key.Caller.Name, match.Key.Hash, lifetime, match.Begun) : null;
+        return current.Check(authorization, out var expires) is not null && expires > now ? authorization[Bearer.Length..].Trim() : null;
     }
 
     /// <summary>Stops looking at the files.</summary>
@@ -134,23 +135,29 @@ public sealed class Authenticator : IAuthenticator, IDisposable
 
         public CallerIdentity? Check(string authorization, out DateTimeOffset expires)
         {
-            if (FindKey(authorization, out expires) is { } key)
-                return key.Caller;
+            if (FindKey(authorization) is { } match)
+            {
+                expires = match.Expires;
+                return match.Key.Caller;
+            }
+
+            expires = DateTimeOffset.MaxValue;
             return _tokens is not null && Token(authorization) is { } token && IsWebToken(token) ? _tokens.Check(token, out expires) : null;
         }
 
         /// <summary>Finds the API key that is meant: itself, or by a token that was given for it.</summary>
-        public ApiKey? FindKey(string authorization, out DateTimeOffset expires)
+        public KeyMatch? FindKey(string authorization)
         {
-            expires = DateTimeOffset.MaxValue;
             if (_keys is null)
                 return null;
             if (authorization.StartsWith(Basic, StringComparison.OrdinalIgnoreCase))
-                return Password(authorization[Basic.Length..].Trim()) is { } password ? _keys.Find(password) : null;
+                return Password(authorization[Basic.Length..].Trim()) is { } password ? Shown(password) : null;
             if (Token(authorization) is not { } token)
                 return null;
-            return _keys.Find(token) ?? (IsWebToken(token) ? logins.Find(token, _keys, out expires) : null);
+            return Shown(token) ?? (IsWebToken(token) ? logins.Find(token, _keys) : null);
         }
+
+        private KeyMatch? Shown(string text) => _keys!.Find(text) is { } key ? new KeyMatch(key, DateTimeOffset.MaxValue, null) : null;
 
         private static string? Token(string authorization) =>
             authorization.StartsWith(Bearer, StringComparison.OrdinalIgnoreCase) ? authorization[Bearer.Length..].Trim() : null;

@@ -17,6 +17,7 @@ namespace Sluice.Server.Access;
 public sealed class LoginTokens(Func<byte[]?> secret, TimeProvider time)
 {
     private const string Issuer = "sluice-login";
+    private const string Begun = "auth_time";
 
     // What stock clients read from a token of their own server; they make only calls that such a server has.
     private const string ApiVersion = "2.31";
@@ -28,28 +29,32 @@ public sealed class LoginTokens(Func<byte[]?> secret, TimeProvider time)
     /// <summary>Lifetime of a token unless the caller asks for another. 1 day.</summary>
     public static TimeSpan DefaultLifetime { get; } = TimeSpan.FromDays(1);
 
-    /// <summary>Longest lifetime of a token. 30 days.</summary>
+    /// <summary>Longest time that tokens are good for without the key, renewed or not. 30 days.</summary>
     public static TimeSpan LongestLifetime { get; } = TimeSpan.FromDays(30);
 
     /// <summary>Makes a token.</summary>
     /// <param name="name">The caller.</param>
     /// <param name="keyHash">Its API key's hash; empty where nobody is asked for keys.</param>
-    /// <param name="lifetime">At most <see cref="LongestLifetime"/>.</param>
+    /// <param name="lifetime">Cut so that it ends <see cref="LongestLifetime"/> after <paramref name="since"/>.</param>
+    /// <param name="since">When the key was shown, for a token that renews another; null = now.</param>
     /// <exception cref="InferenceException"><see cref="InferenceCode.Unavailable"/>: the store has not been reached yet.</exception>
-    public string Issue(string name, ReadOnlySpan<byte> keyHash, TimeSpan lifetime)
+    public string Issue(string name, ReadOnlySpan<byte> keyHash, TimeSpan lifetime, DateTimeOffset? since)
     {
         var key = KeyOf(keyHash) ?? throw new InferenceException(
             InferenceCode.Unavailable, "the control plane's store cannot be used now, and tokens are signed with what it holds; try again later");
-        var now = time.GetUtcNow().UtcDateTime;
+        var now = time.GetUtcNow();
+        var begun = since ?? now;
+        var ends = begun + LongestLifetime < now + lifetime ? begun + LongestLifetime : now + lifetime;
         return _handler.CreateToken(new SecurityTokenDescriptor
         {
             Issuer = Issuer,
-            IssuedAt = now,
-            NotBefore = now,
-            Expires = now + (lifetime < LongestLifetime ? lifetime : LongestLifetime),
+            IssuedAt = now.UtcDateTime,
+            NotBefore = now.UtcDateTime,
+            Expires = ends.UtcDateTime,
             Claims = new Dictionary<string, object>
             {
                 ["sub"] = name,
+                [Begun] = begun.ToUnixTimeSeconds(),
                 ["api_version"] = ApiVersion,
                 ["server_version"] = ServerVersion,
                 ["feature_set"] = FeatureSet,
@@ -61,19 +66,17 @@ public sealed class LoginTokens(Func<byte[]?> secret, TimeProvider time)
     /// <summary>Finds the API key that a token was made for.</summary>
     /// <param name="token">Three parts with dots between.</param>
     /// <param name="keys">Keys of now.</param>
-    /// <param name="expires">When the token ends.</param>
     /// <returns>Null when it is none of these tokens, has ended, or its key is gone.</returns>
-    internal ApiKey? Find(string token, ApiKeys keys, out DateTimeOffset expires)
+    internal KeyMatch? Find(string token, ApiKeys keys)
     {
-        expires = default;
         if (!_handler.CanReadToken(token) || ReadUnchecked(token) is not { Issuer: Issuer } unchecked_)
             return null;
         foreach (var candidate in keys.Named(unchecked_.Subject))
         {
             if (KeyOf(candidate.Hash) is not { } key || !IsValid(token, key))
                 continue;
-            expires = new DateTimeOffset(unchecked_.ValidTo, TimeSpan.Zero);
-            return candidate;
+            var begun = unchecked_.TryGetPayloadValue<long>(Begun, out var seconds) ? DateTimeOffset.FromUnixTimeSeconds(seconds) : DateTimeOffset.MinValue;
+            return new KeyMatch(candidate, new DateTimeOffset(unchecked_.ValidTo, TimeSpan.Zero), begun);
         }
 
         return null;

@@ -7,8 +7,8 @@ namespace Sluice.Statistics.Sampling;
 /// <summary>Takes samples of calls without making them wait, and adds them up on one background task.</summary>
 /// <remarks>
 /// <para>A call draws, takes a place in the ring of its core, copies what the configuration asks for, and goes on. The
-/// consumer empties all rings ten times a second while there is traffic, at once when one is half full, and sleeps while
-/// there is none: on a machine that is busy with requests, waking up costs more than adding up. When a ring is full the
+/// consumer empties all rings ten times a second while there is traffic, at once when one is half full or holds the values
+/// of a few hundred calls, and sleeps while there is none: on a machine that is busy with requests, waking up costs more than adding up. When a ring is full the
 /// sample is dropped and counted.</para>
 /// <para><b>Threads.</b> Any number of callers; scrapes and the consumer take turns.</para>
 /// </remarks>
@@ -78,7 +78,7 @@ public sealed class EndpointSampler : IEndpointSampler, IAsyncDisposable
             (sample.Plan, sample.Ticks) = (plan, ticks);
             if (plan.Variables.IsEmpty && plan.KafkaServer.Length == 0)
                 return;
-            var record = sample.Record ??= new SampleRecord();
+            var record = sample.Record = ring.RentRecord();
             if (plan.KafkaServer.Length > 0)
                 record.Custom = reply.StatisticsJson;
             if (plan.Variables.IsEmpty)
@@ -106,7 +106,7 @@ public sealed class EndpointSampler : IEndpointSampler, IAsyncDisposable
             ref var sample = ref ring.At(ticket);
             (sample.Plan, sample.Ticks) = (plan, ticks);
             if (!plan.Variables.IsEmpty)
-                VariableCapture.AddTensors(sample.Record ??= new SampleRecord(), plan, request);
+                VariableCapture.AddTensors(sample.Record = ring.RentRecord(), plan, request);
         }
         finally
         {
@@ -117,13 +117,13 @@ public sealed class EndpointSampler : IEndpointSampler, IAsyncDisposable
     /// <inheritdoc/>
     public void TakeResponse(SamplingPlan plan, InferRequest request)
     {
-        if (!TryRent(out var ring, out var ticket))
+        if (!VariableCapture.HasOutputs(plan, request) || !TryRent(out var ring, out var ticket))
             return;
         try
         {
             ref var sample = ref ring.At(ticket);
             (sample.Plan, sample.Ticks) = (plan, 0);
-            var record = sample.Record ??= new SampleRecord();
+            var record = sample.Record = ring.RentRecord();
             record.IsResponse = true;
             VariableCapture.AddOutputs(record, plan, request);
         }
@@ -155,8 +155,6 @@ public sealed class EndpointSampler : IEndpointSampler, IAsyncDisposable
                 {
                     ref var sample = ref ring.At(ticket);
                     AddGuarded(in sample);
-                    sample.Plan = null;
-                    sample.Record?.Clear();
                     ring.Release();
                     count++;
                 }
@@ -199,8 +197,9 @@ public sealed class EndpointSampler : IEndpointSampler, IAsyncDisposable
 
     private void Publish(SampleRing ring, long ticket)
     {
+        var hasValues = ring.At(ticket).Record is not null;
         ring.Publish(ticket);
-        if (_isAsleep || (ticket & ((ring.Capacity / 2) - 1)) == 0)
+        if (_isAsleep || (ticket & ((hasValues ? ring.Capacity / 32 : ring.Capacity / 2) - 1)) == 0)
             Volatile.Read(ref _signal).TrySetResult();
     }
 

@@ -3,7 +3,7 @@ using Sluice.Tensors;
 
 namespace Sluice.Statistics.Sampling;
 
-/// <summary>The values of one sampled call; made once per place in a ring and used again.</summary>
+/// <summary>The values of one sampled call; used again by other calls.</summary>
 /// <remarks>
 /// <para>Values lie in one buffer as they came, each behind a head of eight bytes: number of the variable, type, length. What
 /// they mean is found out by the consumer: a call pays for a copy and nothing else.</para>

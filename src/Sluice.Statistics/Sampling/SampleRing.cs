@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Runtime.InteropServices;
 using Sluice.Inference;
 
@@ -12,7 +13,7 @@ internal struct Sample
     /// <summary>What the call took, ticks.</summary>
     public long Ticks;
 
-    /// <summary>Its values; null in a place that never had any. The reader leaves it empty.</summary>
+    /// <summary>Its values, from <see cref="SampleRing.RentRecord"/>; null = none.</summary>
     public SampleRecord? Record;
 }
 
@@ -24,6 +25,10 @@ internal struct Sample
 /// </remarks>
 internal sealed class SampleRing
 {
+    // Buffers of values are kept for so many samples; what is under way beyond that is made and dropped.
+    private const int MostRecords = 512;
+
+    private readonly ConcurrentQueue<SampleRecord> _records = new();
     private readonly Place[] _places;
     private readonly int _mask;
     private Positions _positions;
@@ -35,6 +40,8 @@ internal sealed class SampleRing
         _mask = capacity - 1;
         for (var i = 0; i < capacity; i++)
             _places[i].Turn = i;
+        for (var i = 0; i < Math.Min(capacity, MostRecords); i++)
+            _records.Enqueue(new SampleRecord());
     }
 
     /// <summary>Places.</summary>
@@ -59,6 +66,9 @@ internal sealed class SampleRing
     /// <summary>The place that a ticket stands for, to be filled or read by its holder alone.</summary>
     public ref Sample At(long ticket) => ref _places[ticket & _mask].Sample;
 
+    /// <summary>Gives an empty record to a writer.</summary>
+    public SampleRecord RentRecord() => _records.TryDequeue(out var record) ? record : new SampleRecord();
+
     /// <summary>Gives a filled place to the reader.</summary>
     public void Publish(long ticket) => Volatile.Write(ref _places[ticket & _mask].Turn, ticket + 1);
 
@@ -71,9 +81,19 @@ internal sealed class SampleRing
         return Volatile.Read(ref _places[ticket & _mask].Turn) == ticket + 1;
     }
 
-    /// <summary>Frees the place of the oldest sample. The reader only.</summary>
+    /// <summary>Frees the place of the oldest sample, and takes its record back. The reader only.</summary>
     public void Release()
     {
+        ref var sample = ref At(_positions.Head);
+        sample.Plan = null;
+        if (sample.Record is { } record)
+        {
+            sample.Record = null;
+            record.Clear();
+            if (_records.Count < MostRecords)
+                _records.Enqueue(record);
+        }
+
         var head = _positions.Head++;
         Volatile.Write(ref _places[head & _mask].Turn, head + _places.Length);
     }

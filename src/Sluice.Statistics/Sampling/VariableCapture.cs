@@ -33,6 +33,22 @@ internal static class VariableCapture
         }
     }
 
+    /// <summary>Tells whether a response has an output that is a variable.</summary>
+    public static bool HasOutputs(SamplingPlan plan, InferRequest request)
+    {
+        var outputs = request.Settings!.Outputs;
+        foreach (ref readonly var output in request.Outputs)
+        {
+            foreach (var variable in plan.Variables)
+            {
+                if (variable.NameUtf8.AsSpan().SequenceEqual(outputs[output.Index].NameUtf8))
+                    return true;
+            }
+        }
+
+        return false;
+    }
+
     /// <summary>Copies outputs of a response of a decoupled model.</summary>
     public static void AddOutputs(SampleRecord record, SamplingPlan plan, InferRequest request)
     {

@@ -55,8 +55,16 @@ public sealed class VersionPolicyTests
         var monitors = ValueMap<string, MonitorSpec>.Empty.With("m", Monitor("m", 2)).With("n", Monitor("n", 1));
         var given = VersionPolicy.Assign(Monitor("m", 2), [], ["B", "A"], default);
         given = VersionPolicy.Assign(Monitor("n", 1), given, ["A"], default);
-        Assert.Same(given, VersionPolicy.Keep(given, monitors));
-        var kept = VersionPolicy.Keep(given, monitors.Without("m"));
+        var state = new DesiredState
+        {
+            Service = new ServiceRecord("s", "s", "p", [], default, "1", false),
+            Monitors = monitors,
+            AssignedVersions = given,
+        };
+        Assert.Same(state, VersionPolicy.Keep(state));
+        var unreadable = state with { Monitors = monitors.Without("m"), Unreadable = ValueMap<string, string>.Empty.With("monitor:m", "?") };
+        Assert.Same(unreadable, VersionPolicy.Keep(unreadable));
+        var kept = VersionPolicy.Keep(state with { Monitors = monitors.Without("m") }).AssignedVersions;
         Assert.Equal(["m1", "m2", "n1 live"], kept.Select(v => $"{v.BaseServingUrl}{v.Version}{(v.IsLive ? " live" : "")}").Order());
         var again = VersionPolicy.Assign(Monitor("m", 1), kept, ["B"], default);
         Assert.Equal(["m2", "n1"], again.Where(v => v.IsLive).Select(v => $"{v.BaseServingUrl}{v.Version}").Order());

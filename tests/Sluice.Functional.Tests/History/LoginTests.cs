@@ -120,6 +120,46 @@ public sealed class LoginTests
         }
     }
 
+    /// <summary>Of a caller that nobody knows nothing is read, unpacked or parsed.</summary>
+    [Fact]
+    public async Task Bodies_AreLookedAtAfterTheCaller_AndAreSmallAndPlain()
+    {
+        await using var server = await HistoryServer.StartAsync(change: options => WithKeys(options, "reader:key-of-reader:metadata"));
+        foreach (var (authorization, encoding, bytes, status) in new[]
+                 {
+                     ("", "gzip", 10, 401), ("", "", 1 << 20, 401), ("Bearer key-of-reader", "gzip", 10, 400), ("Bearer key-of-reader", "", 4097, 400),
+                 })
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Post, "/auth.login") { Content = new ByteArrayContent(new byte[bytes]) };
+            if (authorization.Length > 0)
+                request.Headers.TryAddWithoutValidation("authorization", authorization);
+            if (encoding.Length > 0)
+                request.Content.Headers.ContentEncoding.Add(encoding);
+            using var response = await server.Http.SendAsync(request);
+            Assert.Equal(status, (int)response.StatusCode);
+            Assert.Equal(status == 401, response.Headers.WwwAuthenticate.Count == 1);
+        }
+    }
+
+    [Fact]
+    public async Task Token_RenewedByAToken_EndsWithTheLongestTimeAfterTheKeyWasShown()
+    {
+        var clock = new SetTimeProvider();
+        await using var server = await HistoryServer.StartAsync(clock: clock, change: options => WithKeys(options, "reader:key-of-reader:metadata"));
+        var shown = clock.Now;
+        var token = await LoginAsync(server, "Bearer key-of-reader", "?expiration_sec=60");
+        for (var i = 1; i <= 3; i++)
+        {
+            clock.Now = shown + TimeSpan.FromSeconds(30) + ((LoginTokens.LongestLifetime - TimeSpan.FromSeconds(60)) / 3 * (i - 1));
+            token = await LoginAsync(server, "Bearer " + token, $"?expiration_sec={long.MaxValue}");
+        }
+
+        clock.Now = shown + LoginTokens.LongestLifetime - TimeSpan.FromSeconds(2);
+        Assert.Equal(200, await CallAsync(server, "get_endpoints", token));
+        clock.Now = shown + LoginTokens.LongestLifetime;
+        Assert.Equal(401, await CallAsync(server, "get_endpoints", token));
+    }
+
     private static ServerOptions WithKeys(ServerOptions options, string key, string? shared = null)
     {
         var folder = Path.GetDirectoryName(options.ModelRepositories[0])!;

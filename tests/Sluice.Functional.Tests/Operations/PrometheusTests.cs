@@ -6,6 +6,7 @@ using System.Text.Json;
 using System.Text.RegularExpressions;
 using Sluice.Functional.Tests.Control;
 using Sluice.Functional.Tests.Infrastructure;
+using Sluice.Inference;
 
 namespace Sluice.Functional.Tests.Operations;
 
@@ -36,6 +37,17 @@ public sealed partial class PrometheusTests
             return;
         await ForeignProgram.RunAsync(Tool, "check", "rules", Path.Combine(Deploy, "prometheus", "alerts.yml"));
         await ForeignProgram.RunAsync(Tool, "check", "config", Path.Combine(Deploy, "prometheus", "prometheus.yml"));
+    }
+
+    /// <summary>How a call can end is either good, the caller's doing, or rings a bell.</summary>
+    [Fact]
+    public void EveryOutcomeOfAnEndpoint_IsInTheAlertOrLeftOutOnPurpose()
+    {
+        string[] leftOut = ["ok", "not_found", "bad_request", "cancelled"];
+        var rules = File.ReadAllText(Path.Combine(Deploy, "prometheus", "alerts.yml"));
+        var alert = Regex.Match(rules, "sluice_endpoint_calls_total\\{outcome=~\"([^\"]*)\"").Groups[1].Value.Split('|');
+        var all = Enum.GetNames<EndpointOutcome>().Select(name => Regex.Replace(name, "(?<=.)[A-Z]", "_$0").ToLowerInvariant());
+        Assert.Equal(all.Order(), alert.Concat(leftOut).Order());
     }
 
     [Fact]

@@ -260,6 +260,7 @@ public sealed class EndpointSamplerTests
                 new byte[] { value, 0, 0, 0 }.CopyTo(buffer.GetSpan());
                 request.AddOutput() = new OutputTensor { DataType = DataType.Int32, Buffer = buffer, Length = 4 };
                 sampler.TakeResponse(plan, request);
+                sampler.TakeResponse(Plan("m", new SampledVariable("IN", VariableKind.Counter)), request); // of no output
                 request.ClearResponse();
             }
 

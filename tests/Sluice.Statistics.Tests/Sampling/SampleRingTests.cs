@@ -69,6 +69,28 @@ public sealed class SampleRingTests
         Assert.False(ring.TryPeek(out _));
     }
 
+    /// <summary>Buffers are as many as calls need at a time, and not one for each place.</summary>
+    [Fact]
+    public void Ring_AllOfWhosePlacesWereUsed_HasFewRecords()
+    {
+        var ring = new SampleRing(8192);
+        var seen = new HashSet<SampleRecord>();
+        for (var i = 0; i < 20_000; i++)
+        {
+            Assert.True(ring.TryRent(out var ticket));
+            var record = ring.At(ticket).Record = ring.RentRecord();
+            Assert.True(record.Values.MoveNext() is false && record.Custom.IsEmpty);
+            record.AddJson(0, "1"u8);
+            seen.Add(record);
+            ring.Publish(ticket);
+            Assert.True(ring.TryPeek(out ticket));
+            ring.Release();
+            Assert.Null(ring.At(ticket).Record);
+        }
+
+        Assert.InRange(seen.Count, 1, 512);
+    }
+
     private static long Peek(SampleRing ring)
     {
         Assert.True(ring.TryPeek(out var ticket));
