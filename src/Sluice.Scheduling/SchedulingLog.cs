@@ -37,6 +37,11 @@ internal static partial class SchedulingLog
     public static partial void RehearsalHangs(ILogger logger, string model, int busy, int instances);
 
     [LoggerMessage(
+        EventId = 1307, EventName = "DisposalFailed", Level = LogLevel.Warning,
+        Message = "Model '{Model}' could not be loaded, and not be let go of cleanly")]
+    public static partial void DisposalFailed(ILogger logger, string model, Exception error);
+
+    [LoggerMessage(
         EventId = 1304, EventName = "SequenceConflict", Level = LogLevel.Debug,
         Message = "Sequence {Sequence} of model '{Model}' begins anew before its end came; the previous one is over")]
     public static partial void SequenceConflict(ILogger logger, string sequence, string model);

@@ -68,7 +68,8 @@ public sealed partial class DynamicBatcher
     /// <summary>Takes an instance for busy until it is; before the first request.</summary>
     /// <param name="number">Which instance.</param>
     /// <param name="busy">Ends when the instance is free.</param>
-    internal void Withhold(int number, Task busy)
+    /// <returns>Ends when the instance can be used.</returns>
+    internal Task Withhold(int number, Task busy)
     {
         lock (Gate)
         {
@@ -76,7 +77,9 @@ public sealed partial class DynamicBatcher
             RemoveIdle(runner);
             runner.IsExecuting = true;
             runner.StartedAt = Now;
-            _retirements.Add(ReturnAsync());
+            var returned = ReturnAsync();
+            _retirements.Add(returned);
+            return returned;
 
             async Task ReturnAsync()
             {

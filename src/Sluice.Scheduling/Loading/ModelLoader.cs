@@ -73,6 +73,7 @@ public sealed class ModelLoader : IModelLoader, IDisposable
         var model = backend.Load(draft);
         var instances = new InstanceMaker(_limiter);
         DynamicBatcher? scheduler = null;
+        var returns = new List<Task>();
         try
         {
             var settings = plan.Complete(model.Description);
@@ -95,14 +96,16 @@ public sealed class ModelLoader : IModelLoader, IDisposable
                 await new ModelWarmUp(scheduler, _logger).RunAsync(cancellationToken).ConfigureAwait(false);
             if (isPure && _options.RecentRequestCount > 0)
             {
-                var busy = await new Rehearsal(settings, _pool, _options, _timer, _logger)
-                    .RunAsync(model, instances.Instances, RecentOf(plan.Predecessor), cancellationToken).ConfigureAwait(false);
+                var rehearsal = new Rehearsal(settings, _pool, _options, _timer, _logger);
+                var busy = await rehearsal.RunAsync(model, instances.Instances, RecentOf(plan.Predecessor), cancellationToken).ConfigureAwait(false);
                 for (var i = 0; i < busy.Length; i++)
                 {
                     if (busy[i] is { } task)
-                        scheduler.Withhold(i, task);
+                        returns.Add(scheduler.Withhold(i, task));
                 }
 
+                if (returns.Count == busy.Length)
+                    await rehearsal.WaitForOneAsync(returns, cancellationToken).ConfigureAwait(false);
                 scheduler.Recent = new RecentRequests(_options.RecentRequestCount, Stopwatch.Frequency);
             }
 
@@ -112,7 +115,11 @@ public sealed class ModelLoader : IModelLoader, IDisposable
         {
             // It owns the rest by now.
             scheduler.Assign(instances.Seats);
-            await scheduler.DisposeAsync().ConfigureAwait(false);
+            var disposal = DisposeAsync(scheduler);
+
+            // An instance that executes is disposed at its end, which may be far away.
+            if (returns.TrueForAll(task => task.IsCompleted))
+                await disposal.ConfigureAwait(false);
             throw;
         }
         catch
@@ -120,6 +127,19 @@ public sealed class ModelLoader : IModelLoader, IDisposable
             instances.Dispose();
             model.Dispose();
             throw;
+        }
+    }
+
+    /// <summary>Disposes what has failed to load; faults are told to the log alone.</summary>
+    private async Task DisposeAsync(DynamicBatcher scheduler)
+    {
+        try
+        {
+            await scheduler.DisposeAsync().ConfigureAwait(false);
+        }
+        catch (Exception error)
+        {
+            SchedulingLog.DisposalFailed(_logger, scheduler.Settings.Name, error);
         }
     }
 

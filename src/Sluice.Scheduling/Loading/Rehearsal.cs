@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using Microsoft.Extensions.Logging;
 using Sluice.Inference;
 using Sluice.Scheduling.Dynamic;
@@ -10,7 +11,7 @@ namespace Sluice.Scheduling.Loading;
 /// <summary>Runs requests that a model's predecessor has taken on every instance of the model, so that it is warm for what it will get.</summary>
 /// <remarks>
 /// <para>No request begins after <see cref="Budget"/>; one that takes longer than <see cref="Limit"/> is stopped, and given up
-/// <see cref="Grace"/> later: a model is never held up for longer than the three together.</para>
+/// <see cref="Grace"/> later: a model that has an instance left is never held up for longer than the three together.</para>
 /// <para>Each instance is lent to a scheduler of its own for the time, so that none is left out and nothing is counted.</para>
 /// </remarks>
 internal sealed class Rehearsal(ModelSettings settings, TensorBufferPool pool, SchedulerOptions options, IDelayTimer timer, ILogger logger)
@@ -23,6 +24,9 @@ internal sealed class Rehearsal(ModelSettings settings, TensorBufferPool pool, S
 
     /// <summary>Time in which an engine stops that was told to.</summary>
     public static readonly TimeSpan Grace = TimeSpan.FromSeconds(0.5);
+
+    /// <summary>Time in which the first instance has to come back, when all are busy with requests that were given up.</summary>
+    public static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
 
     // The test hooks hold clients' requests, not these; on this thread one could not be given up.
     private readonly SchedulerOptions _options = options with
@@ -57,6 +61,19 @@ internal sealed class Rehearsal(ModelSettings settings, TensorBufferPool pool, S
         if (busyCount > 0)
             SchedulingLog.RehearsalHangs(logger, settings.Name, busyCount, instances.Count);
         return busy;
+    }
+
+    /// <summary>Waits for the first instance to come back, when none is free: a model without one would hold up all calls.</summary>
+    /// <param name="returns">Of all instances; each ends when its instance can be used.</param>
+    /// <param name="cancellationToken">The server is stopping.</param>
+    /// <exception cref="InferenceException"><see cref="InferenceCode.Unavailable"/>: none came back within <see cref="Patience"/>.</exception>
+    public async Task WaitForOneAsync(IReadOnlyList<Task> returns, CancellationToken cancellationToken)
+    {
+        using var limit = new RehearsalLimit(timer, Ticks(Patience - Grace), Ticks(Grace));
+        if (!await limit.WaitAsync(Task.WhenAny(returns)).WaitAsync(cancellationToken).ConfigureAwait(false))
+            throw new InferenceException(
+                InferenceCode.Unavailable,
+                string.Create(CultureInfo.InvariantCulture, $"model '{settings.Name}' cannot serve: after {Patience.TotalSeconds} s all of its instances ({returns.Count}) are still busy with requests that its predecessor had taken, that take too long and do not stop"));
     }
 
     /// <summary>Runs the requests on one instance.</summary>

@@ -96,7 +96,7 @@ public sealed class RehearsalTests
                 "Model 'fake' begins with 1 of its 2 instances busy: each with a request that its predecessor had taken, that takes too long and does not stop",
             ],
             fixture.Logger.Entries.Select(entry => entry.Text));
-        fixture.Batcher.Withhold(0, busy[0]!);
+        var returned = fixture.Batcher.Withhold(0, busy[0]!);
 
         var (first, second) = (fixture.Send(fixture.Rows(5)), fixture.Send(fixture.Rows(6)));
         (await fixture.Instances[1].NextRunAsync()).Finish();
@@ -108,7 +108,7 @@ public sealed class RehearsalTests
         Assert.Equal(7, SequenceFixture.Ints(run, 0)[0]);
         run.Finish();
         last.Finish();
-        await Task.WhenAll(second, third);
+        await Task.WhenAll(second, third, returned);
     }
 
     [Fact]
@@ -119,11 +119,11 @@ public sealed class RehearsalTests
         var hanging = await fixture.Instance.NextRunAsync();
         Advance(fixture, Rehearsal.Limit);
         Advance(fixture, Rehearsal.Grace);
-        fixture.Batcher.Withhold(0, (await rehearsal)[0]!);
+        var returned = fixture.Batcher.Withhold(0, (await rehearsal)[0]!);
         var disposal = fixture.DisposeModelAsync();
         Assert.False(fixture.Instance.IsDisposed);
         hanging.Finish();
-        await disposal.WaitAsync(Patience);
+        await Task.WhenAll(disposal, returned).WaitAsync(Patience);
     }
 
     private static Task<Task?[]> RehearseAsync(BatcherFixture fixture, params int[] values) =>
