@@ -42,6 +42,11 @@ internal static partial class SchedulingLog
     public static partial void DisposalFailed(ILogger logger, string model, Exception error);
 
     [LoggerMessage(
+        EventId = 1308, EventName = "RehearsalFailed", Level = LogLevel.Warning,
+        Message = "Instance {Instance} of model '{Model}' was not warmed with requests that its predecessor had served")]
+    public static partial void RehearsalFailed(ILogger logger, string model, int instance, Exception error);
+
+    [LoggerMessage(
         EventId = 1304, EventName = "SequenceConflict", Level = LogLevel.Debug,
         Message = "Sequence {Sequence} of model '{Model}' begins anew before its end came; the previous one is over")]
     public static partial void SequenceConflict(ILogger logger, string sequence, string model);

@@ -83,7 +83,7 @@ public sealed partial class DynamicBatcher
 
             async Task ReturnAsync()
             {
-                await busy.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
+                await busy.ConfigureAwait(ConfigureAwaitOptions.ForceYielding | ConfigureAwaitOptions.SuppressThrowing);
                 FinishTurn(runner);
             }
         }

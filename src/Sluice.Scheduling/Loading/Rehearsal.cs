@@ -55,7 +55,18 @@ internal sealed class Rehearsal(ModelSettings settings, TensorBufferPool pool, S
             return busy;
         var started = timer.Now;
         for (var i = 0; i < instances.Count; i++)
-            busy[i] = await RunAsync(model, instances[i], recent, started, cancellationToken).ConfigureAwait(false);
+        {
+            // What others are busy with must not be forgotten.
+            try
+            {
+                busy[i] = await RunAsync(model, instances[i], recent, started, cancellationToken).ConfigureAwait(false);
+            }
+            catch (Exception error)
+            {
+                SchedulingLog.RehearsalFailed(logger, settings.Name, i, error);
+            }
+        }
+
         SchedulingLog.Rehearsed(logger, settings.Name, _served, _refused, _late, _left);
         var busyCount = busy.Count(task => task is not null);
         if (busyCount > 0)

@@ -126,13 +126,49 @@ public sealed class RehearsalTests
         await Task.WhenAll(disposal, returned).WaitAsync(Patience);
     }
 
+    [Fact]
+    public async Task InstanceThatCannotBeRehearsed_DoesNotLoseWhatOthersAreBusyWith()
+    {
+        await using var fixture = new BatcherFixture(TestRequests.Settings(), instanceCount: 2);
+        using var model = new BrittleModel();
+        var rehearsal = RehearseAsync(fixture, model, CancellationToken.None, 1);
+        var hanging = await fixture.Instance.NextRunAsync();
+        model.IsBroken = true;
+        Advance(fixture, Rehearsal.Limit);
+        await WhenAsync(() => fixture.Instance.TerminateCount == 1);
+        Advance(fixture, Rehearsal.Grace);
+        var busy = await rehearsal;
+        Assert.Equal([true, false], busy.Select(task => task is not null));
+        Assert.Contains(
+            "Instance 1 of model 'fake' was not warmed with requests that its predecessor had served",
+            fixture.Logger.Entries.Select(entry => entry.Text));
+        hanging.Finish();
+        await busy[0]!.WaitAsync(Patience);
+    }
+
+    [Fact]
+    public async Task InstanceWhoseRequestEndsWithAFault_ComesBack()
+    {
+        await using var fixture = new BatcherFixture(TestRequests.Settings());
+        await fixture.Batcher.Withhold(0, Task.FromException(new InvalidOperationException("broken"))).WaitAsync(Patience);
+        var (_, done, run) = await fixture.SendAndStart(1);
+        run.Finish();
+        await done;
+    }
+
     private static Task<Task?[]> RehearseAsync(BatcherFixture fixture, params int[] values) =>
         RehearseAsync(fixture, CancellationToken.None, values);
 
+    private static Task<Task?[]> RehearseAsync(BatcherFixture fixture, CancellationToken cancellationToken, params int[] values) =>
+        RehearseAsync(
+            fixture, new FakeModel(new ModelDescription([], []), _ => throw new NotSupportedException()), cancellationToken, values);
+
     /// <param name="fixture">The successor.</param>
+    /// <param name="model">Its model.</param>
     /// <param name="cancellationToken">The server is stopping.</param>
     /// <param name="values">What the requests ask for; below 0 = something that does not fit.</param>
-    private static Task<Task?[]> RehearseAsync(BatcherFixture fixture, CancellationToken cancellationToken, params int[] values)
+    private static Task<Task?[]> RehearseAsync(
+        BatcherFixture fixture, IBackendModel model, CancellationToken cancellationToken, params int[] values)
     {
         var recent = new RecentRequests(values.Length, ticksPerSecond: 1);
         for (var i = 0; i < values.Length; i++)
@@ -150,8 +186,7 @@ public sealed class RehearsalTests
         var list = recent.List();
         return new Rehearsal(fixture.Settings, fixture.Pool, BatcherFixture.Queued, fixture.Timer, fixture.Logger)
             .RunAsync(
-                new FakeModel(new ModelDescription([], []), _ => throw new NotSupportedException()), fixture.Instances,
-                [.. list.Skip(list.Count - 1), .. list.SkipLast(1)], cancellationToken)
+                model, fixture.Instances, [.. list.Skip(list.Count - 1), .. list.SkipLast(1)], cancellationToken)
             .WaitAsync(Patience);
     }
 
@@ -164,6 +199,20 @@ public sealed class RehearsalTests
         {
             Assert.True(System.Diagnostics.Stopwatch.GetElapsedTime(began) < Patience);
             await Task.Yield();
+        }
+    }
+
+    /// <summary>A model that cannot say what it is from some moment on.</summary>
+    private sealed class BrittleModel : IBackendModel
+    {
+        public bool IsBroken { get; set; }
+
+        public ModelDescription Description => IsBroken ? throw new InvalidOperationException("broken") : new ModelDescription([], []);
+
+        public IModelInstance CreateInstance(ModelSettings settings, InstancePlacement placement) => throw new NotSupportedException();
+
+        public void Dispose()
+        {
         }
     }
 }
