@@ -36,6 +36,11 @@ internal sealed class Rehearsal(ModelSettings settings, TensorBufferPool pool, S
         InlineLimit = TimeSpan.FromMicroseconds(-1),
     };
 
+    // One request after the other: company is not to be waited for.
+    private readonly ModelSettings _settings = settings.DynamicBatching is { } batching
+        ? settings with { DynamicBatching = batching with { MaxQueueDelayMicroseconds = 0 } }
+        : settings;
+
     private int _served;
     private int _refused;
     private int _late;
@@ -92,7 +97,7 @@ internal sealed class Rehearsal(ModelSettings settings, TensorBufferPool pool, S
     private async Task<Task?> RunAsync(
         IBackendModel model, IModelInstance instance, IReadOnlyList<RecordedInput[]> recent, long started, CancellationToken cancellationToken)
     {
-        var scheduler = new DynamicBatcher(settings, new LentModel(model), [LentInstance.Of(instance)], pool, _options, timer, logger);
+        var scheduler = new DynamicBatcher(_settings, new LentModel(model), [LentInstance.Of(instance)], pool, _options, timer, logger);
         Task? busy = null;
         foreach (var inputs in recent)
         {

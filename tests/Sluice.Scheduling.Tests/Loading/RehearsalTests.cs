@@ -64,6 +64,17 @@ public sealed class RehearsalTests
     }
 
     [Fact]
+    public async Task RequestsOfAModelThatWaitsForCompany_DoNotWait()
+    {
+        await using var fixture = new BatcherFixture(TestRequests.Settings(new DynamicBatchingSettings { MaxQueueDelayMicroseconds = 500_000 }));
+        fixture.Instance.Automatic = run => run.Finish();
+        Assert.All(await RehearseAsync(fixture, 1, 2, 3, 4, 5), Assert.Null);
+        Assert.Contains(
+            "with 5 requests that its predecessor had served; 0 more do not fit it, 0 took too long, 0 were left out",
+            Assert.Single(fixture.Logger.Entries).Text, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task ServerThatStops_BeginsNoMore()
     {
         await using var fixture = new BatcherFixture(TestRequests.Settings());
