@@ -46,6 +46,9 @@ internal sealed class Sequence(int stateCount)
     /// <summary>Since when nothing of it waits or runs, clock ticks.</summary>
     public long IdleSince { get; set; }
 
+    /// <summary>Since when it waits for a slot, where that is later than its requests came; clock ticks, 0 = it is not.</summary>
+    public long BackloggedAt { get; set; }
+
     /// <summary>Until when it may wait for a slot, clock ticks.</summary>
     public long ExpiresAt { get; set; }
 
@@ -74,6 +77,7 @@ internal sealed class Sequence(int stateCount)
         Name = name;
         Slot = -1;
         IsRunning = IsClosed = IsAborted = false;
+        BackloggedAt = 0;
         ExpiresAt = long.MaxValue;
         Channel = null;
         if (type is not null)

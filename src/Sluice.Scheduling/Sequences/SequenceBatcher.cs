@@ -236,6 +236,7 @@ public sealed partial class SequenceBatcher : InstanceScheduler
             runner = TakeToStart(_book.Abort(request, now, ref ended), now);
             NoteRetired();
             Statistics.AddPending(-(ended?.Count ?? 0));
+            ScheduleFor(_book.NextDue);
         }
 
         if (isNested)

@@ -84,7 +84,7 @@ internal sealed partial class SequenceBook
         for (var request = sequence.First; request is not null;)
         {
             var next = request.QueueNext;
-            if (request.TimeoutMicroseconds > 0 && request.QueuedAt + Ticks(request.TimeoutMicroseconds) <= now)
+            if (ExpiryOf(request, sequence) <= now)
             {
                 while (next is { IsSequenceStart: false })
                     next = next.QueueNext;
@@ -140,6 +140,7 @@ internal sealed partial class SequenceBook
     private int Succeed(Sequence former, long now)
     {
         var heir = _table.Succeed(former);
+        heir.BackloggedAt = now;
         while (former.Count > 0)
         {
             var request = former.TakeFirst();

@@ -224,11 +224,13 @@ internal sealed partial class SequenceBook
         NextExpiry = Math.Min(NextExpiry, sequence.ExpiresAt);
     }
 
-    private static void NoteExpiry(InferRequest request, Sequence sequence)
-    {
-        if (request.TimeoutMicroseconds > 0)
-            sequence.ExpiresAt = Math.Min(sequence.ExpiresAt, request.QueuedAt + Ticks(request.TimeoutMicroseconds));
-    }
+    private static void NoteExpiry(InferRequest request, Sequence sequence) =>
+        sequence.ExpiresAt = Math.Min(sequence.ExpiresAt, ExpiryOf(request, sequence));
+
+    /// <summary>Until when a request of a sequence without a slot may wait for one, from the moment on when both were there.</summary>
+    private static long ExpiryOf(InferRequest request, Sequence sequence) => request.TimeoutMicroseconds > 0
+        ? Math.Max(request.QueuedAt, sequence.BackloggedAt) + Ticks(request.TimeoutMicroseconds)
+        : long.MaxValue;
 
     /// <summary>Lets a sequence's next request run, if there is one and nothing of the sequence runs.</summary>
     private bool TryMakeReady(Sequence sequence, long now)

@@ -197,6 +197,31 @@ public sealed class SequenceEndingTests
         Assert.Contains("must specify the START flag", late.Request.StatusMessage, StringComparison.Ordinal);
     }
 
+    /// <summary>With no other traffic nothing but its own time-out ends it.</summary>
+    [Fact]
+    public async Task Cancel_RunningStep_WhatFollowsWithoutASlot_ExpiresCountedFromThen()
+    {
+        await using var fixture = new SequenceFixture(Model(Controls(), maxBatchSize: 1));
+        using var lifetime = new FakeLifetime();
+        var first = fixture.Send(lifetime, "1", 1, Start);
+        var run = await fixture.Instance.NextRunAsync();
+        var second = fixture.Step("1", 2, Start | End);
+        second.TimeoutMicroseconds = 500;
+        var secondDone = fixture.Send(second);
+        fixture.Timer.Advance(700);
+        lifetime.Cancel();
+        Assert.Equal(1, fixture.WaitingCount);
+        fixture.Timer.Advance(499);
+        Assert.Equal(1, fixture.WaitingCount);
+        fixture.Timer.Advance(2);
+        Assert.Equal(0, fixture.WaitingCount);
+        await secondDone;
+        Assert.Equal(
+            (InferenceCode.Unavailable, "timeout of the corresponding sequence has been expired"), (second.Status, second.StatusMessage));
+        run.Fail(new InferenceException(InferenceCode.Cancelled, "stopped"));
+        await first.Done;
+    }
+
     [Fact]
     public async Task Deadline_PassedBeforeItsTurn_EndsTheSequence()
     {
