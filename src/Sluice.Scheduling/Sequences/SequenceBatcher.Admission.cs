@@ -110,13 +110,14 @@ public sealed partial class SequenceBatcher
     }
 
     /// <summary>Takes out of an overloaded model's backlog what has waited too long; the caller holds the lock.</summary>
-    /// <remarks>What has a slot is not shed: a sequence that has begun is worth more than one that has not.</remarks>
+    /// <remarks>What has a slot is not shed: a sequence that has begun is worth more than one that has not. Only the wait of steps that have
+    /// their slot tells of overload: a model may idle while sequences wait for slots whose clients take their time.</remarks>
     private List<InferRequest>? Shed(int instance, long now)
     {
         if (!Overload.Sheds)
             return null;
-        var oldest = Math.Min(_book.Ready(instance).First?.First?.QueuedAt ?? now, _book.FirstBacklogged?.QueuedAt ?? now);
-        var before = Overload.ShedBefore(now - oldest, now);
+        var since = _book.Ready(instance).First is { } next ? Math.Max(next.First!.QueuedAt, _slots.TakenSince(next)) : now;
+        var before = Overload.ShedBefore(now - since, now);
         List<InferRequest>? shed = null;
         while (_book.FirstBacklogged is { } first && first.QueuedAt < before)
         {

@@ -56,6 +56,9 @@ internal sealed class SequenceSlots(int instanceCount, int slotsEach)
         _since[slot] = now;
     }
 
+    /// <summary>When a sequence got its slot.</summary>
+    public long TakenSince(Sequence sequence) => _since[sequence.Slot];
+
     /// <summary>Frees a sequence's slot, and learns for how long it was taken.</summary>
     public void Free(Sequence sequence, long now)
     {

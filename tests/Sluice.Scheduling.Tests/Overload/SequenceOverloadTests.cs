@@ -191,6 +191,40 @@ public sealed class SequenceOverloadTests
         Assert.All(begun, step => Assert.True(step.Request.IsOk, step.Request.StatusMessage));
     }
 
+    /// <summary>How long sequences wait for a slot is a matter of the clients that have the slots.</summary>
+    [Theory]
+    [InlineData(OverloadControl.Auto)]
+    [InlineData(OverloadControl.On)]
+    public async Task BacklogOfAModelThatIdles_IsNotShed(OverloadControl control)
+    {
+        await using var fixture = await StartAsync(
+            new OldestSettings { MaxCandidateSequences = 1 },
+            new OverloadSettings { Control = control, Target = TimeSpan.FromMilliseconds(30), Interval = TimeSpan.FromMilliseconds(100) });
+        var begun = fixture.Send("1", 1, Start);
+        Add(await fixture.Instance.NextRunAsync());
+        await begun.Done;
+        var waiting = Enumerable.Range(2, 3).Select(id => fixture.Send($"{id}", 1, Start | End)).ToArray();
+        Assert.Equal(3, fixture.WaitingCount);
+        for (var i = 0; i < 5; i++)
+        {
+            fixture.Timer.Advance(100 * Millisecond);
+            var step = fixture.Send("1", 1, i == 4 ? End : 0);
+            Add(await fixture.Instance.NextRunAsync());
+            await step.Done;
+        }
+
+        // What has just got its slot has not waited for the model either.
+        for (var i = 0; i < waiting.Length; i++)
+        {
+            var run = await fixture.Instance.NextRunAsync();
+            fixture.Timer.Advance(60 * Millisecond);
+            Add(run);
+        }
+
+        await Task.WhenAll(waiting.Select(step => step.Done));
+        Assert.All(waiting, step => Assert.Equal("", step.Request.StatusMessage));
+    }
+
     [Fact]
     public async Task StreamsOrIterativeRequests_OnlyTheWaitIsKnown()
     {
