@@ -23,7 +23,7 @@ internal sealed class SequenceOutlook(ModelSettings settings, SequenceBook book,
     /// <summary>Looks at what there is.</summary>
     /// <param name="request">Checked.</param>
     /// <param name="sequence">What it is a step of; null = it begins another one.</param>
-    /// <param name="runners">By the number of their instance.</param>
+    /// <param name="runners">By the number of their instance; null = there is none of it.</param>
     /// <param name="now">The clock.</param>
     public AdmissionView Of(InferRequest request, Sequence? sequence, InstanceRunner?[] runners, long now)
     {
@@ -42,9 +42,17 @@ internal sealed class SequenceOutlook(ModelSettings settings, SequenceBook book,
         if (_isDirect)
             return View(request, !runner.IsExecuting && ready == 0, before, SinceOf(runner), slots.RowOf(slot) + 1, slotTicks: 0, now);
         var busy = ready + (runner.IsExecuting ? runner.Count : 0);
-        var steps = Math.Min((book.QueuedCount - book.BackloggedCount) / runners.Length, (before + 1L) * busy);
+        var steps = Math.Min((book.QueuedCount - book.BackloggedCount) / CountOf(runners), (before + 1L) * busy);
         return View(
             request, busy == 0, Math.Max(before, steps / _maxRows), SinceOf(runner), Math.Min(_maxRows, busy + 1), slotTicks: 0, now);
+    }
+
+    private static int CountOf(InstanceRunner?[] runners)
+    {
+        var count = 0;
+        foreach (var runner in runners)
+            count += runner is null ? 0 : 1;
+        return count;
     }
 
     private static long SinceOf(InstanceRunner runner) => runner.IsExecuting ? runner.StartedAt : 0;

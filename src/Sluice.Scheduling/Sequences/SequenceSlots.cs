@@ -109,8 +109,18 @@ internal sealed class SequenceSlots(int instanceCount, int slotsEach)
     public long PredictWait(int ahead, long now)
     {
         // The one that has its slot for longest ends as others did; from then on they end one after the other.
+        // Those of instances that go are not given again.
         var usual = _holdTimes.Predict(1);
-        return usual == 0 ? 0 : Math.Max(1, usual - (now - _since.Min())) + (ahead * usual / _since.Length);
+        var (oldest, count) = (now, 0);
+        for (var slot = 0; slot < _since.Length; slot++)
+        {
+            if (_isClosed[InstanceOf(slot)])
+                continue;
+            oldest = Math.Min(oldest, _since[slot]);
+            count++;
+        }
+
+        return usual == 0 || count == 0 ? 0 : Math.Max(1, usual - (now - oldest)) + (ahead * usual / count);
     }
 
     /// <summary>The instance that runs a sequence with a slot.</summary>

@@ -1,5 +1,6 @@
 using Sluice.Inference;
 using Sluice.Scheduling.Overload;
+using Sluice.Scheduling.RateLimit;
 using Sluice.Testing;
 using static Sluice.Scheduling.Tests.SequenceFixture;
 
@@ -223,6 +224,42 @@ public sealed class SequenceOverloadTests
 
         await Task.WhenAll(waiting.Select(step => step.Done));
         Assert.All(waiting, step => Assert.Equal("", step.Request.StatusMessage));
+    }
+
+    [Fact]
+    public async Task StepsOfOthers_CountByTheInstancesThatAreThere()
+    {
+        var settings = Model(new SequenceSettings { Oldest = new OldestSettings { MaxCandidateSequences = 16 } }, maxBatchSize: 1);
+        await using var fixture = new SequenceFixture(settings, instanceCount: 2);
+        var seats = new[] { Seat(), Seat() };
+        fixture.Batcher.Assign(seats);
+        fixture.Batcher.Remove(seats[0]);
+        for (var i = 0; i < 3; i++)
+        {
+            var (_, end) = fixture.Send("9", 0, Start | End);
+            var learnt = await fixture.Instances[1].NextRunAsync();
+            fixture.Timer.Advance(10 * Millisecond);
+            learnt.Finish();
+            await end;
+        }
+
+        // One runs, four are ready, its own is the last.
+        var done = new List<Task> { fixture.Send("1", 1, Start | End).Done };
+        var run = await fixture.Instances[1].NextRunAsync();
+        done.AddRange(Enumerable.Range(2, 4).Select(id => fixture.Send($"{id}", id, Start | End).Done));
+        var late = Step(fixture, "20", 1, 55, Start | End);
+        await fixture.Send(late);
+        Assert.Contains("about 60.0 ms are needed", late.StatusMessage, StringComparison.Ordinal);
+        for (var i = 0; i < 4; i++)
+        {
+            run.Finish();
+            run = await fixture.Instances[1].NextRunAsync();
+        }
+
+        run.Finish();
+        await Task.WhenAll(done);
+
+        static InstanceSeat Seat() => new(new InstancePlacement("fake", InstanceKind.Cpu, 0), null, null);
     }
 
     [Fact]

@@ -45,6 +45,20 @@ public sealed class SequencePolicyTests
         Assert.Equal((sentence, wait), (sentence, slots.PredictWait(ahead, Now)));
     }
 
+    [Fact]
+    public void PredictWait_InstanceThatGoes_ItsSlotsDoNotCount()
+    {
+        var slots = new SequenceSlots(2, 1);
+        var former = new Sequence(0);
+        slots.Give(former, 0, Now - 100);
+        slots.Free(former, Now);
+        slots.Give(new Sequence(0), 0, Now - 70);
+        slots.Give(new Sequence(0), 1, Now - 20);
+        Assert.Equal(80, slots.PredictWait(1, Now));
+        slots.Close(0);
+        Assert.Equal(180, slots.PredictWait(1, Now));
+    }
+
     /// <summary>Slots are the age of their request, <c>-</c> where there is none; an <c>x</c> marks another shape.</summary>
     public static TheoryData<string, string, long, float, int, BatchCutReason, long> Rows => new()
     {
