@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using Sluice.Backends.Forest.Formats;
 using Sluice.Inference;
 using Sluice.Testing;
@@ -68,6 +69,20 @@ public sealed class HostileFileTests
         Assert.Contains(reason, error.Message, StringComparison.Ordinal);
     }
 
+    /// <summary>No number is below NaN or above it: the layouts would disagree about such a node.</summary>
+    [Theory]
+    [InlineData("xgboost", "bin_logistic_json", "trees[0]': node 0")]
+    [InlineData("xgboost", "bin_logistic_ubj", "trees[0]': node 0")]
+    [InlineData("xgboost", "bin_logistic_legacy_model", "tree 0': node 0")]
+    [InlineData("lightgbm", "binary", "Tree=0: node 0")]
+    public void Read_OfASplitAtNaN_SaysWhere(string engine, string name, string place)
+    {
+        var file = File.ReadAllBytes(new GoldenForest(engine, name).ModelPath);
+        Assert.Equal(0, ForestFile.Read(file).Trees[0].Root);
+        var error = Assert.Throws<ForestFormatException>(() => ForestFile.Read(WithFirstThresholdNaN(file)));
+        Assert.Contains($"{place} compares with NaN", error.Message, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void Load_OfABrokenFile_NamesModelAndFile()
     {
@@ -92,6 +107,30 @@ public sealed class HostileFileTests
         {
             Directory.Delete(folder, recursive: true);
         }
+    }
+
+    private static byte[] WithFirstThresholdNaN(byte[] file)
+    {
+        var text = "\nthreshold="u8;
+        var array = "split_conditions"u8;
+        if (file.AsSpan().IndexOf(text) is >= 0 and var line)
+            return Replace(line + text.Length, file.AsSpan(line + text.Length).IndexOf((byte)' '), "nan"u8);
+        if (file.AsSpan().IndexOf(array) is not (>= 0 and var at))
+        {
+            // Before the root's number: the learner's parameters and its two names, those of all trees and of the first, four words.
+            at = file.AsSpan().StartsWith("binf"u8) ? 140 : 136;
+            for (var names = 0; names < 2; names++)
+                at += sizeof(long) + (int)BinaryPrimitives.ReadInt64LittleEndian(file.AsSpan(at));
+            return Replace(at + 160 + 148 + 16, sizeof(float), [0, 0, 0xc0, 0x7f]);
+        }
+
+        at += array.Length;
+        if (file.AsSpan(at).StartsWith("[$d#L"u8))
+            return Replace(at + 5 + sizeof(long), sizeof(float), [0x7f, 0xc0, 0, 0]);
+        at += file.AsSpan(at).IndexOf((byte)'[') + 1;
+        return Replace(at, file.AsSpan(at).IndexOf((byte)','), "NaN"u8);
+
+        byte[] Replace(int start, int length, ReadOnlySpan<byte> by) => [.. file.AsSpan(0, start), .. by, .. file.AsSpan(start + length)];
     }
 
     private static void Run(Trees.TreeEnsemble forest)

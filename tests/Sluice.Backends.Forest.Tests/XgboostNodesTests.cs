@@ -1,8 +1,9 @@
+using Sluice.Backends.Forest.Formats;
 using Sluice.Backends.Forest.Formats.Xgboost;
 
 namespace Sluice.Backends.Forest.Tests;
 
-/// <summary>Signs of zero in the leaves, which the long differential run found.</summary>
+/// <summary>Signs of zero in the leaves, which the long differential run found, and NaN.</summary>
 public sealed class XgboostNodesTests
 {
     [Theory]
@@ -19,5 +20,23 @@ public sealed class XgboostNodesTests
             DefaultLeft = [false],
         };
         Assert.Equal(isNegative, double.IsNegative(nodes.ToTree(0, weight).LeafValues[0]));
+    }
+
+    /// <summary>The library writes NaN as the threshold of a categorical node, and a leaf may be anything.</summary>
+    [Theory]
+    [InlineData(false, "'tree': node 1 compares with NaN")]
+    [InlineData(true, null)]
+    public void ToTree_OfASplitAtNaN_IsRefusedUnlessItIsCategorical(bool isCategorical, string? reason)
+    {
+        var nodes = new XgboostNodes(5, 1, 1, "tree")
+        {
+            Left = [1, 3, -1, -1, -1],
+            Right = [2, 4, -1, -1, -1],
+            Features = [0, 0, 0, 0, 0],
+            Conditions = [0.5, double.NaN, double.NaN, 1, 2],
+            DefaultLeft = new bool[5],
+            Categories = isCategorical ? [null, XgboostNodes.Set([1]), null, null, null] : null,
+        };
+        Assert.Equal(reason, (Record.Exception(() => nodes.ToTree(0, null)) as ForestFormatException)?.Message);
     }
 }

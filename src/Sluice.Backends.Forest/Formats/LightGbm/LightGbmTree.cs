@@ -43,6 +43,8 @@ internal sealed class LightGbmTree
         var (left, right) = inner == 0 ? ([], []) : (_block.Integers("left_child", inner), _block.Integers("right_child", inner));
         Check(left, right);
         var thresholds = inner == 0 ? [] : _block.Numbers("threshold", inner);
+        if (Array.FindIndex(thresholds, double.IsNaN) is >= 0 and var unordered)
+            throw new ForestFormatException($"{_block.Name}: node {unordered} compares with NaN");
         return new ForestTree
         {
             Root = inner == 0 ? ~0 : 0,

@@ -46,6 +46,13 @@ internal sealed class XgboostNodes(int count, int featureCount, int outputCount,
             throw new ForestFormatException($"'{path}' has no nodes");
         var numbers = new int[count];
         var (inner, leaves) = Number(numbers);
+        foreach (var node in inner)
+        {
+            // A categorical node has no threshold, and the library writes NaN for it.
+            if (double.IsNaN(Conditions[node]) && Categories?[node] is null)
+                throw new ForestFormatException($"'{path}': node {node} compares with NaN");
+        }
+
         var width = LeafVector is null ? 1 : outputCount;
         var tree = new ForestTree
         {
