@@ -45,6 +45,41 @@ public sealed class LayoutTests
         }
     }
 
+    /// <summary>With sums for several outputs, and leaves that hold a value for each; leaves and starts of both zeros.</summary>
+    [Theory]
+    [InlineData(1, 6, 3, false, Heap8)]
+    [InlineData(7, 6, 3, false, Heap8)]
+    [InlineData(33, 6, 3, false, Heap8)]
+    [InlineData(71, 6, 3, false, Heap8)]
+    [InlineData(9, 8, 3, false, Blocks)]
+    [InlineData(67, 8, 3, false, Blocks)]
+    [InlineData(65, 9, 3, false, Heap8)]
+    [InlineData(1, 6, 3, true, Heap8)]
+    [InlineData(39, 6, 3, true, Heap8)]
+    [InlineData(73, 6, 11, true, Heap8)]
+    [InlineData(13, 8, 3, true, Blocks)]
+    [InlineData(69, 8, 11, true, Blocks)]
+    [InlineData(66, 9, 3, true, Heap8)]
+    public void EveryLayout_OfSeveralOutputs_IsBitForBitTheReference(int trees, int depth, int outputs, bool hasVectors, string fastest)
+    {
+        foreach (var isDouble in (bool[])[false, true])
+        {
+            var random = new Random((trees * 1000) + depth);
+            var forest = Forest(random, trees, depth, 5, 6, isDouble, leafShare: 0.05, outputs, hasVectors) with
+            {
+                BaseMargin = [.. Enumerable.Range(0, outputs).Select(output => (output % 3) switch { 0 => -0.0, 1 => 0.0, _ => 0.5 })],
+            };
+            foreach (var withMissing in (bool[])[false, true])
+            {
+                var rows = Rows(random, forest, ForestEngine.BlockRows + 1, withMissing);
+                if (isDouble)
+                    Compare<double>(forest, rows, fastest);
+                else
+                    Compare<float>(forest, rows, fastest);
+            }
+        }
+    }
+
     /// <summary>Blocks are of one size, so that sparse trees would take more memory than their file.</summary>
     [Fact]
     public void Layout_OfSparseTrees_HasNoBlocks()
@@ -81,14 +116,22 @@ public sealed class LayoutTests
             Assert.True(Layouts.Compare<T>(forest, Heap16, rows));
     }
 
+    private static double Leaf(Random random) => random.Next(4) switch
+    {
+        0 => -0.0,
+        1 => 0.0,
+        _ => (float)(random.NextDouble() - 0.5),
+    };
+
     /// <summary>Trees that among them compare every feature with each of its thresholds.</summary>
-    private static TreeEnsemble Forest(Random random, int count, int depth, int features, int thresholds, bool isDouble, double leafShare)
+    private static TreeEnsemble Forest(Random random, int count, int depth, int features, int thresholds, bool isDouble, double leafShare, int outputs = 1, bool hasVectors = false)
     {
         var pairs = Enumerable.Range(0, features * thresholds).ToArray();
         random.Shuffle(pairs);
         var next = 0;
+        var width = hasVectors ? outputs : 1;
         var trees = new ForestTree[count];
-        for (var i = 0; i < count; i++)
+        for (var tree = 0; tree < count; tree++)
         {
             List<int> column = [], left = [], right = [];
             List<double> threshold = [], leaves = [];
@@ -96,8 +139,9 @@ public sealed class LayoutTests
             {
                 if (level == depth || (level > 0 && random.NextDouble() < leafShare))
                 {
-                    leaves.Add((float)(random.NextDouble() - 0.5));
-                    return ~(leaves.Count - 1);
+                    for (var i = 0; i < width; i++)
+                        leaves.Add(Leaf(random));
+                    return ~((leaves.Count / width) - 1);
                 }
 
                 var node = column.Count;
@@ -112,7 +156,7 @@ public sealed class LayoutTests
             }
 
             var root = Add(0);
-            trees[i] = new ForestTree
+            trees[tree] = new ForestTree
             {
                 Root = root,
                 Features = [.. column],
@@ -121,21 +165,23 @@ public sealed class LayoutTests
                 Right = [.. right],
                 DefaultLeft = [.. column.Select(_ => random.Next(2) == 0)],
                 LeafValues = [.. leaves],
+                LeafWidth = width,
+                Output = hasVectors ? 0 : tree % outputs,
             };
         }
 
         Assert.True(next >= pairs.Length, $"{next} nodes for {pairs.Length} thresholds");
-        return Ensemble(trees, features, isDouble);
+        return Ensemble(trees, features, isDouble, outputs);
     }
 
-    private static TreeEnsemble Ensemble(ForestTree[] trees, int features, bool isDouble) => new()
+    private static TreeEnsemble Ensemble(ForestTree[] trees, int features, bool isDouble, int outputs = 1) => new()
     {
         Source = "a test",
         FeatureCount = features,
-        OutputCount = 1,
+        OutputCount = outputs,
         Trees = trees,
         RoundStarts = TreeEnsemble.EqualRounds(trees, 1),
-        BaseMargin = [0.5],
+        BaseMargin = [.. Enumerable.Repeat(0.5, outputs)],
         IsDouble = isDouble,
         Transform = Transform.Identity,
     };

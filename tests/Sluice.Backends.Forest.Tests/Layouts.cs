@@ -37,8 +37,8 @@ internal static class Layouts
             engine.Score(values.AsSpan(i * forest.FeatureCount, forest.FeatureCount), forest.FeatureCount, single);
             for (var j = 0; j < expected.Length; j++)
             {
-                Assert.Equal(expected[j], double.CreateTruncating(scores[(i * expected.Length) + j]));
-                Assert.Equal(expected[j], double.CreateTruncating(single[j]));
+                AssertSameBits(expected[j], scores[(i * expected.Length) + j], $"{engine.Kernel.Name}: row {i} of {rows.Length}, output {j}");
+                AssertSameBits(expected[j], single[j], $"{engine.Kernel.Name}: row {i} alone, output {j}");
             }
 
             for (var tree = 0; tree < forest.Trees.Length; tree++)
@@ -49,5 +49,14 @@ internal static class Layouts
         }
 
         return true;
+    }
+
+    /// <summary>0 and -0 are equal as numbers.</summary>
+    private static void AssertSameBits<T>(double expected, T actual, string place)
+        where T : unmanaged, IBinaryFloatingPointIeee754<T>
+    {
+        // Single precision is widened without loss.
+        var wide = double.CreateTruncating(actual);
+        Assert.True(BitConverter.DoubleToInt64Bits(expected) == BitConverter.DoubleToInt64Bits(wide), $"{place}: {wide:R}, expected {expected:R}");
     }
 }
