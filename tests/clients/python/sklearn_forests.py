@@ -4,8 +4,8 @@
   sklearn_forests.py golden FILE OUT          one saved file
   sklearn_forests.py random FOLDER SEED COUNT random ones, each with rows.npy and expected.npy, the library's raw result, and of
                                               classifiers class.npy, the index that the library predicts
-  sklearn_forests.py ties FOLDER              classifiers whose scores are 0 or next to it, with rows.npy and class.npy: as this release
-                                              has it, and as the rule of releases from 1.4 on is, which is worked out here
+  sklearn_forests.py ties FOLDER              classifiers whose scores are 0 or next to it, with rows.npy and class.npy: by the rule of
+                                              releases before 1.4 and by that from 1.4 on, both worked out here
 
 Rows hold infinities, denormals, zeros of both signs, thresholds of the model and their neighbours, and NaN where the model takes it.
 Needs Debian's python3-sklearn.
@@ -93,6 +93,15 @@ def make(folder, random, index):
     np.save(folder / "expected.npy", np.ascontiguousarray(expected, np.float64).reshape(len(probes), -1))
 
 
+def probabilities(scores):
+    """What the classes are compared by before 1.4, the same operations in the same order."""
+    from scipy import special
+    if scores.ndim == 2:
+        return np.exp(scores - special.logsumexp(scores, axis=1)[:, np.newaxis])
+    second = special.expit(scores)
+    return np.stack([1 - second, second], axis=1)
+
+
 def ties(folder):
     """Trees of eight leaves, whose values are replaced by numbers that make the sums 0 or next to it."""
     from sklearn import ensemble
@@ -120,8 +129,10 @@ def ties(folder):
         scores = model.decision_function(rows)
         assert scores.ndim == 2 or (0 in scores and 1e-17 in scores)
         by_score = np.argmax(scores, axis=1) if scores.ndim == 2 else scores > 0 if name == "histogram" else scores >= 0
+        by_probability = by_score if name == "exponential" else np.argmax(probabilities(scores), axis=1)
         own = forest_export.version_numbers
-        for version, expected in ((own(), model.predict(rows)), ((1, 5), by_score)):
+        assert np.array_equal(model.predict(rows), by_score if own() >= (1, 4) else by_probability)
+        for version, expected in (((1, 2), by_probability), ((1, 5), by_score)):
             forest_export.version_numbers = lambda: version
             place = folder / ("%s %d.%d" % (name, *version))
             place.mkdir(parents=True)
