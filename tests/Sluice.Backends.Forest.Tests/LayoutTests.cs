@@ -35,8 +35,8 @@ public sealed class LayoutTests
             var forest = Forest(random, trees, depth, features, thresholds, isDouble, leafShare: depth > 8 ? 0.3 : 0.05);
             foreach (var withMissing in (bool[])[false, true])
             {
-                // One more than a block of rows.
-                var rows = Rows(random, forest, ForestEngine.BlockRows + 1, withMissing);
+                // A block of rows, and another of an odd number.
+                var rows = Rows(random, forest, ForestEngine.BlockRows + 3, withMissing);
                 if (isDouble)
                     Compare<double>(forest, rows, fastest);
                 else

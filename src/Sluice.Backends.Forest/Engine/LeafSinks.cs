@@ -20,6 +20,22 @@ internal unsafe struct SingleSum<T> : ILeafSink
             sum += values[places[i]];
         Sums[row] = sum;
     }
+
+    /// <summary>Takes those of two rows in as many trees each: an addition waits for the one before it, but not for the other row's.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
+    public readonly void TakeTwo(int row, int* places, int other, int* otherPlaces, int count)
+    {
+        var values = Values;
+        var (sum, otherSum) = (Sums[row], Sums[other]);
+        for (nint i = 0; i < count; i++)
+        {
+            sum += values[places[i]];
+            otherSum += values[otherPlaces[i]];
+        }
+
+        Sums[row] = sum;
+        Sums[other] = otherSum;
+    }
 }
 
 /// <summary>Adds leaves up, each into the output of its tree.</summary>

@@ -11,7 +11,8 @@ namespace Sluice.Backends.Forest.Engine;
 /// <para>Needs AVX-512 with VBMI for bytes (up to 128 lanes), with BW for 16-bit ranks (up to 64 lanes). Of trees deeper than six
 /// levels the next two are compared in the same way where they are laid out as blocks; else they go on node by node.</para>
 /// <para>A row goes through some trees in steps: bits, paths, what lies below, sums. The steps of three such items are in work at
-/// once, and none reads what the step before has only just written, so that none waits for another or for the memory.</para>
+/// once, and none reads what the step before has only just written, so that none waits for another or for the memory. Single sums
+/// wait for the next row's item, and two are added up at once.</para>
 /// </remarks>
 internal sealed unsafe class PermuteKernel<T, TRank> : IForestKernel<T>
     where T : unmanaged, IBinaryFloatingPointIeee754<T>
@@ -24,23 +25,20 @@ internal sealed unsafe class PermuteKernel<T, TRank> : IForestKernel<T>
     // Trees whose paths two registers hold.
     private const int PathTrees = 16;
 
-    // Trees of an item. Below the heap it is longer, since what is fetched in one step has to be there in the next.
-    private const int ItemTrees = 32;
-    private const int DeepItemTrees = 64;
+    // Trees of an item: enough that what is fetched in one step is there in the next.
+    private const int ItemTrees = 64;
 
     private const int Slots = HeapForest<TRank>.Slots;
 
     private readonly HeapForest<TRank> _heap;
     private readonly RankTable<T> _ranks;
     private readonly int _columnCount;
-    private readonly int _itemTrees;
 
     public PermuteKernel(HeapForest<TRank> heap, RankTable<T> ranks, int columnCount)
     {
         _heap = heap;
         _ranks = ranks;
         _columnCount = columnCount;
-        _itemTrees = heap.HasBlocks || heap.HasTails ? DeepItemTrees : ItemTrees;
     }
 
     /// <summary>The largest number of lanes.</summary>
@@ -87,15 +85,16 @@ internal sealed unsafe class PermuteKernel<T, TRank> : IForestKernel<T>
         where TMissing : struct
         where TWide : struct
     {
-        var memory = stackalloc byte[(3 * DeepItemTrees * (sizeof(ulong) + sizeof(int))) + 64];
+        var memory = stackalloc byte[(4 * ItemTrees * (sizeof(ulong) + sizeof(int))) + 64];
         var bits = (ulong*)(((nint)memory + 63) & -64);
-        var places = (int*)(bits + (3 * DeepItemTrees));
-        Item newest = new(bits, places), middle = new(bits + DeepItemTrees, places + DeepItemTrees);
-        Item oldest = new(bits + (2 * DeepItemTrees), places + (2 * DeepItemTrees));
+        var places = (int*)(bits + (4 * ItemTrees));
+        Item newest = new(bits, places), middle = new(bits + ItemTrees, places + ItemTrees);
+        Item oldest = new(bits + (2 * ItemTrees), places + (2 * ItemTrees));
+        Item held = new(bits + (3 * ItemTrees), places + (3 * ItemTrees));
         var (row, tree) = (0, 0);
         do
         {
-            newest.Count = Math.Min(_itemTrees, _heap.TreeCount - tree);
+            newest.Count = Math.Min(ItemTrees, _heap.TreeCount - tree);
             (newest.Row, newest.Tree) = (row, tree);
             if (newest.Count > 0)
                 Compare<TMissing, TWide>(rows + (row * RowBytes), _heap.Nodes.Pointer + (2L * Slots * tree), newest.Bits, newest.Count);
@@ -104,14 +103,42 @@ internal sealed unsafe class PermuteKernel<T, TRank> : IForestKernel<T>
             if (oldest.Count > 0)
             {
                 Finish<TMissing, TWide>(rows + (oldest.Row * RowBytes), in oldest);
-                sink.Take(oldest.Row, oldest.Tree, oldest.Places, oldest.Count);
+                if (typeof(TSink) != typeof(SingleSum<T>) || rowCount == 1)
+                {
+                    sink.Take(oldest.Row, oldest.Tree, oldest.Places, oldest.Count);
+                }
+                else if (held.Count == 0)
+                {
+                    (held, oldest) = (oldest, held);
+                }
+                else
+                {
+                    TakeTwo(ref sink, in held, in oldest);
+                    held.Count = 0;
+                }
             }
 
             if (++row == rowCount)
-                (row, tree) = (0, Math.Min(tree + _itemTrees, _heap.TreeCount));
+                (row, tree) = (0, Math.Min(tree + ItemTrees, _heap.TreeCount));
             (oldest, middle, newest) = (middle, newest, oldest);
         }
         while (middle.Count > 0 || oldest.Count > 0);
+        if (held.Count > 0)
+            sink.Take(held.Row, held.Tree, held.Places, held.Count);
+    }
+
+    /// <summary>Gives away two items, which are of two rows, the older one first where they cannot go together.</summary>
+    private static void TakeTwo<TSink>(ref TSink sink, in Item first, in Item second)
+        where TSink : struct, ILeafSink
+    {
+        if (first.Count == second.Count)
+        {
+            Unsafe.As<TSink, SingleSum<T>>(ref sink).TakeTwo(first.Row, first.Places, second.Row, second.Places, first.Count);
+            return;
+        }
+
+        sink.Take(first.Row, first.Tree, first.Places, first.Count);
+        sink.Take(second.Row, second.Tree, second.Places, second.Count);
     }
 
     /// <summary>For each tree a bit for each slot: its node sends the row to the right.</summary>
@@ -241,7 +268,7 @@ internal sealed unsafe class PermuteKernel<T, TRank> : IForestKernel<T>
     private static void Follow<TMissing>(TRank* row, int* exits, TailNode* nodes, int* places, int count)
         where TMissing : struct
     {
-        var waiting = stackalloc int[DeepItemTrees];
+        var waiting = stackalloc int[ItemTrees];
         var left = 0;
         for (var i = 0; i < count; i++)
         {
