@@ -64,7 +64,9 @@ public sealed class OrderedResizeTests
     public async Task Changes_UnderLoad_KeepTheOrder(bool runsInline)
     {
         await using var fixture = new BatcherFixture(Ordered, options: runsInline ? new SchedulerOptions { QuietTime = TimeSpan.Zero } : BatcherFixture.Queued);
-        fixture.Instance.Automatic = run => run.Finish();
+        var early = new Dictionary<int, ManualRun>();
+        var awaitedCount = 0;
+        fixture.Instance.Automatic = End;
         var first = Seat();
         fixture.Batcher.Assign([first]);
         var seats = new Queue<InstanceSeat>([first]);
@@ -75,13 +77,14 @@ public sealed class OrderedResizeTests
             // As long as it is alone, one after the other.
             if (i < 50)
             {
+                awaitedCount = i + 1;
                 await SendAsync(i);
                 continue;
             }
 
             if (i % 50 == 0 && (seats.Count == 1 || (i % 100 == 0 && seats.Count < 4)))
             {
-                var instance = new ManualInstance { Automatic = run => run.Finish() };
+                var instance = new ManualInstance { Automatic = End };
                 var seat = Seat();
                 fixture.Batcher.Add(instance, seat);
                 seats.Enqueue(seat);
@@ -92,10 +95,34 @@ public sealed class OrderedResizeTests
             }
 
             sent.Add(SendAsync(i));
+            ManualRun? awaited;
+            lock (early)
+            {
+                awaitedCount = i + 1;
+                early.Remove(i, out awaited);
+            }
+
+            awaited?.Finish();
         }
 
         await Task.WhenAll(sent);
         Assert.Equal(Enumerable.Range(0, 1000), ended);
+
+        // A request that completes before its caller waits for it would be noted by another thread at some later time.
+        void End(ManualRun run)
+        {
+            lock (early)
+            {
+                var number = SequenceFixture.Ints(run, 0)[0];
+                if (number >= awaitedCount)
+                {
+                    early.Add(number, run);
+                    return;
+                }
+            }
+
+            run.Finish();
+        }
 
         async Task SendAsync(int number)
         {
