@@ -9,7 +9,7 @@ public sealed partial class DynamicBatcher
     private readonly List<Task> _retirements = [];
     private int _addedCount;
 
-    // What a single instance runs needs no order. One that was alone is in the midst of such a batch, and those that came wait for its end.
+    // An instance that was alone is in the midst of a batch without a place in the order, and those that came wait for its end.
     private readonly List<InstanceRunner> _joining = [];
     private InstanceRunner? _unordered;
 
@@ -96,11 +96,12 @@ public sealed partial class DynamicBatcher
             return;
         Order = new OrderedCompletion();
         _neverInline = true;
-        if (!_idle.Contains(alone) && alone.Count > 0)
+        if (!_idle.Contains(alone) && alone.Count > 0 && !alone.TryJoinOrder())
             _unordered = alone;
     }
 
-    /// <summary>An instance has answered what it had taken; the caller holds the lock.</summary>
+    /// <summary>An instance is done with what it had taken; the caller holds the lock.</summary>
+    /// <remarks>What was not cheap may still be on its way to be answered on the pool.</remarks>
     private void NoteOrdered(InstanceRunner runner)
     {
         if (_unordered is null || runner != _unordered)

@@ -195,6 +195,7 @@ public sealed partial class DynamicBatcher : InstanceScheduler
             if (_neverInline || _queue.Count > 0 || !_idle.TryPop(out var runner))
                 return null;
             runner.Begin(now);
+            runner.IsInline = true;
             runner.Add(request);
             return runner;
         }

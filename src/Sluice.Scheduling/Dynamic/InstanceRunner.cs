@@ -64,6 +64,9 @@ internal sealed class InstanceRunner : IThreadPoolWorkItem, IDisposable
     /// <summary>Guarded by the owner's lock.</summary>
     public bool IsExecuting { get; set; }
 
+    /// <summary>The running batch is one request that runs on its caller's thread; guarded by the owner's lock.</summary>
+    public bool IsInline { get; set; }
+
     /// <summary>When the running batch was taken, clock ticks; guarded by the owner's lock.</summary>
     public long StartedAt { get; set; }
 
@@ -92,6 +95,18 @@ internal sealed class InstanceRunner : IThreadPoolWorkItem, IDisposable
         _ticket = _order?.TakeTicket() ?? 0;
         StartedAt = now;
         IsExecuting = true;
+        IsInline = false;
+    }
+
+    /// <summary>Gives the running batch the first place in an order that begins; the caller holds the owner's lock.</summary>
+    /// <returns>False when it has none: nothing runs, or on its caller's thread, or it is being answered already.</returns>
+    public bool TryJoinOrder()
+    {
+        if (!IsExecuting || IsInline || Count == 0)
+            return false;
+        _order = _owner.Order!;
+        _ticket = _order.TakeTicket();
+        return true;
     }
 
     /// <summary>Drops requests from the end of a batch that has run; the caller holds the owner's lock.</summary>

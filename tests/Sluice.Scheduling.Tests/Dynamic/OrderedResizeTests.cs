@@ -10,10 +10,33 @@ public sealed class OrderedResizeTests
     private static readonly ModelSettings Ordered = TestRequests.Settings(new DynamicBatchingSettings { PreserveOrdering = true }, maxBatchSize: 1);
 
     [Fact]
-    public async Task Add_WhileTheOnlyInstanceRuns_BeginsBehindThatBatch_AndInOrderFromThen()
+    public async Task Add_WhileTheOnlyInstanceRuns_BeginsAtOnce_AndIsAnsweredBehindThatBatch()
     {
         await using var fixture = new BatcherFixture(Ordered);
         var (_, first, run) = await fixture.SendAndStart(1);
+        var added = new ManualInstance();
+        fixture.Batcher.Add(added, Seat());
+        var second = fixture.Send(fixture.Rows(2));
+        (await added.NextRunAsync()).Finish();
+        var third = fixture.Send(fixture.Rows(3));
+        (await added.NextRunAsync()).Finish();
+        Assert.False(first.IsCompleted || second.IsCompleted || third.IsCompleted);
+        run.Finish();
+        await Task.WhenAll(first, second, third);
+    }
+
+    /// <summary>What runs on its caller's thread is answered there.</summary>
+    [Fact]
+    public async Task Add_WhileTheOnlyInstanceRunsOnItsCallersThread_BeginsBehindThatBatch_AndInOrderFromThen()
+    {
+        await using var fixture = new BatcherFixture(Ordered, options: new SchedulerOptions { QuietTime = TimeSpan.Zero });
+        fixture.Instance.Automatic = run => run.Finish();
+        for (var i = 0; i < 50; i++)
+            await fixture.Send(fixture.Rows(i));
+        fixture.Instance.Automatic = null;
+        var request = fixture.Rows(1);
+        var first = Task.Run(() => fixture.Send(request));
+        var run = await fixture.Instance.NextRunAsync();
         var added = new ManualInstance();
         fixture.Batcher.Add(added, Seat());
         var (second, third) = (fixture.Send(fixture.Rows(2)), fixture.Send(fixture.Rows(3)));
