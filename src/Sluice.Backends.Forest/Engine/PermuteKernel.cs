@@ -25,20 +25,23 @@ internal sealed unsafe class PermuteKernel<T, TRank> : IForestKernel<T>
     // Trees whose paths two registers hold.
     private const int PathTrees = 16;
 
-    // Trees of an item: enough that what is fetched in one step is there in the next.
-    private const int ItemTrees = 64;
+    // Trees of an item. Below the heap it is longer, since what is fetched in one step has to be there in the next.
+    private const int ItemTrees = 32;
+    private const int DeepItemTrees = 64;
 
     private const int Slots = HeapForest<TRank>.Slots;
 
     private readonly HeapForest<TRank> _heap;
     private readonly RankTable<T> _ranks;
     private readonly int _columnCount;
+    private readonly int _itemTrees;
 
     public PermuteKernel(HeapForest<TRank> heap, RankTable<T> ranks, int columnCount)
     {
         _heap = heap;
         _ranks = ranks;
         _columnCount = columnCount;
+        _itemTrees = heap.HasBlocks || heap.HasTails ? DeepItemTrees : ItemTrees;
     }
 
     /// <summary>The largest number of lanes.</summary>
@@ -85,16 +88,16 @@ internal sealed unsafe class PermuteKernel<T, TRank> : IForestKernel<T>
         where TMissing : struct
         where TWide : struct
     {
-        var memory = stackalloc byte[(4 * ItemTrees * (sizeof(ulong) + sizeof(int))) + 64];
+        var memory = stackalloc byte[(4 * DeepItemTrees * (sizeof(ulong) + sizeof(int))) + 64];
         var bits = (ulong*)(((nint)memory + 63) & -64);
-        var places = (int*)(bits + (4 * ItemTrees));
-        Item newest = new(bits, places), middle = new(bits + ItemTrees, places + ItemTrees);
-        Item oldest = new(bits + (2 * ItemTrees), places + (2 * ItemTrees));
-        Item held = new(bits + (3 * ItemTrees), places + (3 * ItemTrees));
+        var places = (int*)(bits + (4 * DeepItemTrees));
+        Item newest = new(bits, places), middle = new(bits + DeepItemTrees, places + DeepItemTrees);
+        Item oldest = new(bits + (2 * DeepItemTrees), places + (2 * DeepItemTrees));
+        Item held = new(bits + (3 * DeepItemTrees), places + (3 * DeepItemTrees));
         var (row, tree) = (0, 0);
         do
         {
-            newest.Count = Math.Min(ItemTrees, _heap.TreeCount - tree);
+            newest.Count = Math.Min(_itemTrees, _heap.TreeCount - tree);
             (newest.Row, newest.Tree) = (row, tree);
             if (newest.Count > 0)
                 Compare<TMissing, TWide>(rows + (row * RowBytes), _heap.Nodes.Pointer + (2L * Slots * tree), newest.Bits, newest.Count);
@@ -119,7 +122,7 @@ internal sealed unsafe class PermuteKernel<T, TRank> : IForestKernel<T>
             }
 
             if (++row == rowCount)
-                (row, tree) = (0, Math.Min(tree + ItemTrees, _heap.TreeCount));
+                (row, tree) = (0, Math.Min(tree + _itemTrees, _heap.TreeCount));
             (oldest, middle, newest) = (middle, newest, oldest);
         }
         while (middle.Count > 0 || oldest.Count > 0);
@@ -268,7 +271,7 @@ internal sealed unsafe class PermuteKernel<T, TRank> : IForestKernel<T>
     private static void Follow<TMissing>(TRank* row, int* exits, TailNode* nodes, int* places, int count)
         where TMissing : struct
     {
-        var waiting = stackalloc int[ItemTrees];
+        var waiting = stackalloc int[DeepItemTrees];
         var left = 0;
         for (var i = 0; i < count; i++)
         {
