@@ -39,7 +39,7 @@ internal sealed class HotPath : IDisposable
         Variables = [Bounded("INPUT0"), Bounded("OUTPUT0")],
     };
 
-    private readonly EndpointSampler _sampler = new(TimeProvider.System, ringCount: 1);
+    private readonly EndpointSampler _sampler = new(ringCount: 1);
     private readonly TensorBufferPool _pool = new(new TensorBufferPoolOptions());
     private readonly PrecisionTimer _timer = new();
     private readonly ReadOnlySequence<byte> _message = new(Message());

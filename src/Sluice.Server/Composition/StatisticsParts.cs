@@ -24,7 +24,7 @@ internal sealed class StatisticsParts : IAsyncDisposable
         if (options.ControlPlane is null)
             return;
         _kafka = new KafkaPublisher(options.Statistics.Kafka, loggers.CreateLogger<KafkaPublisher>(), time);
-        Sampler = new EndpointSampler(time, null, _kafka);
+        Sampler = new EndpointSampler(null, _kafka);
         Observer = new EndpointObserver(Endpoints, Sampler);
     }
 

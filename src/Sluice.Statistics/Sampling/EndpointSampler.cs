@@ -4,7 +4,7 @@ using Sluice.Statistics.Prometheus;
 
 namespace Sluice.Statistics.Sampling;
 
-/// <summary>Takes samples of calls without making them wait, and adds them up on one background task.</summary>
+/// <summary>Takes samples of calls without making them wait, and adds them up on one background thread.</summary>
 /// <remarks>
 /// <para>A call draws, takes a place in the ring of its core, copies what the configuration asks for, and goes on. The
 /// consumer empties all rings ten times a second while there is traffic, at once when one is half full or holds the values
@@ -19,40 +19,37 @@ public sealed class EndpointSampler : IEndpointSampler, IAsyncDisposable
 
     private static readonly TimeSpan Period = TimeSpan.FromMilliseconds(100);
 
-    // A signal that comes between the last look and the sleep is lost; what waits then waits so long.
+    // A sample that is published while the consumer falls asleep may be overlooked; it waits so long then.
     private static readonly TimeSpan LongestSleep = TimeSpan.FromSeconds(1);
 
-    private readonly TimeProvider _time;
     private readonly Func<double> _draw;
     private readonly RecordBatches? _batches;
     private readonly SampleRing[] _rings;
     private readonly Lock _consuming = new();
     private readonly Dictionary<string, EndpointSeries> _series = new(StringComparer.Ordinal);
-    private readonly CancellationTokenSource _stopping = new();
-    private readonly Task _running;
+    private readonly AutoResetEvent _signal = new(initialState: false);
+    private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly IgnoredValues _ignored = new();
     private int[] _last = [];
     private long _takenCount;
     private long _droppedCount;
     private volatile bool _isAsleep;
-    private TaskCompletionSource _signal = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private volatile bool _isStopping;
 
     /// <summary>Begins to wait for samples.</summary>
-    /// <param name="time">Waits.</param>
     /// <param name="draw">Gives a number from 0 to 1 for each call that may be sampled or not; random unless given.</param>
     /// <param name="publisher">Gets each record too; null = nobody.</param>
     /// <param name="ringCount">Rings; one for each core unless given.</param>
     /// <param name="ringCapacity">Records of a ring, a power of two.</param>
     public EndpointSampler(
-        TimeProvider time, Func<double>? draw = null, IRecordPublisher? publisher = null, int? ringCount = null, int ringCapacity = RingCapacity)
+        Func<double>? draw = null, IRecordPublisher? publisher = null, int? ringCount = null, int ringCapacity = RingCapacity)
     {
-        _time = time;
         _draw = draw ?? Random.Shared.NextDouble;
         _batches = publisher is null ? null : new RecordBatches(publisher);
         _rings = new SampleRing[ringCount ?? Math.Min(MostRings, Environment.ProcessorCount)];
         for (var i = 0; i < _rings.Length; i++)
             _rings[i] = new SampleRing(ringCapacity);
-        _running = Task.Run(RunAsync);
+        new Thread(Run) { IsBackground = true, Name = "samples" }.Start();
     }
 
     /// <summary>Samples that found no room.</summary>
@@ -70,15 +67,14 @@ public sealed class EndpointSampler : IEndpointSampler, IAsyncDisposable
     /// <inheritdoc/>
     public void Take(SamplingPlan plan, long ticks, EndpointCall call, EndpointReply reply)
     {
-        if (!TryRent(out var ring, out var ticket))
+        if (!TryRent(!plan.Variables.IsEmpty || plan.KafkaServer.Length > 0, out var ring, out var ticket))
             return;
         try
         {
             ref var sample = ref ring.At(ticket);
             (sample.Plan, sample.Ticks) = (plan, ticks);
-            if (plan.Variables.IsEmpty && plan.KafkaServer.Length == 0)
+            if (sample.Record is not { } record)
                 return;
-            var record = sample.Record = ring.RentRecord();
             if (plan.KafkaServer.Length > 0)
                 record.Custom = reply.StatisticsJson;
             if (plan.Variables.IsEmpty)
@@ -99,14 +95,14 @@ public sealed class EndpointSampler : IEndpointSampler, IAsyncDisposable
     /// <inheritdoc/>
     public void Take(SamplingPlan plan, long ticks, InferRequest request)
     {
-        if (!TryRent(out var ring, out var ticket))
+        if (!TryRent(!plan.Variables.IsEmpty, out var ring, out var ticket))
             return;
         try
         {
             ref var sample = ref ring.At(ticket);
             (sample.Plan, sample.Ticks) = (plan, ticks);
-            if (!plan.Variables.IsEmpty)
-                VariableCapture.AddTensors(sample.Record = ring.RentRecord(), plan, request);
+            if (sample.Record is { } record)
+                VariableCapture.AddTensors(record, plan, request);
         }
         finally
         {
@@ -117,13 +113,13 @@ public sealed class EndpointSampler : IEndpointSampler, IAsyncDisposable
     /// <inheritdoc/>
     public void TakeResponse(SamplingPlan plan, InferRequest request)
     {
-        if (!VariableCapture.HasOutputs(plan, request) || !TryRent(out var ring, out var ticket))
+        if (!VariableCapture.HasOutputs(plan, request) || !TryRent(needsRecord: true, out var ring, out var ticket))
             return;
         try
         {
             ref var sample = ref ring.At(ticket);
             (sample.Plan, sample.Ticks) = (plan, 0);
-            var record = sample.Record = ring.RentRecord();
+            var record = sample.Record!;
             record.IsResponse = true;
             VariableCapture.AddOutputs(record, plan, request);
         }
@@ -136,10 +132,11 @@ public sealed class EndpointSampler : IEndpointSampler, IAsyncDisposable
     /// <summary>Ends the consumer; what was taken so far is added up.</summary>
     public async ValueTask DisposeAsync()
     {
-        await _stopping.CancelAsync().ConfigureAwait(false);
-        await _running.ConfigureAwait(false);
+        _isStopping = true;
+        _signal.Set();
+        await _ended.Task.ConfigureAwait(false);
         _batches?.Dispose();
-        _stopping.Dispose();
+        _signal.Dispose();
     }
 
     /// <summary>Adds up what waits.</summary>
@@ -186,11 +183,23 @@ public sealed class EndpointSampler : IEndpointSampler, IAsyncDisposable
         }
     }
 
-    private bool TryRent(out SampleRing ring, out long ticket)
+    private bool TryRent(bool needsRecord, out SampleRing ring, out long ticket)
     {
         ring = _rings[(uint)Thread.GetCurrentProcessorId() % (uint)_rings.Length];
-        if (ring.TryRent(out ticket))
-            return true;
+        SampleRecord? record = null;
+        if (!needsRecord || ring.TryRentRecord(out record))
+        {
+            if (ring.TryRent(out ticket))
+            {
+                ring.At(ticket).Record = record;
+                return true;
+            }
+
+            if (record is not null)
+                ring.Return(record);
+        }
+
+        ticket = 0;
         Interlocked.Increment(ref _droppedCount);
         return false;
     }
@@ -199,8 +208,8 @@ public sealed class EndpointSampler : IEndpointSampler, IAsyncDisposable
     {
         var hasValues = ring.At(ticket).Record is not null;
         ring.Publish(ticket);
-        if (_isAsleep || (ticket & ((hasValues ? ring.Capacity / 32 : ring.Capacity / 2) - 1)) == 0)
-            Volatile.Read(ref _signal).TrySetResult();
+        if (!_isStopping && (_isAsleep || (ticket & ((hasValues ? ring.Capacity / 32 : ring.Capacity / 2) - 1)) == 0))
+            _signal.Set();
     }
 
     /// <summary>What a client sends must not end the consumer.</summary>
@@ -256,12 +265,10 @@ public sealed class EndpointSampler : IEndpointSampler, IAsyncDisposable
             _last[values.Variable] = number;
     }
 
-    private async Task RunAsync()
+    private void Run()
     {
-        while (!_stopping.IsCancellationRequested)
+        while (!_isStopping)
         {
-            var signal = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-            Volatile.Write(ref _signal, signal);
             var isIdle = Drain() == 0;
             if (isIdle)
             {
@@ -270,17 +277,11 @@ public sealed class EndpointSampler : IEndpointSampler, IAsyncDisposable
                 isIdle = Drain() == 0;
             }
 
-            await WaitAsync(signal.Task, isIdle ? LongestSleep : Period).ConfigureAwait(false);
+            _signal.WaitOne(isIdle ? LongestSleep : Period);
             _isAsleep = false;
         }
 
         Drain();
-    }
-
-    private async Task WaitAsync(Task signal, TimeSpan longest)
-    {
-        using var awake = CancellationTokenSource.CreateLinkedTokenSource(_stopping.Token);
-        await Task.WhenAny(signal, Task.Delay(longest, _time, awake.Token)).ConfigureAwait(false);
-        await awake.CancelAsync().ConfigureAwait(false);
+        _ended.SetResult();
     }
 }

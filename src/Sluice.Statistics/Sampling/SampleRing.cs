@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Diagnostics.CodeAnalysis;
 using System.Runtime.InteropServices;
 using Sluice.Inference;
 
@@ -13,7 +14,7 @@ internal struct Sample
     /// <summary>What the call took, ticks.</summary>
     public long Ticks;
 
-    /// <summary>Its values, from <see cref="SampleRing.RentRecord"/>; null = none.</summary>
+    /// <summary>Its values, from <see cref="SampleRing.TryRentRecord"/>; null = none.</summary>
     public SampleRecord? Record;
 }
 
@@ -25,8 +26,8 @@ internal struct Sample
 /// </remarks>
 internal sealed class SampleRing
 {
-    // Buffers of values are kept for so many samples; what is under way beyond that is made and dropped.
-    private const int MostRecords = 512;
+    // A record may grow to SampleRecord.MostBytes, and all of them are used in turn.
+    private const int MostRecords = 2048;
 
     private readonly ConcurrentQueue<SampleRecord> _records = new();
     private readonly Place[] _places;
@@ -66,8 +67,12 @@ internal sealed class SampleRing
     /// <summary>The place that a ticket stands for, to be filled or read by its holder alone.</summary>
     public ref Sample At(long ticket) => ref _places[ticket & _mask].Sample;
 
-    /// <summary>Gives an empty record to a writer.</summary>
-    public SampleRecord RentRecord() => _records.TryDequeue(out var record) ? record : new SampleRecord();
+    /// <summary>Gives an empty record to a writer, for a place or for <see cref="Return"/>.</summary>
+    /// <returns>False when all are in use.</returns>
+    public bool TryRentRecord([NotNullWhen(true)] out SampleRecord? record) => _records.TryDequeue(out record);
+
+    /// <summary>Takes a record back for which there was no place.</summary>
+    public void Return(SampleRecord record) => _records.Enqueue(record);
 
     /// <summary>Gives a filled place to the reader.</summary>
     public void Publish(long ticket) => Volatile.Write(ref _places[ticket & _mask].Turn, ticket + 1);
@@ -90,8 +95,7 @@ internal sealed class SampleRing
         {
             sample.Record = null;
             record.Clear();
-            if (_records.Count < MostRecords)
-                _records.Enqueue(record);
+            _records.Enqueue(record);
         }
 
         var head = _positions.Head++;

@@ -15,7 +15,7 @@ public sealed class EndpointSamplerTests
     [Fact]
     public async Task Page_HasTheOriginalsNamesAndQuirks()
     {
-        await using var sampler = new EndpointSampler(TimeProvider.System);
+        await using var sampler = new EndpointSampler();
         var plan = Plan("m/1", Scalar("x0", 1, 2, 1_000_000), Enum("animal", "cat", "do\"g"), new("x2", VariableKind.Value), new("n", VariableKind.Counter));
         Take(sampler, plan, 4, """{"x0": 1, "animal": "cat", "x2": 1.5, "n": 2}""", """{"y": 1}""");
         Take(sampler, plan, 6, """{"x0": [0, 2.5, [3e6]], "animal": ["do\"g", "cat"], "x2": -2, "n": 3}""", "[1]");
@@ -42,7 +42,7 @@ public sealed class EndpointSamplerTests
     [InlineData("""{"x": "text", "e": {"cat": 1}, "n": [[], true, 1e999]}""", 0, 3)]
     public async Task OddValues_NeverFail_AndAreCounted(string json, int unlisted, int type)
     {
-        await using var sampler = new EndpointSampler(TimeProvider.System);
+        await using var sampler = new EndpointSampler();
         Take(sampler, Plan("m", Scalar("x", 1), Enum("e", "cat"), new("n", VariableKind.Counter)), 1, json, "7");
         Assert.Contains("m:_count_total 1", Page(sampler, "m"));
         Assert.Equal((unlisted, type), (sampler.Ignored.UnlistedCount, sampler.Ignored.TypeCount));
@@ -51,7 +51,7 @@ public sealed class EndpointSamplerTests
     [Fact]
     public async Task Bodies_BareWordsAndLargeValues_AreCounted()
     {
-        await using var sampler = new EndpointSampler(TimeProvider.System);
+        await using var sampler = new EndpointSampler();
         var plan = Plan("m", Scalar("x", 1), Scalar("y", 1));
         Take(sampler, plan, 1, """{"x": NaN}""", """{"y": 1}""");
         Take(sampler, plan, 1, $$"""{"x": [{{string.Join(',', Enumerable.Repeat(1, 4096))}}], "y": 0}""", "{}");
@@ -69,7 +69,7 @@ public sealed class EndpointSamplerTests
     {
         using var publisher = new HeldPublisher();
         publisher.Release.Set();
-        await using var sampler = new EndpointSampler(TimeProvider.System, null, publisher);
+        await using var sampler = new EndpointSampler(null, publisher);
         var plan = new SamplingPlan { Endpoint = "m", KafkaServer = "k", Variables = [Enum("e", "cat"), Scalar("x", 1)] };
         Take(sampler, plan, 1, request, reply, custom);
         Take(sampler, plan, 1, """{"e": "cat"}""", "{}");
@@ -81,7 +81,7 @@ public sealed class EndpointSamplerTests
     [Fact]
     public async Task OneName_InSeveralPlaces_CountsOnce_TheCodesOwnFirst()
     {
-        await using var sampler = new EndpointSampler(TimeProvider.System);
+        await using var sampler = new EndpointSampler();
         var plan = Plan("m", new SampledVariable("a", VariableKind.Value), new SampledVariable("b", VariableKind.Value), Scalar("c", 1));
         Take(sampler, plan, 1, """{"a": 1, "b": 1, "c": 1}""", """{"a": 2, "b": 2}""", """{"a": 3}""");
         var lines = Page(sampler, "m");
@@ -94,7 +94,7 @@ public sealed class EndpointSamplerTests
     public async Task Draw_FollowsTheFrequency_AndCountsAreUnbiased()
     {
         var draws = 0;
-        await using var sampler = new EndpointSampler(TimeProvider.System, () => draws++ % 10 / 10.0);
+        await using var sampler = new EndpointSampler(() => draws++ % 10 / 10.0);
         foreach (var frequency in new[] { 0.1, 0.3, 0.7, 1 })
         {
             var plan = new SamplingPlan { Endpoint = $"f{frequency}", Frequency = frequency };
@@ -115,7 +115,7 @@ public sealed class EndpointSamplerTests
     [Fact]
     public async Task EditedVariable_BeginsAnew_TheOthersGoOn()
     {
-        await using var sampler = new EndpointSampler(TimeProvider.System);
+        await using var sampler = new EndpointSampler();
         Take(sampler, Plan("m", Scalar("x", 1), Scalar("y", 1)), 1, """{"x": 0, "y": 0}""", "{}");
         Take(sampler, Plan("m", Scalar("y", 1), Scalar("x", 5)), 1, """{"x": 0, "y": 0}""", "{}");
         var lines = Page(sampler, "m");
@@ -128,7 +128,7 @@ public sealed class EndpointSamplerTests
     [Fact]
     public async Task Names_ThatComeOutTheSame_AreShownOnce_AndEndpointsThatGo_Go()
     {
-        await using var sampler = new EndpointSampler(TimeProvider.System);
+        await using var sampler = new EndpointSampler();
         Take(sampler, Plan("a/b", Scalar("_latency", 1), Scalar("x(1)", 1), Scalar("x_1_", 1)), 1, "{}", "{}");
         Take(sampler, Plan("a_b"), 1, "{}", "{}");
         Take(sampler, Plan("1m"), 1, "{}", "{}");
@@ -143,7 +143,7 @@ public sealed class EndpointSamplerTests
     [Fact]
     public async Task Tensors_OfEveryType_AreReadByName()
     {
-        await using var sampler = new EndpointSampler(TimeProvider.System);
+        await using var sampler = new EndpointSampler();
         (DataType Type, byte[] Bytes)[] tensors =
         [
             (DataType.Bool, [1]), (DataType.UInt8, [1]), (DataType.UInt16, [1, 0]), (DataType.UInt32, [1, 0, 0, 0]),
@@ -171,7 +171,7 @@ public sealed class EndpointSamplerTests
     public async Task Take_InSteadyState_AllocatesNothing()
     {
         const int count = 2000;
-        await using var sampler = new EndpointSampler(TimeProvider.System, ringCount: 1, ringCapacity: 64);
+        await using var sampler = new EndpointSampler(ringCount: 1, ringCapacity: 64);
         var plan = Plan("m", Scalar("x", 1), Scalar("y", 1));
         var request = new InferRequest();
         AddInput(request, "x", DataType.Fp32, new byte[64]);
@@ -199,7 +199,7 @@ public sealed class EndpointSamplerTests
     public async Task RingsFull_SamplesAreDroppedAndCounted_AndNobodyWaits()
     {
         using var publisher = new HeldPublisher();
-        await using (var sampler = new EndpointSampler(TimeProvider.System, null, publisher, ringCount: 1, ringCapacity: 8))
+        await using (var sampler = new EndpointSampler(null, publisher, ringCount: 1, ringCapacity: 8))
         {
             var plan = new SamplingPlan { Endpoint = "m", KafkaServer = "k" };
             Take(sampler, plan, 1, "{}", "{}");
@@ -218,7 +218,7 @@ public sealed class EndpointSamplerTests
     {
         using var publisher = new HeldPublisher();
         publisher.Release.Set();
-        await using (var sampler = new EndpointSampler(TimeProvider.System, null, publisher))
+        await using (var sampler = new EndpointSampler(null, publisher))
         {
             var plan = new SamplingPlan
             {
@@ -240,7 +240,7 @@ public sealed class EndpointSamplerTests
     {
         using var publisher = new HeldPublisher();
         publisher.Release.Set();
-        await using (var sampler = new EndpointSampler(TimeProvider.System, null, publisher))
+        await using (var sampler = new EndpointSampler(null, publisher))
         {
             var plan = new SamplingPlan
             {
