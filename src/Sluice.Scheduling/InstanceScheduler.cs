@@ -22,7 +22,7 @@ public abstract class InstanceScheduler : ModelScheduler
         Estimate = new RunTimeEstimate(
             options, canBatch, !model.Description.HasLoops, instances.All(instance => instance is IRequestInstance));
         Overload = new OverloadGate(settings, options.Overload.For(settings), canBatch);
-        Order = keepsOrder && instances.Count > 1 ? new OrderedCompletion() : null;
+        Order = keepsOrder ? new OrderedCompletion() : null;
         Runners = [.. instances.Select((instance, i) => new InstanceRunner(this, instance, $"{settings.Name}_{i}", i))];
     }
 
@@ -45,10 +45,10 @@ public abstract class InstanceScheduler : ModelScheduler
     /// <summary>Something waits for an instance; racy.</summary>
     internal abstract bool HasWaiting { get; }
 
-    /// <summary>Brings answers into the order of the batches; null where none is kept, and where there is but one instance, whose batches
-    /// end in order. Under the lock.</summary>
-    /// <remarks>One instance's answers may still overtake each other where executions are not cheap: the pool gives those of each batch
-    /// apart from those of the next.</remarks>
+    /// <summary>Brings answers into the order of the batches; null where none is kept, and where a dynamic batcher has but one instance,
+    /// whose batches end in order. Under the lock.</summary>
+    /// <remarks>Without it one instance's answers may overtake each other where executions are not cheap: the pool gives those of each
+    /// batch apart from those of the next.</remarks>
     internal OrderedCompletion? Order { get; private protected set; }
 
     /// <summary>A request's place in its batch means something to the model: none is left out and none is run again.</summary>

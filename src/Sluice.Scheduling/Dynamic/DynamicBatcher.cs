@@ -41,7 +41,7 @@ public sealed partial class DynamicBatcher : InstanceScheduler
         : base(
             settings, model, instances, pool, options, timer, logger,
             canBatch: settings is { MaxBatchSize: > 1, DynamicBatching: not null },
-            keepsOrder: settings.DynamicBatching?.PreserveOrdering == true)
+            keepsOrder: settings.DynamicBatching?.PreserveOrdering == true && instances.Count > 1)
     {
         _idle = new Stack<InstanceRunner>(Runners);
         var batching = CanBatch ? settings.DynamicBatching : null;

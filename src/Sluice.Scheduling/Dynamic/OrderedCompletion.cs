@@ -3,7 +3,7 @@ using Sluice.Inference;
 namespace Sluice.Scheduling.Dynamic;
 
 /// <summary>Completes batches in the order in which they were cut, whichever instance is done first.</summary>
-/// <remarks>Used only for models that preserve ordering and have several instances. Answers are given on the pool, one batch
+/// <remarks>Used only for models that preserve ordering. Answers are given on the pool, one batch
 /// after the other: an instance goes on with its work, and a waiter may dispose the model without meeting its thread.</remarks>
 internal sealed class OrderedCompletion : IThreadPoolWorkItem
 {

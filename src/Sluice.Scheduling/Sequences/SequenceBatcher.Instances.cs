@@ -18,9 +18,7 @@ public sealed partial class SequenceBatcher
     private InstanceRunner?[] _instances;
     private bool[] _isIdle;
 
-    /// <remarks>Those of a model that preserves its order may not: whether answers are brought into order is arranged with the first
-    /// instances, and steps that a single one has under way have no place in it.</remarks>
-    internal override bool CanResize => Settings.Sequence!.Oldest?.PreserveOrdering != true;
+    internal override bool CanResize => true;
 
     internal override IReadOnlyList<InstanceSeat> Seats
     {

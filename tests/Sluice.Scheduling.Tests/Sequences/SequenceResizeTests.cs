@@ -30,6 +30,23 @@ public sealed class SequenceResizeTests
     }
 
     [Fact]
+    public async Task Add_WhereTheOrderIsPreserved_WhatBeganBeforeIsAnsweredFirst()
+    {
+        await using var fixture = new SequenceFixture(Model(Controls() with { Oldest = One with { PreserveOrdering = true } }));
+        var first = fixture.Send("1", 1, Start | End);
+        var run = await fixture.Instance.NextRunAsync();
+        var second = fixture.Send("2", 2, Start | End);
+        Assert.True(fixture.Batcher.CanResize);
+        var added = Add(fixture);
+        (await added.NextRunAsync()).Finish();
+        var third = fixture.Send("3", 3, Start | End);
+        (await added.NextRunAsync()).Finish(); // the second is done by now, and has not been answered
+        Assert.False(second.Done.IsCompleted);
+        run.Finish();
+        await Task.WhenAll(first.Done, second.Done, third.Done);
+    }
+
+    [Fact]
     public async Task Remove_ASequenceThatHasBegun_EndsWhereItIs()
     {
         await using var fixture = new SequenceFixture(Model(Controls() with { Oldest = One }), instanceCount: 2);
