@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Globalization;
 using System.Runtime.InteropServices;
 using Sluice.Backends.Forest.Engine;
@@ -25,7 +24,7 @@ public sealed class DifferentialTests : IDisposable
     {
         var count = Environment.GetEnvironmentVariable("SLUICE_FOREST_MODELS") ?? "40";
         var seed = Environment.GetEnvironmentVariable("SLUICE_FOREST_SEED") ?? "1";
-        if (!await TryMakeAsync(seed, count))
+        if (!await DebianPython.TryRunAsync("forests.py", _folder, seed, count))
             return;
         var compared = 0;
         foreach (var folder in Directory.EnumerateDirectories(_folder))
@@ -80,19 +79,4 @@ public sealed class DifferentialTests : IDisposable
 
     private static float[] Floats(string folder, string name) =>
         MemoryMarshal.Cast<byte, float>(NpyFile.Read(Path.Combine(folder, name)).Data).ToArray();
-
-    /// <summary>False where there is no XGBoost and nobody insists on it.</summary>
-    private async Task<bool> TryMakeAsync(string seed, string count)
-    {
-        var script = Path.Combine(GoldenSet.FolderOf("xgboost"), "../../../clients/python/forests.py");
-        var start = new ProcessStartInfo("/usr/bin/python3", [script, _folder, seed, count]) { RedirectStandardError = true };
-        using var python = Process.Start(start)!;
-        var errors = await python.StandardError.ReadToEndAsync();
-        await python.WaitForExitAsync();
-        if (python.ExitCode == 0)
-            return true;
-        Assert.True(
-            errors.Contains("No module named", StringComparison.Ordinal) && Environment.GetEnvironmentVariable("SLUICE_REQUIRE_CLIENTS") is null, errors);
-        return false;
-    }
 }

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Globalization;
 using System.Runtime.InteropServices;
 using Sluice.Backends.Forest.Formats;
@@ -17,8 +16,6 @@ public sealed class OnnxDifferentialTests : IDisposable
 {
     private readonly string _folder = Directory.CreateTempSubdirectory("sluice-onnx-forests-").FullName;
 
-    private static string Script => Path.Combine(GoldenSet.FolderOf("onnx"), "../../../clients/python/onnx_forests.py");
-
     public void Dispose()
     {
         if (Environment.GetEnvironmentVariable("SLUICE_FOREST_KEEP") is null)
@@ -30,7 +27,7 @@ public sealed class OnnxDifferentialTests : IDisposable
     {
         var count = Environment.GetEnvironmentVariable("SLUICE_FOREST_MODELS") ?? "60";
         var seed = Environment.GetEnvironmentVariable("SLUICE_FOREST_SEED") ?? "1";
-        if (!await TryMakeAsync(seed, count))
+        if (!await DebianPython.TryRunAsync("onnx_forests.py", _folder, seed, count))
             return;
         using var onnx = new OnnxRuntimeBackend();
         var compared = 0;
@@ -108,19 +105,5 @@ public sealed class OnnxDifferentialTests : IDisposable
             DataType.Int64 => MemoryMarshal.AsBytes<long>(Array.ConvertAll(values, value => (long)value)),
             _ => MemoryMarshal.AsBytes<double>(values),
         }).ToArray();
-    }
-
-    /// <summary>False where there is no such library and nobody insists on it.</summary>
-    private async Task<bool> TryMakeAsync(string seed, string count)
-    {
-        var start = new ProcessStartInfo("/usr/bin/python3", ["-W", "ignore", Script, _folder, seed, count]) { RedirectStandardError = true };
-        using var python = Process.Start(start)!;
-        var errors = await python.StandardError.ReadToEndAsync();
-        await python.WaitForExitAsync();
-        if (python.ExitCode == 0)
-            return true;
-        Assert.True(
-            errors.Contains("No module named", StringComparison.Ordinal) && Environment.GetEnvironmentVariable("SLUICE_REQUIRE_CLIENTS") is null, errors);
-        return false;
     }
 }

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Runtime.InteropServices;
 using Sluice.Backends.Forest.Engine;
 using Sluice.Backends.Forest.Formats;
@@ -13,6 +12,8 @@ namespace Sluice.Backends.Forest.Tests;
 /// <remarks>Needs Debian's python3-sklearn.</remarks>
 public sealed class SklearnTests : IDisposable
 {
+    private const string Script = "sklearn_forests.py";
+
     private readonly string _folder = Directory.CreateTempSubdirectory("sluice-sklearn-").FullName;
 
     public static TheoryData<string> Golden =>
@@ -21,15 +22,13 @@ public sealed class SklearnTests : IDisposable
         "string_classes",
     ];
 
-    private static string Script => Path.Combine(GoldenSet.FolderOf("sklearn"), "../../../clients/python/sklearn_forests.py");
-
     public void Dispose() => Directory.Delete(_folder, recursive: true);
 
     [Theory]
     [MemberData(nameof(Golden))]
     public async Task Export_OfAGoldenForest_GivesTheLibrarysResults(string name)
     {
-        if (!await TryRunAsync("golden", Path.Combine(GoldenSet.FolderOf("sklearn"), name, "model.pkl"), Path.Combine(_folder, "forest")))
+        if (!await DebianPython.TryRunAsync(Script, "golden", Path.Combine(GoldenSet.FolderOf("sklearn"), name, "model.pkl"), Path.Combine(_folder, "forest")))
             return;
         var forest = ForestFile.Read(Path.Combine(_folder, "forest"));
         var golden = new GoldenForest("sklearn", name);
@@ -57,7 +56,7 @@ public sealed class SklearnTests : IDisposable
     {
         var count = Environment.GetEnvironmentVariable("SLUICE_FOREST_MODELS") ?? "24";
         var seed = Environment.GetEnvironmentVariable("SLUICE_FOREST_SEED") ?? "1";
-        if (!await TryRunAsync("random", _folder, seed, count))
+        if (!await DebianPython.TryRunAsync(Script, "random", _folder, seed, count))
             return;
         foreach (var folder in Directory.EnumerateDirectories(_folder))
         {
@@ -85,7 +84,7 @@ public sealed class SklearnTests : IDisposable
     [Fact]
     public async Task Export_OfClassifiersWithTies_TakesTheClassThatTheReleaseTakes()
     {
-        if (!await TryRunAsync("ties", _folder))
+        if (!await DebianPython.TryRunAsync(Script, "ties", _folder))
             return;
         var differ = 0;
         foreach (var models in Directory.GetDirectories(_folder).GroupBy(folder => Path.GetFileName(folder).Split(' ')[0]))
@@ -213,18 +212,4 @@ public sealed class SklearnTests : IDisposable
 
     private static double[] Doubles(string folder, string name) =>
         MemoryMarshal.Cast<byte, double>(NpyFile.Read(Path.Combine(folder, name)).Data).ToArray();
-
-    /// <summary>False where there is no scikit-learn and nobody insists on it.</summary>
-    private static async Task<bool> TryRunAsync(params string[] arguments)
-    {
-        var start = new ProcessStartInfo("/usr/bin/python3", [Script, .. arguments]) { RedirectStandardError = true };
-        using var python = Process.Start(start)!;
-        var errors = await python.StandardError.ReadToEndAsync();
-        await python.WaitForExitAsync();
-        if (python.ExitCode == 0)
-            return true;
-        Assert.True(
-            errors.Contains("No module named", StringComparison.Ordinal) && Environment.GetEnvironmentVariable("SLUICE_REQUIRE_CLIENTS") is null, errors);
-        return false;
-    }
 }
