@@ -256,21 +256,23 @@ withPage('the audit log has what the page did', '/audit', async page => {
 
 withPage('charts show what the load did', '/', async page => {
   await open(page, 'digits/1');
-  await page.getByRole('link', { name: 'MONITOR' }).click();
-  const drawn = id => page.locator(`[data-chart=${id}] [role=img]`).first();
-  await eventually('the history has a whole interval', 150, async () => {
+  const drawn = async (id, part = '[role=img]') => {
+    const chart = page.locator(`[data-chart=${id}]`);
+    await chart.scrollIntoViewIfNeeded();
+    await chart.locator(part).first().waitFor({ timeout: 2000 });
+    return chart.locator(part).first();
+  };
+  await eventually('the charts show a whole interval', 150, async () => {
     await load(server, 'digits/1', 16);
     await page.getByRole('link', { name: 'DETAILS' }).click();
     await page.getByRole('link', { name: 'MONITOR' }).click();
-    await page.locator('[data-chart=heat]').scrollIntoViewIfNeeded();
-    await drawn('heat').waitFor({ timeout: 2000 });
+    assert.match(await (await drawn('rate')).getAttribute('aria-label'), /[1-9]\d* points/);
+    assert.match(await (await drawn('rate', '.legend b')).innerText(), /^[1-9]/);
+    assert.match(await (await drawn('heat')).getAttribute('aria-label'), /[1-9]\d* requests in [1-9]/);
+    await drawn('batches', '.bars');
+    await drawn('spread', '.bars');
     return true;
   });
-  assert.match(await drawn('heat').getAttribute('aria-label'), /[1-9]\d* requests in [1-9]/);
-  assert.match(await drawn('rate').getAttribute('aria-label'), /[1-9]\d* points/);
-  assert.match(await page.locator('[data-chart=rate] .legend b').innerText(), /^[1-9]/);
-  await page.locator('[data-chart=batches] .bars').waitFor();
-  await page.locator('[data-chart=spread] .bars').waitFor();
 });
 
 test('load goes on for as long as pictures want it', async () => {

@@ -20,9 +20,10 @@ const freePort = () => new Promise(resolve => {
 export async function eventually(what, seconds, look) {
   const end = Date.now() + seconds * 1000;
   for (;;) {
-    const found = await look().catch(() => undefined);
+    let failure = '';
+    const found = await look().catch(({ message }) => void (failure = `: ${message}`));
     if (found) return found;
-    if (Date.now() > end) throw new Error(`${what}: not within ${seconds} s`);
+    if (Date.now() > end) throw new Error(`${what}: not within ${seconds} s${failure}`);
     await new Promise(resolve => setTimeout(resolve, 100));
   }
 }
