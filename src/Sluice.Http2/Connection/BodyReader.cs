@@ -133,23 +133,23 @@ internal sealed class BodyReader(Http2Stream stream) : PipeReader, IValueTaskSou
     public ValueTask<bool> FillAsync(Memory<byte> destination)
     {
         int copied;
+        bool waits;
         lock (_gate)
         {
+            if (_isAborted)
+                throw Gone();
             copied = DrainInto(destination.Span);
             destination = destination[copied..];
-            if (!destination.IsEmpty && !_isAborted && !_isCompleted)
+            waits = !destination.IsEmpty && !_isCompleted;
+            if (waits)
             {
                 _fill = destination;
                 _wait.Reset();
                 _isFilling = _isFillWait = _isWaiting = true;
             }
-            else if (_isAborted)
-            {
-                throw Gone();
-            }
         }
 
-        if (destination.IsEmpty || !_isFilling)
+        if (!waits)
         {
             stream.Consumed(copied);
             return new ValueTask<bool>(destination.IsEmpty);

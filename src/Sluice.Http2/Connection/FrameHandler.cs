@@ -81,9 +81,12 @@ internal sealed class FrameHandler(
     }
 
     /// <summary>RST_STREAM (§6.4).</summary>
+    /// <remarks>Clients on gRPC's C core also reset a call that was cancelled before its HEADERS had left (grpc/grpc#19655). Where calls
+    /// have come before, that is ignored, as gRPC's own servers do: the connection's other calls are not to end for it.</remarks>
     public void OnReset(int id)
     {
-        RequireUsed(id);
+        if (streams.LastId == 0 || (id & 1) == 0)
+            RequireUsed(id);
         SpendIdleFrame();
         if (!streams.TryGet(id, out var stream))
             return;

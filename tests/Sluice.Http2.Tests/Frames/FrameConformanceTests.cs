@@ -46,6 +46,21 @@ public sealed class FrameConformanceTests
     }
 
     [Theory]
+    [MemberData(nameof(Transports.Own), MemberType = typeof(Transports))]
+    public async Task S6_4_ResetOfACallThatNeverBegan_EndsNoOther(Transport transport)
+    {
+        await using var server = await TestServer.StartAsync(transport);
+        await using var client = await FrameClient.ConnectAsync(server);
+        await client.HeadersAsync(1, TestServer.Echo);
+        await client.SendAsync(FrameType.RstStream, FrameFlags.None, 3, 0, 0, 0, 8);
+        await client.SendAsync(FrameType.Data, FrameFlags.EndStream, 1, FrameClient.Message([7]));
+        Assert.Equal([7], await client.MessageAsync(1));
+        await client.ExpectAliveAsync(5);
+        await client.SendAsync(FrameType.RstStream, FrameFlags.None, 8, 0, 0, 0, 8);
+        await client.ExpectConnectionErrorAsync(Http2ErrorCode.ProtocolError);
+    }
+
+    [Theory]
     [MemberData(nameof(Transports.All), MemberType = typeof(Transports))]
     public async Task S6_5_2_InitialWindowChanges_MoveOpenStreams(Transport transport)
     {
