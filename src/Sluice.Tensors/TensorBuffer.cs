@@ -24,7 +24,7 @@ public sealed unsafe class TensorBuffer : MemoryManager<byte>
         _pool = pool;
         SizeClass = sizeClass;
         Capacity = SizeClasses.CapacityOf(sizeClass);
-        _pointer = (byte*)NativeMemory.AlignedAlloc((nuint)Capacity, TensorBufferPool.Alignment);
+        _pointer = NativeBlock.Allocate(Capacity);
     }
 
     private TensorBuffer(byte* pointer, int length)
@@ -118,7 +118,7 @@ public sealed unsafe class TensorBuffer : MemoryManager<byte>
         _rented = 1;
     }
 
-    internal void FreeMemory() => NativeMemory.AlignedFree(_pointer);
+    internal void FreeMemory() => NativeBlock.Free(_pointer, Capacity);
 
     /// <inheritdoc/>
     protected override void Dispose(bool disposing)

@@ -55,6 +55,36 @@ public sealed unsafe class TensorBufferPoolTests
     }
 
     [Fact]
+    public void Dispose_OfLargeBuffersBetweenSmallOnes_GivesTheirMemoryToTheSystem()
+    {
+        // The C library keeps freed blocks for itself once a larger one has been freed.
+        using (var larger = new TensorBufferPool(DebugOptions))
+            larger.Rent(16 << 20).Dispose();
+        using var small = new TensorBufferPool(DebugOptions);
+        var addresses = new List<long>();
+        var kept = new List<TensorBuffer>();
+        using (var pool = new TensorBufferPool(DebugOptions))
+        {
+            var rented = Enumerable.Range(0, 16).Select(_ =>
+            {
+                kept.Add(small.Rent(100_000));
+                return pool.Rent(4 << 20);
+            }).ToArray();
+            foreach (var buffer in rented)
+            {
+                addresses.Add((long)buffer.Pointer);
+                buffer.Dispose();
+            }
+        }
+
+        // Somebody else in the process may have mapped something at some of the places by now.
+        var mapped = File.ReadLines("/proc/self/maps").Select(line => line.Split(' ')[0].Split('-'))
+            .Select(range => (From: Convert.ToInt64(range[0], 16), To: Convert.ToInt64(range[1], 16))).ToArray();
+        Assert.InRange(addresses.Count(address => mapped.Any(range => range.From <= address && address < range.To)), 0, 8);
+        kept.ForEach(buffer => buffer.Dispose());
+    }
+
+    [Fact]
     public void Memory_OfABuffer_LeadsBackToIt()
     {
         using var pool = new TensorBufferPool(DebugOptions);
