@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Lets clients do for a long time what they do in a day, and watches the server's memory: its resident size in the second half must stay
-# within 5 % of what it was at the end of the first, and at the end no connection and no buffer may be left.
+# Lets clients do for a long time what they do in a day, and watches the server's memory: the median of its resident size in the last
+# quarter may be at most 5 % above that in the second, and at the end no connection and no buffer may be left.
 #
 #   perf/soak.sh [--minutes 60]
 set -euo pipefail
@@ -18,6 +18,7 @@ done
 work=$work/soak
 
 resident_kb() { awk '/^VmRSS/ { print $2 }' "/proc/$server/status"; }
+median() { printf '%s\n' "$@" | sort -n | awk '{ value[NR] = $1 } END { print value[int((NR + 1) / 2)] }'; }
 open_files() { find "/proc/$server/fd" -mindepth 1 | wc -l; }
 metric() { http_get "http://127.0.0.1:$metrics_port/metrics" | awk -v name="$1" 'index($1, name "{") == 1 || $1 == name { sum += $2 } END { print sum + 0 }'; }
 http_get() { "$debian_python" -c 'import sys, urllib.request; sys.stdout.write(urllib.request.urlopen(sys.argv[1]).read().decode())' "$1"; }
@@ -52,22 +53,22 @@ change load
 seconds=$((minutes * 60))
 "$debian_python" "$root/perf/soak_clients.py" "$grpc_port" "$http_port" "$seconds" >"$work/clients.json" &
 clients=$!
-files=$(open_files) first=0 most=0 least=0
+files=$(open_files) second_quarter=() last_quarter=()
 for ((start = SECONDS; SECONDS - start < seconds; )); do
   sleep $((seconds < 600 ? 5 : 30))
   kill -0 "$clients" 2>/dev/null || break
   now=$(resident_kb)
   echo "$((SECONDS - start)) s: $((now / 1024)) MiB resident, $(metric sluice_connections_open) connections, $(metric sluice_tensor_pool_rented_bytes) bytes rented"
-  if ((SECONDS - start < seconds / 2)); then
-    first=$now most=$now least=$now
-  else
-    most=$((now > most ? now : most)) least=$((now < least ? now : least))
-  fi
+  case $(((SECONDS - start) * 4 / seconds)) in
+    1) second_quarter+=("$now") ;;
+    3) last_quarter+=("$now") ;;
+  esac
 done
 wait "$clients" || die "a client had a wrong answer: $(<"$work/clients.json")" "The server's output: $server_log"
 cat "$work/clients.json"
 change unload
 until_true 'all connections and buffers are given back' is_idle
-echo "resident: $((first / 1024)) MiB after half of the time, then $((least / 1024)) to $((most / 1024)) MiB; open files: $files before, $(open_files) after;" \
+early=$(median "${second_quarter[@]}") late=$(median "${last_quarter[@]}")
+echo "resident: $((early / 1024)) MiB in the second quarter, $((late / 1024)) MiB in the last (medians); open files: $files before, $(open_files) after;" \
   "no connection and no buffer is left"
-((most * 100 <= first * 105)) || die "the server's memory grows."
+((late * 100 <= early * 105)) || die "the server's memory grows."

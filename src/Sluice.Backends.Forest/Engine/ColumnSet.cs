@@ -11,6 +11,7 @@ internal sealed class ColumnSet
     private readonly Dictionary<int, int> _numeric = [];
     private readonly Dictionary<(int Feature, CategorySet Set), int> _tests = new(new ByContent());
     private readonly List<Column> _columns = [];
+    private readonly bool _areFeatures;
     private readonly double[][] _thresholds;
     private readonly int[] _features;
     private readonly int _width;
@@ -30,10 +31,19 @@ internal sealed class ColumnSet
             }
         }
 
-        _thresholds = [.. thresholds.Select(values => values.Order().ToArray())];
+        // In the order of the features, so that the rows of most models are their columns already.
+        var order = Enumerable.Range(0, _columns.Count).OrderBy(i => _columns[i].Feature).ToArray();
+        _columns = [.. order.Select(i => _columns[i])];
+        _thresholds = [.. order.Select(i => thresholds[i].Order().ToArray())];
         _features = [.. _columns.Select(column => column.Feature)];
-        _width = _features.Length == 0 ? 0 : _features.Max() + 1;
+        var places = new int[order.Length];
+        for (var i = 0; i < order.Length; i++)
+            places[order[i]] = i;
+        Renumber(_numeric, places);
+        Renumber(_tests, places);
+        _width = _features.Length == 0 ? 0 : _features[^1] + 1;
         _hasSpecial = _columns.Exists(column => column.IsSpecial);
+        _areFeatures = !_hasSpecial && _width == _features.Length;
     }
 
     /// <summary>Number of columns.</summary>
@@ -50,6 +60,30 @@ internal sealed class ColumnSet
 
     /// <summary>Returns the different thresholds of a column in rising order.</summary>
     public double[] Thresholds(int column) => _thresholds[column];
+
+    /// <summary>Rows of that width are their columns.</summary>
+    public bool AreRows(int width) => _areFeatures && width == _width;
+
+    /// <summary>Tells whether any value is missing.</summary>
+    public static bool IsAnyMissing<T>(ReadOnlySpan<T> values)
+        where T : unmanaged, IBinaryFloatingPointIeee754<T>
+    {
+        while (values.Length >= Vector<T>.Count)
+        {
+            var some = new Vector<T>(values);
+            if (!Vector.EqualsAll(some, some))
+                return true;
+            values = values[Vector<T>.Count..];
+        }
+
+        foreach (var value in values)
+        {
+            if (T.IsNaN(value))
+                return true;
+        }
+
+        return false;
+    }
 
     /// <summary>Fills the columns of one row.</summary>
     /// <param name="row">One value per feature; columns past its end are missing.</param>
@@ -87,6 +121,13 @@ internal sealed class ColumnSet
         }
 
         return isAnyMissing;
+    }
+
+    private static void Renumber<TKey>(Dictionary<TKey, int> numbers, int[] places)
+        where TKey : notnull
+    {
+        foreach (var (key, number) in numbers.ToArray())
+            numbers[key] = places[number];
     }
 
     private static T Special<T>(in Column column, T value)

@@ -177,8 +177,22 @@ internal sealed unsafe class ForestEngine<T>
         }
     }
 
-    [SkipLocalsInit]
     private void RunBlock<TSink>(ReadOnlySpan<T> rows, int width, int row, int count, ref TSink sink)
+        where TSink : struct, ILeafSink
+    {
+        if (_columns.AreRows(width))
+        {
+            var block = rows.Slice(row * width, count * width);
+            fixed (T* values = block)
+                Kernel.Run(values, count, ColumnSet.IsAnyMissing(block), ref sink);
+            return;
+        }
+
+        FillBlock(rows, width, row, count, ref sink);
+    }
+
+    [SkipLocalsInit]
+    private void FillBlock<TSink>(ReadOnlySpan<T> rows, int width, int row, int count, ref TSink sink)
         where TSink : struct, ILeafSink
     {
         var length = count * _columns.Count;
