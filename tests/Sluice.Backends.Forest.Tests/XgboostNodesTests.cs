@@ -24,16 +24,19 @@ public sealed class XgboostNodesTests
 
     /// <summary>The library writes NaN as the threshold of a categorical node, and a leaf may be anything.</summary>
     [Theory]
-    [InlineData(false, "'tree': node 1 compares with NaN")]
-    [InlineData(true, null)]
-    public void ToTree_OfASplitAtNaN_IsRefusedUnlessItIsCategorical(bool isCategorical, string? reason)
+    [InlineData(double.NaN, false, "'tree': node 1 compares with NaN")]
+    [InlineData(double.NaN, true, null)]
+    [InlineData(double.NegativeInfinity, false, "'tree': node 1 compares with -infinity, which no value is below")]
+    [InlineData(-1e300, false, "'tree': node 1 compares with -infinity, which no value is below")]
+    [InlineData(-1e30, false, null)]
+    public void ToTree_OfASplitThatIsNone_IsRefusedUnlessItIsCategorical(double threshold, bool isCategorical, string? reason)
     {
         var nodes = new XgboostNodes(5, 1, 1, "tree")
         {
             Left = [1, 3, -1, -1, -1],
             Right = [2, 4, -1, -1, -1],
             Features = [0, 0, 0, 0, 0],
-            Conditions = [0.5, double.NaN, double.NaN, 1, 2],
+            Conditions = [0.5, threshold, double.NaN, 1, 2],
             DefaultLeft = new bool[5],
             Categories = isCategorical ? [null, XgboostNodes.Set([1]), null, null, null] : null,
         };

@@ -49,8 +49,12 @@ internal sealed class XgboostNodes(int count, int featureCount, int outputCount,
         foreach (var node in inner)
         {
             // A categorical node has no threshold, and the library writes NaN for it.
-            if (double.IsNaN(Conditions[node]) && Categories?[node] is null)
+            if (Categories?[node] is not null)
+                continue;
+            if (double.IsNaN(Conditions[node]))
                 throw new ForestFormatException($"'{path}': node {node} compares with NaN");
+            if (float.IsNegativeInfinity((float)Conditions[node]))
+                throw new ForestFormatException($"'{path}': node {node} compares with -infinity, which no value is below");
         }
 
         var width = LeafVector is null ? 1 : outputCount;
