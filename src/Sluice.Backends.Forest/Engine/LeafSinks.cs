@@ -21,12 +21,12 @@ internal unsafe struct SingleSum<T> : ILeafSink
         Sums[row] = sum;
     }
 
-    /// <summary>Takes those of two rows in as many trees each: an addition waits for the one before it, but not for the other row's.</summary>
+    /// <summary>Takes those of a row and the next: an addition waits for the one before it, but not for the other row's.</summary>
     [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
-    public readonly void TakeTwo(int row, int* places, int other, int* otherPlaces, int count)
+    public readonly void TakeTwo(int row, int* places, int* otherPlaces, int count)
     {
         var values = Values;
-        var (sum, otherSum) = (Sums[row], Sums[other]);
+        var (sum, otherSum) = (Sums[row], Sums[row + 1]);
         for (nint i = 0; i < count; i++)
         {
             sum += values[places[i]];
@@ -34,7 +34,7 @@ internal unsafe struct SingleSum<T> : ILeafSink
         }
 
         Sums[row] = sum;
-        Sums[other] = otherSum;
+        Sums[row + 1] = otherSum;
     }
 }
 

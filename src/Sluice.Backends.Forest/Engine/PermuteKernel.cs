@@ -10,9 +10,9 @@ namespace Sluice.Backends.Forest.Engine;
 /// <remarks>
 /// <para>Needs AVX-512 with VBMI for bytes (up to 128 lanes), with BW for 16-bit ranks (up to 64 lanes). Of trees deeper than six
 /// levels the next two are compared in the same way where they are laid out as blocks; else they go on node by node.</para>
-/// <para>A row goes through some trees in steps: bits, paths, what lies below, sums. The steps of three such items are in work at
-/// once, and none reads what the step before has only just written, so that none waits for another or for the memory. Single sums
-/// wait for the next row's item, and two are added up at once.</para>
+/// <para>Two rows go through some trees together, so that nodes are read once for both, in steps: bits, paths, what lies below, sums.
+/// The steps of three such items are in work at once, and none reads what the step before has only just written, so that none waits
+/// for another or for the memory.</para>
 /// </remarks>
 internal sealed unsafe class PermuteKernel<T, TRank> : IForestKernel<T>
     where T : unmanaged, IBinaryFloatingPointIeee754<T>
@@ -28,6 +28,7 @@ internal sealed unsafe class PermuteKernel<T, TRank> : IForestKernel<T>
     // Trees of an item. Below the heap it is longer, since what is fetched in one step has to be there in the next.
     private const int ItemTrees = 32;
     private const int DeepItemTrees = 64;
+    private const int ItemRows = 2;
 
     private const int Slots = HeapForest<TRank>.Slots;
 
@@ -88,65 +89,66 @@ internal sealed unsafe class PermuteKernel<T, TRank> : IForestKernel<T>
         where TMissing : struct
         where TWide : struct
     {
-        var memory = stackalloc byte[(4 * DeepItemTrees * (sizeof(ulong) + sizeof(int))) + 64];
+        var memory = stackalloc byte[(3 * ItemRows * DeepItemTrees * (sizeof(ulong) + sizeof(int))) + 64];
         var bits = (ulong*)(((nint)memory + 63) & -64);
-        var places = (int*)(bits + (4 * DeepItemTrees));
-        Item newest = new(bits, places), middle = new(bits + DeepItemTrees, places + DeepItemTrees);
-        Item oldest = new(bits + (2 * DeepItemTrees), places + (2 * DeepItemTrees));
-        Item held = new(bits + (3 * DeepItemTrees), places + (3 * DeepItemTrees));
+        var places = (int*)(bits + (3 * ItemRows * DeepItemTrees));
+        Item newest = new(bits, places), middle = new(bits + (ItemRows * DeepItemTrees), places + (ItemRows * DeepItemTrees));
+        Item oldest = new(bits + (2 * ItemRows * DeepItemTrees), places + (2 * ItemRows * DeepItemTrees));
         var (row, tree) = (0, 0);
         do
         {
             newest.Count = Math.Min(_itemTrees, _heap.TreeCount - tree);
-            (newest.Row, newest.Tree) = (row, tree);
+            (newest.Row, newest.RowCount, newest.Tree) = (row, Math.Min(ItemRows, rowCount - row), tree);
             if (newest.Count > 0)
-                Compare<TMissing, TWide>(rows + (row * RowBytes), _heap.Nodes.Pointer + (2L * Slots * tree), newest.Bits, newest.Count);
+                Compare<TMissing, TWide>(rows + (row * RowBytes), _heap.Nodes.Pointer + (2L * Slots * tree), in newest);
             if (middle.Count > 0)
                 Turn(in middle);
             if (oldest.Count > 0)
             {
                 Finish<TMissing, TWide>(rows + (oldest.Row * RowBytes), in oldest);
-                if (typeof(TSink) != typeof(SingleSum<T>) || rowCount == 1)
-                {
-                    sink.Take(oldest.Row, oldest.Tree, oldest.Places, oldest.Count);
-                }
-                else if (held.Count == 0)
-                {
-                    (held, oldest) = (oldest, held);
-                }
-                else
-                {
-                    TakeTwo(ref sink, in held, in oldest);
-                    held.Count = 0;
-                }
+                Take(ref sink, in oldest);
             }
 
-            if (++row == rowCount)
+            row += newest.RowCount;
+            if (row == rowCount)
                 (row, tree) = (0, Math.Min(tree + _itemTrees, _heap.TreeCount));
             (oldest, middle, newest) = (middle, newest, oldest);
         }
         while (middle.Count > 0 || oldest.Count > 0);
-        if (held.Count > 0)
-            sink.Take(held.Row, held.Tree, held.Places, held.Count);
     }
 
-    /// <summary>Gives away two items, which are of two rows, the older one first where they cannot go together.</summary>
-    private static void TakeTwo<TSink>(ref TSink sink, in Item first, in Item second)
+    private static void Take<TSink>(ref TSink sink, in Item item)
         where TSink : struct, ILeafSink
     {
-        if (first.Count == second.Count)
+        var other = item.Places + DeepItemTrees;
+        if (item.RowCount == 1)
         {
-            Unsafe.As<TSink, SingleSum<T>>(ref sink).TakeTwo(first.Row, first.Places, second.Row, second.Places, first.Count);
-            return;
+            sink.Take(item.Row, item.Tree, item.Places, item.Count);
         }
+        else if (typeof(TSink) == typeof(SingleSum<T>))
+        {
+            Unsafe.As<TSink, SingleSum<T>>(ref sink).TakeTwo(item.Row, item.Places, other, item.Count);
+        }
+        else
+        {
+            sink.Take(item.Row, item.Tree, item.Places, item.Count);
+            sink.Take(item.Row + 1, item.Tree, other, item.Count);
+        }
+    }
 
-        sink.Take(first.Row, first.Tree, first.Places, first.Count);
-        sink.Take(second.Row, second.Tree, second.Places, second.Count);
+    private static void Compare<TMissing, TWide>(byte* row, TRank* nodes, in Item item)
+        where TMissing : struct
+        where TWide : struct
+    {
+        if (item.RowCount == 1)
+            CompareOne<TMissing, TWide>(row, nodes, item.Bits, item.Count);
+        else
+            CompareTwo<TMissing, TWide>(row, nodes, item.Bits, item.Count);
     }
 
     /// <summary>For each tree a bit for each slot: its node sends the row to the right.</summary>
     [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
-    private static void Compare<TMissing, TWide>(byte* row, TRank* nodes, ulong* bits, int count)
+    private static void CompareOne<TMissing, TWide>(byte* row, TRank* nodes, ulong* bits, int count)
         where TMissing : struct
         where TWide : struct
     {
@@ -157,6 +159,28 @@ internal sealed unsafe class PermuteKernel<T, TRank> : IForestKernel<T>
             bits[tree] = Compare<TMissing, TWide>(in ranks, in marks, (byte*)nodes);
             if (sizeof(TRank) != 1)
                 bits[tree] |= Compare<TMissing, TWide>(in ranks, in marks, (byte*)nodes + 128) << 32;
+            nodes += 2 * Slots;
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
+    private static void CompareTwo<TMissing, TWide>(byte* row, TRank* nodes, ulong* bits, int count)
+        where TMissing : struct
+        where TWide : struct
+    {
+        var (ranks, other) = (new Lanes<TWide>(row), new Lanes<TWide>(row + RowBytes));
+        var marks = typeof(TMissing) == typeof(Yes) ? new Lanes<TWide>(row + MarksAt) : default;
+        var otherMarks = typeof(TMissing) == typeof(Yes) ? new Lanes<TWide>(row + RowBytes + MarksAt) : default;
+        for (nint tree = 0; tree < count; tree++)
+        {
+            bits[tree] = Compare<TMissing, TWide>(in ranks, in marks, (byte*)nodes);
+            bits[tree + DeepItemTrees] = Compare<TMissing, TWide>(in other, in otherMarks, (byte*)nodes);
+            if (sizeof(TRank) != 1)
+            {
+                bits[tree] |= Compare<TMissing, TWide>(in ranks, in marks, (byte*)nodes + 128) << 32;
+                bits[tree + DeepItemTrees] |= Compare<TMissing, TWide>(in other, in otherMarks, (byte*)nodes + 128) << 32;
+            }
+
             nodes += 2 * Slots;
         }
     }
@@ -181,11 +205,15 @@ internal sealed unsafe class PermuteKernel<T, TRank> : IForestKernel<T>
     /// <summary>Reads the paths off the bits and has fetched what lies behind.</summary>
     private void Turn(in Item item)
     {
-        Paths(item.Bits, item.Places, item.Tree, item.Count);
-        if (_heap.HasBlocks)
-            Fetch(_heap.Blocks.Pointer, item.Places, item.Count);
-        else if (_heap.HasTails)
-            Fetch(_heap.Exits.Pointer, item.Places, item.Count);
+        for (var i = 0; i < item.RowCount; i++)
+        {
+            var places = item.Places + (i * DeepItemTrees);
+            Paths(item.Bits + (i * DeepItemTrees), places, item.Tree, item.Count);
+            if (_heap.HasBlocks)
+                Fetch(_heap.Blocks.Pointer, places, item.Count);
+            else if (_heap.HasTails)
+                Fetch(_heap.Exits.Pointer, places, item.Count);
+        }
     }
 
     /// <summary>Six turns each of sixteen trees, through heaps that are numbered from 1 and so end at 64.</summary>
@@ -224,14 +252,21 @@ internal sealed unsafe class PermuteKernel<T, TRank> : IForestKernel<T>
         where TMissing : struct
         where TWide : struct
     {
-        if (_heap.HasBlocks)
+        for (var i = 0; i < item.RowCount; i++)
         {
-            Copy(_heap.Blocks.Pointer, item.Places, item.Bits, item.Count);
-            PassBlocks<TMissing, TWide>(row, item.Bits, item.Places, item.Count);
-        }
-        else if (_heap.HasTails)
-        {
-            Follow<TMissing>((TRank*)row, _heap.Exits.Pointer, _heap.Tails.Pointer, item.Places, item.Count);
+            var bits = item.Bits + (i * DeepItemTrees);
+            var places = item.Places + (i * DeepItemTrees);
+            if (_heap.HasBlocks)
+            {
+                Copy(_heap.Blocks.Pointer, places, bits, item.Count);
+                PassBlocks<TMissing, TWide>(row, bits, places, item.Count);
+            }
+            else if (_heap.HasTails)
+            {
+                Follow<TMissing>((TRank*)row, _heap.Exits.Pointer, _heap.Tails.Pointer, places, item.Count);
+            }
+
+            row += RowBytes;
         }
     }
 
@@ -307,12 +342,13 @@ internal sealed unsafe class PermuteKernel<T, TRank> : IForestKernel<T>
         return (&node->Left)[right];
     }
 
-    /// <summary>Some trees that a row goes through.</summary>
+    /// <summary>Some trees that one row or two go through; what is the second row's lies behind that of the first.</summary>
     private struct Item(ulong* bits, int* places)
     {
         public readonly ulong* Bits = bits;
         public readonly int* Places = places;
         public int Row;
+        public int RowCount;
         public int Tree;
         public int Count;
     }
