@@ -3,6 +3,12 @@
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
+# --help prints the comment at the top of the script.
+if [[ " $* " == *' --help '* ]]; then
+  sed -n '2,${/^#/!q; s/^# \{0,1\}//p}' "$0"
+  exit 0
+fi
+
 # Debian's own interpreter: the python3-* packages are invisible to any other one on the PATH.
 # shellcheck disable=SC2034
 debian_python=/usr/bin/python3
