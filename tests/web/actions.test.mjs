@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, test } from 'node:test';
 import { openBrowser, openPage, picture } from './browser.mjs';
+import { eventually } from './eventually.mjs';
 import { endpoint, instance, startFake } from './fakeServer.mjs';
 
 let fake;
@@ -98,13 +99,15 @@ test('models of the repository are loaded and unloaded', async () => {
   await allow(page);
   await page.getByRole('button', { name: 'Load bad', exact: true }).click();
   await page.getByRole('button', { name: 'Unload digits', exact: true }).click();
+  await eventually('both calls', 30, async () => changes().length === 2);
+  assert.deepEqual(changes().map(({ path }) => path).sort(), ['/v2/repository/models/bad/load', '/v2/repository/models/digits/unload']);
   await page.waitForFunction(() => !document.querySelector('.repository button[aria-label="Unload digits"]').disabled);
-  assert.deepEqual(changes().map(({ path }) => path), ['/v2/repository/models/bad/load', '/v2/repository/models/digits/unload']);
   await close();
 });
 
 test('canaries show their arms, and new weights keep all else of them', async () => {
   const { page, close } = await openPage(browser, `${fake.address}/canaries`);
+  await page.locator('.plain tbody tr').nth(1).waitFor();
   const arms = await page.locator('.plain tbody tr').allInnerTexts();
   assert.match(arms[1], /digits\/1\s+90%\s+88%\s+100\s+2\s+10\s+1\.50\s+1\.00\s+2\.00\s+3\.00\s+2%/);
   await picture(page, 'canaries');
@@ -135,7 +138,8 @@ test('an arm is promoted: it gets all calls', async () => {
 
 test('the registry says what serves a model', async () => {
   const { page, close } = await openPage(browser, `${fake.address}/registry`);
-  await page.getByText('net 2', { exact: true }).waitFor();
+  // The endpoints, of which the row names one, are read beside the models.
+  await page.locator('tbody tr[data-index="1"]').getByText('model_1/1', { exact: true }).waitFor();
   const row = await page.locator('tbody tr[data-index="1"] > *').allInnerTexts();
   assert.deepEqual(row.slice(0, 7).map(text => text.trim()), ['net 1', 'demo', 'onnx', 'model_1/1', '1', 'one', 'draft']);
   await page.getByRole('button', { name: 'Filter TAGS' }).click();

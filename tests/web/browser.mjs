@@ -22,7 +22,8 @@ export async function openPage(browser, address, { width = 1280, height = 800, c
     const { protocol, host } = new URL(request.url());
     if (host !== new URL(address).host && protocol !== 'blob:') faults.push(`asked ${request.url()}`);
   });
-  page.setDefaultTimeout(15_000);
+  // Long, for busy machines; what never comes fails its test all the same.
+  page.setDefaultTimeout(60_000);
   await page.goto(address);
   return {
     page,

@@ -55,7 +55,8 @@ test('all charts are there in their order, and show use where they say so', asyn
   await readAll(page);
   assert.deepEqual(await page.locator('figure.chart h3').allInnerTexts(), titles);
   assert.ok(early < asked.length, 'charts out of sight were read');
-  assert.deepEqual(series().map(({ query }) => (query.metrics === 'LATENCY_P99' ? 'LATENCY_P50' : query.metrics)).sort(), [...asked].sort());
+  const metrics = new Set(series().map(({ query }) => (query.metrics === 'LATENCY_P99' ? 'LATENCY_P50' : query.metrics)));
+  assert.deepEqual([...metrics].sort(), [...asked].sort());
   await picture(page, 'monitor-all');
   await close();
 });
@@ -92,7 +93,8 @@ test('the cursor is the same in all charts', async () => {
   assert.match(places[0], /translate\(/);
   const shown = await page.locator('[data-chart=rate] .legend b').allInnerTexts();
   await page.locator('[data-chart=requests] .u-over').hover({ position: { x: 300, y: 50 } });
-  assert.notDeepEqual(await page.locator('[data-chart=rate] .legend b').allInnerTexts(), shown);
+  await page.waitForFunction(
+    texts => [...document.querySelectorAll('[data-chart=rate] .legend b')].some((value, at) => value.innerText !== texts[at]), shown);
   await close();
 });
 
@@ -100,15 +102,15 @@ test('a stretch that is dragged over is looked at closer in all charts, until it
   const { page, close } = await openPage(browser, fake.address + path);
   const plot = page.locator('[data-chart=rate] .u-over');
   await plot.waitFor();
-  const picked = () => page.locator('[data-chart=requests] canvas').evaluate(canvas => canvas.toDataURL().length);
-  const whole = await picked();
+  await page.locator('[data-chart=requests] .u-over').waitFor();
+  const whole = await page.locator('[data-chart=requests] canvas').evaluate(canvas => canvas.toDataURL());
   const box = await plot.boundingBox();
   await page.mouse.move(box.x + 100, box.y + 40);
   await page.mouse.down();
   await page.mouse.move(box.x + 160, box.y + 40, { steps: 5 });
   await page.mouse.up();
   await page.getByRole('button', { name: 'Whole span' }).waitFor();
-  await page.waitForFunction(length => document.querySelector('[data-chart=requests] canvas').toDataURL().length !== length, whole);
+  await page.waitForFunction(picture => document.querySelector('[data-chart=requests] canvas').toDataURL() !== picture, whole);
   await plot.dblclick();
   await page.getByRole('button', { name: 'Whole span' }).waitFor({ state: 'detached' });
   await close();
@@ -138,7 +140,8 @@ test('a refresh reads only what has come since', async () => {
   await page.locator('[data-chart=rate] .legend b').first().waitFor();
   await page.clock.install();
   await page.getByLabel('Time span').selectOption('6');
-  await page.waitForFunction(() => document.querySelectorAll('[data-chart=rate] .u-over').length === 1);
+  // A chart that still waits for its first answer would be taken for one that reads all again.
+  await page.waitForFunction(() => document.querySelector('[data-chart=rate] .u-over') && !document.querySelector('figure.chart .nothing'));
   await page.clock.runFor(1000);
   fake.requests = [];
   fake.seriesOffset = 1000;

@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { eventually } from './eventually.mjs';
 
 const root = join(import.meta.dirname, '../..');
 const program = join(root, 'artifacts/bin/Sluice.Server/release/sluice.dll');
@@ -16,29 +17,17 @@ const freePort = () => new Promise(resolve => {
   });
 });
 
-/** Waits for what a function gives. */
-export async function eventually(what, seconds, look) {
-  const end = Date.now() + seconds * 1000;
-  for (;;) {
-    let failure = '';
-    const found = await look().catch(({ message }) => void (failure = `: ${message}`));
-    if (found) return found;
-    if (Date.now() > end) throw new Error(`${what}: not within ${seconds} s${failure}`);
-    await new Promise(resolve => setTimeout(resolve, 100));
-  }
-}
-
 /** Starts the server; its address stays the same when it is started again. */
 export async function startServer(...more) {
   const folder = mkdtempSync(join(tmpdir(), 'sluice-page-'));
-  const ports = await Promise.all([freePort(), freePort(), freePort(), freePort()]);
-  const address = `http://127.0.0.1:${ports[3]}`;
+  const port = await freePort();
+  const address = `http://127.0.0.1:${port}`;
   const server = { address, log: '', folder };
   let child;
   server.start = async () => {
     child = spawn('dotnet', [
       program, 'serve', '--model-repository', join(root, 'examples/models'), '--model-control-mode', 'explicit', '--load-model', 'digits',
-      '--http-port', ports[0], '--grpc-port', ports[1], '--metrics-port', ports[2], '--serve-port', ports[3], '--data-folder', join(folder, 'data'), '--replica', 'replica-1',
+      '--http-port', 0, '--grpc-port', 0, '--metrics-port', 0, '--serve-port', port, '--data-folder', join(folder, 'data'), '--replica', 'replica-1',
       '--history-interval-secs', 2,
       ...more].map(String), { stdio: ['ignore', 'ignore', 'pipe'] });
     child.stderr.on('data', text => (server.log += text));
