@@ -43,7 +43,7 @@ public sealed class DecoupledResizeTests
         await run.SendAsync(8, isFinal: true);
         await first;
         Assert.Equal([7, 8], sink.Entries.Select(entry => entry.Value!.Value));
-        await WhenAsync(() => fixture.Instance.IsDisposed);
+        await Eventually.TrueAsync(() => fixture.Instance.IsDisposed);
         Assert.False(added.IsDisposed);
     }
 
@@ -59,7 +59,7 @@ public sealed class DecoupledResizeTests
         await first;
         Assert.False(fixture.Instance.IsDisposed);
         run.End();
-        await WhenAsync(() => fixture.Instance.IsDisposed);
+        await Eventually.TrueAsync(() => fixture.Instance.IsDisposed);
     }
 
     [Fact]
@@ -69,7 +69,7 @@ public sealed class DecoupledResizeTests
         var seat = Assign(fixture);
         var added = Add(fixture);
         fixture.Scheduler.Remove(seat);
-        await WhenAsync(() => fixture.Instance.IsDisposed);
+        await Eventually.TrueAsync(() => fixture.Instance.IsDisposed);
         Assert.Single(fixture.Scheduler.Seats);
         var request = fixture.Send(fixture.Request(1, new FakeSink()));
         await EndAsync(await added.NextRunAsync());
@@ -132,11 +132,11 @@ public sealed class DecoupledResizeTests
             }
 
             var served = fixture.Statistics.Success.Count;
-            await WhenAsync(() => fixture.Statistics.Success.Count > served + 5 || Array.TrueForAll(callers, caller => caller.IsCompleted));
+            await Eventually.TrueAsync(() => fixture.Statistics.Success.Count > served + 5 || Array.TrueForAll(callers, caller => caller.IsCompleted));
         }
 
         await Task.WhenAll(callers);
-        await WhenAsync(() => instances.Count(instance => !instance.IsDisposed) == seats.Count);
+        await Eventually.TrueAsync(() => instances.Count(instance => !instance.IsDisposed) == seats.Count);
         await stop.CancelAsync();
 
         async Task ServeAsync(ManualStreamingInstance instance)
@@ -177,15 +177,5 @@ public sealed class DecoupledResizeTests
     {
         await run.Responses.CompleteAsync();
         run.End();
-    }
-
-    private static async Task WhenAsync(Func<bool> condition)
-    {
-        var began = System.Diagnostics.Stopwatch.GetTimestamp();
-        while (!condition())
-        {
-            Assert.True(System.Diagnostics.Stopwatch.GetElapsedTime(began) < TimeSpan.FromSeconds(20));
-            await Task.Yield();
-        }
     }
 }

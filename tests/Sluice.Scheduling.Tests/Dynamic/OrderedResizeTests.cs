@@ -72,7 +72,7 @@ public sealed class OrderedResizeTests
         var (added, seat) = (new ManualInstance(), Seat());
         fixture.Batcher.Add(added, seat);
         fixture.Batcher.Remove(seat);
-        await WhenAsync(() => added.IsDisposed);
+        await Eventually.TrueAsync(() => added.IsDisposed);
         run.Finish();
         await first;
         var (_, second, next) = await fixture.SendAndStart(2);
@@ -157,14 +157,4 @@ public sealed class OrderedResizeTests
     }
 
     private static InstanceSeat Seat() => new(new InstancePlacement("fake", InstanceKind.Cpu, 0), null, null);
-
-    private static async Task WhenAsync(Func<bool> condition)
-    {
-        var began = System.Diagnostics.Stopwatch.GetTimestamp();
-        while (!condition())
-        {
-            Assert.True(System.Diagnostics.Stopwatch.GetElapsedTime(began) < TimeSpan.FromSeconds(20));
-            await Task.Yield();
-        }
-    }
 }

@@ -75,7 +75,7 @@ public sealed class RehearsalLoadTests : IAsyncLifetime, IDisposable
         Assert.False(_second.IsDisposed || _backend.Last!.IsDisposed);
         await ServeAsync(_predecessor, 5);
         hanging.Finish();
-        await WhenAsync(() => _backend.Last.IsDisposed);
+        await Eventually.TrueAsync(() => _backend.Last.IsDisposed);
         Assert.True(_second.IsDisposed);
     }
 
@@ -88,7 +88,7 @@ public sealed class RehearsalLoadTests : IAsyncLifetime, IDisposable
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => loading.WaitAsync(Patience));
         Assert.False(_second.IsDisposed);
         hanging.Finish();
-        await WhenAsync(() => _backend.Last!.IsDisposed);
+        await Eventually.TrueAsync(() => _backend.Last!.IsDisposed);
     }
 
     [Fact]
@@ -108,9 +108,9 @@ public sealed class RehearsalLoadTests : IAsyncLifetime, IDisposable
         var loading = _loader.LoadAsync(Plan(_second, _predecessor), stop);
         var hanging = await _hanging.Task.WaitAsync(Patience, stop);
         _timer.Advance(Rehearsal.Limit.TotalMicroseconds);
-        await WhenAsync(() => _second.TerminateCount == 1);
+        await Eventually.TrueAsync(() => _second.TerminateCount == 1);
         _timer.Advance(Rehearsal.Grace.TotalMicroseconds);
-        await WhenAsync(() => loading.IsCompleted || _timer.DueAt != long.MaxValue);
+        await Eventually.TrueAsync(() => loading.IsCompleted || _timer.DueAt != long.MaxValue);
         return (loading, hanging);
     }
 
@@ -129,16 +129,6 @@ public sealed class RehearsalLoadTests : IAsyncLifetime, IDisposable
         config.Input.Add(new ModelInput { Name = "IN", DataType = DataType.TypeInt32, Dims = { 1 } });
         config.Output.Add(new ModelOutput { Name = "OUT", DataType = DataType.TypeInt32, Dims = { 1 } });
         return new ModelLoadPlan(config, new ModelVersionFolder("m", Path.GetTempPath(), 1), new ModelConfigOptions()) { Predecessor = predecessor };
-    }
-
-    private static async Task WhenAsync(Func<bool> condition)
-    {
-        var began = System.Diagnostics.Stopwatch.GetTimestamp();
-        while (!condition())
-        {
-            Assert.True(System.Diagnostics.Stopwatch.GetElapsedTime(began) < Patience);
-            await Task.Yield();
-        }
     }
 
     /// <summary>Each model has the instance that the test has set.</summary>

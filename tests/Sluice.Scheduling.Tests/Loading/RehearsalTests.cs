@@ -38,7 +38,7 @@ public sealed class RehearsalTests
         (await fixture.Instance.NextRunAsync()).Finish();
         var run = await fixture.Instance.NextRunAsync();
         Advance(fixture, Rehearsal.Limit);
-        await WhenAsync(() => fixture.Instance.TerminateCount == 1);
+        await Eventually.TrueAsync(() => fixture.Instance.TerminateCount == 1);
         Assert.False(rehearsal.IsCompleted);
         run.Fail(new InferenceException(InferenceCode.Cancelled, "stopped"));
         Assert.All(await rehearsal, Assert.Null);
@@ -96,7 +96,7 @@ public sealed class RehearsalTests
         var rehearsal = RehearseAsync(fixture, 1, 2);
         var hanging = await fixture.Instances[0].NextRunAsync();
         Advance(fixture, Rehearsal.Limit);
-        await WhenAsync(() => fixture.Instances[0].TerminateCount == 1);
+        await Eventually.TrueAsync(() => fixture.Instances[0].TerminateCount == 1);
         Assert.False(rehearsal.IsCompleted);
         Advance(fixture, Rehearsal.Grace);
         var busy = await rehearsal;
@@ -146,7 +146,7 @@ public sealed class RehearsalTests
         var hanging = await fixture.Instance.NextRunAsync();
         model.IsBroken = true;
         Advance(fixture, Rehearsal.Limit);
-        await WhenAsync(() => fixture.Instance.TerminateCount == 1);
+        await Eventually.TrueAsync(() => fixture.Instance.TerminateCount == 1);
         Advance(fixture, Rehearsal.Grace);
         var busy = await rehearsal;
         Assert.Equal([true, false], busy.Select(task => task is not null));
@@ -202,16 +202,6 @@ public sealed class RehearsalTests
     }
 
     private static void Advance(BatcherFixture fixture, TimeSpan time) => fixture.Timer.Advance(time.TotalMicroseconds);
-
-    private static async Task WhenAsync(Func<bool> condition)
-    {
-        var began = System.Diagnostics.Stopwatch.GetTimestamp();
-        while (!condition())
-        {
-            Assert.True(System.Diagnostics.Stopwatch.GetElapsedTime(began) < Patience);
-            await Task.Yield();
-        }
-    }
 
     /// <summary>A model that cannot say what it is from some moment on.</summary>
     private sealed class BrittleModel : IBackendModel

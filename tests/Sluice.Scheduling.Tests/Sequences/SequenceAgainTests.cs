@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Sluice.Inference;
 using Sluice.Testing;
 using static Sluice.Scheduling.Tests.SequenceFixture;
@@ -92,7 +91,7 @@ public sealed class SequenceAgainTests : IDisposable
         request.Sink = sink;
         var second = fixture.Send(request);
         run.End();
-        await WhenAsync(() => fixture.Timer.DueAt != long.MaxValue);
+        await Eventually.TrueAsync(() => fixture.Timer.DueAt != long.MaxValue);
         _lifetime.Cancel();
         await first.Done;
         Assert.Equal(InferenceCode.Cancelled, first.Request.Status);
@@ -237,15 +236,5 @@ public sealed class SequenceAgainTests : IDisposable
             }
         })));
         Assert.Equal((0, 0L), (fixture.SequenceCount, fixture.Statistics.PendingCount));
-    }
-
-    private static async Task WhenAsync(Func<bool> condition)
-    {
-        var began = Stopwatch.GetTimestamp();
-        while (!condition())
-        {
-            Assert.True(Stopwatch.GetElapsedTime(began) < TimeSpan.FromSeconds(20));
-            await Task.Yield();
-        }
     }
 }

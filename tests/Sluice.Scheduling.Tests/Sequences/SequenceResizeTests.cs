@@ -67,7 +67,7 @@ public sealed class SequenceResizeTests
         var end = fixture.Send("1", 5, End);
         (await fixture.Instances[0].NextRunAsync()).Finish();
         await end.Done;
-        await WhenAsync(() => fixture.Instances[0].IsDisposed);
+        await Eventually.TrueAsync(() => fixture.Instances[0].IsDisposed);
         Assert.False(fourth.Done.IsCompleted);
         var last = fixture.Send("3", 6, End);
         (await fixture.Instances[1].NextRunAsync()).Finish();
@@ -86,9 +86,15 @@ public sealed class SequenceResizeTests
         await done;
         fixture.Batcher.Remove(seats[0]);
         fixture.Timer.Advance(900);
-        Assert.False(fixture.Instances[0].IsDisposed);
+        var (next, nextDone) = fixture.Send("1", 2);
+        (await fixture.Instances[0].NextRunAsync()).Finish();
+        await nextDone;
+        Assert.Equal(2, ValueOf(next));
+        fixture.Timer.Advance(900);
+        Assert.Equal(1, fixture.SequenceCount);
         fixture.Timer.Advance(101);
-        await WhenAsync(() => fixture.Instances[0].IsDisposed);
+        Assert.Equal(0, fixture.SequenceCount);
+        await Eventually.TrueAsync(() => fixture.Instances[0].IsDisposed);
     }
 
     [Fact]
@@ -103,7 +109,7 @@ public sealed class SequenceResizeTests
         lifetime.Cancel();
         run.Fail(new InferenceException(InferenceCode.Cancelled, "stopped"));
         await first.Done;
-        await WhenAsync(() => fixture.Instances[0].IsDisposed);
+        await Eventually.TrueAsync(() => fixture.Instances[0].IsDisposed);
     }
 
     [Fact]
@@ -112,7 +118,7 @@ public sealed class SequenceResizeTests
         await using var fixture = new SequenceFixture(Model(Controls() with { Oldest = One }), instanceCount: 2);
         var seats = Assign(fixture);
         fixture.Batcher.Remove(seats[0]);
-        await WhenAsync(() => fixture.Instances[0].IsDisposed);
+        await Eventually.TrueAsync(() => fixture.Instances[0].IsDisposed);
         var added = Add(fixture);
         var steps = new[] { fixture.Send("1", 1, Start | End), fixture.Send("2", 2, Start | End) };
         var runs = new[] { await added.NextRunAsync(), await fixture.Instances[1].NextRunAsync() };
@@ -204,12 +210,12 @@ public sealed class SequenceResizeTests
             }
 
             var served = fixture.Statistics.Success.Count;
-            await WhenAsync(() => fixture.Statistics.Success.Count > served + 10 || Array.TrueForAll(callers, caller => caller.IsCompleted));
+            await Eventually.TrueAsync(() => fixture.Statistics.Success.Count > served + 10 || Array.TrueForAll(callers, caller => caller.IsCompleted));
         }
 
         await Task.WhenAll(callers);
         Assert.Equal(0, fixture.SequenceCount);
-        await WhenAsync(() => instances.Count(instance => !instance.IsDisposed) + (fixture.Instance.IsDisposed ? 0 : 1) == seats.Count);
+        await Eventually.TrueAsync(() => instances.Count(instance => !instance.IsDisposed) + (fixture.Instance.IsDisposed ? 0 : 1) == seats.Count);
     }
 
     /// <summary>Rows of the table are rows, columns are instances; letters are sequences, <c>.</c> is a free slot, <c>x</c> one of an instance that goes.</summary>
@@ -270,15 +276,5 @@ public sealed class SequenceResizeTests
 
             r.SetOutput(0, r.Batch.Inputs[0].Shape.Dimensions, TestRequests.Bytes(values));
         });
-    }
-
-    private static async Task WhenAsync(Func<bool> condition)
-    {
-        var began = System.Diagnostics.Stopwatch.GetTimestamp();
-        while (!condition())
-        {
-            Assert.True(System.Diagnostics.Stopwatch.GetElapsedTime(began) < TimeSpan.FromSeconds(20));
-            await Task.Yield();
-        }
     }
 }

@@ -4,7 +4,7 @@ using Sluice.Inference;
 namespace Sluice.Testing;
 
 /// <summary>An instance whose executions a test ends by hand; a run that nobody ends never ends.</summary>
-/// <remarks>Checks that no execution begins while another one runs.</remarks>
+/// <remarks>Checks that no execution begins while another one runs, and that the instance lives as long as its executions.</remarks>
 public sealed class ManualInstance : IModelInstance
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
@@ -30,15 +30,13 @@ public sealed class ManualInstance : IModelInstance
         ObjectDisposedException.ThrowIf(IsDisposed, this);
         lock (RowCounts)
             RowCounts.Add(batch.RowCount);
-        var run = new ManualRun(batch, () => Volatile.Write(ref _active, 0));
-        if (Automatic is null)
-            _runs.Writer.TryWrite(run);
-        else
-            Automatic(run);
-        return new ValueTask(run.Task);
+        var automatic = Automatic;
+        var run = new ManualRun(batch, automatic is null ? run => _runs.Writer.TryWrite(run) : _ => { }, EndRun);
+        automatic?.Invoke(run);
+        return run.Task;
     }
 
-    /// <summary>Waits for the next execution to begin.</summary>
+    /// <summary>Waits for the next execution to begin and its caller to wait for its end.</summary>
     public async Task<ManualRun> NextRunAsync()
     {
         using var patience = new CancellationTokenSource(Patience);
@@ -48,50 +46,63 @@ public sealed class ManualInstance : IModelInstance
     public void Terminate() => Interlocked.Increment(ref _terminateCount);
 
     public void Dispose() => IsDisposed = true;
+
+    private void EndRun()
+    {
+        ObjectDisposedException.ThrowIf(IsDisposed, this);
+        Volatile.Write(ref _active, 0);
+    }
 }
 
 /// <summary>One execution of a <see cref="ManualInstance"/>.</summary>
-public sealed unsafe class ManualRun(ExecutionBatch batch, Action onEnd)
+public sealed unsafe class ManualRun
 {
-    // Ended runs go on where they are ended, so that what follows has happened when the call returns.
-    private readonly TaskCompletionSource _end = new();
+    private readonly Action _onEnd;
+    private readonly ManualEnd _end;
 
-    public ExecutionBatch Batch => batch;
+    internal ManualRun(ExecutionBatch batch, Action<ManualRun> onAwaited, Action onEnd)
+    {
+        Batch = batch;
+        _onEnd = onEnd;
+        _end = new ManualEnd(() => onAwaited(this));
+    }
 
-    public Task Task => _end.Task;
+    public ExecutionBatch Batch { get; }
+
+    internal ValueTask Task => _end.Task;
 
     /// <summary>The bytes of an input; null when the batch has none.</summary>
-    public byte[]? Input(int index) => batch.Inputs[index].IsPresent
-        ? new ReadOnlySpan<byte>(batch.Inputs[index].Data, batch.Inputs[index].ByteLength).ToArray()
+    public byte[]? Input(int index) => Batch.Inputs[index].IsPresent
+        ? new ReadOnlySpan<byte>(Batch.Inputs[index].Data, Batch.Inputs[index].ByteLength).ToArray()
         : null;
 
     /// <summary>Ends the run with outputs equal to the inputs of the same index.</summary>
     public void Finish() => Finish(_ =>
     {
-        for (var i = 0; i < batch.Settings.Outputs.Length; i++)
+        for (var i = 0; i < Batch.Settings.Outputs.Length; i++)
         {
-            if (batch.IsRequested(i) && Input(i) is { } data)
-                SetOutput(i, batch.Inputs[i].Shape.Dimensions, data);
+            if (Batch.IsRequested(i) && Input(i) is { } data)
+                SetOutput(i, Batch.Inputs[i].Shape.Dimensions, data);
         }
     });
 
     public void Finish(Action<ManualRun> setOutputs)
     {
         setOutputs(this);
-        onEnd();
-        _end.SetResult();
+        _onEnd();
+        _end.Set();
     }
 
     public void Fail(Exception error)
     {
-        onEnd();
-        _end.SetException(error);
+        _onEnd();
+        _end.Fail(error);
     }
 
     public void SetOutput(int index, ReadOnlySpan<long> shape, byte[] data)
     {
-        var buffer = batch.RentOutput(index, data.Length);
+        var buffer = Batch.RentOutput(index, data.Length);
         data.CopyTo(buffer.GetSpan());
-        batch.SetOutput(index, Sluice.Tensors.Shape.Create(shape), buffer);
+        Batch.SetOutput(index, Sluice.Tensors.Shape.Create(shape), buffer);
     }
 }

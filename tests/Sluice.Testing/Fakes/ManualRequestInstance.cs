@@ -16,14 +16,9 @@ public sealed class ManualRequestInstance : IRequestInstance
     /// <summary>Positions that nobody waits for any more, in order.</summary>
     public IReadOnlyCollection<int> Cancelled => _cancelled;
 
-    public ValueTask ExecuteAsync(IRequestGroup requests)
-    {
-        var run = new ManualGroup(requests);
-        _runs.Writer.TryWrite(run);
-        return new ValueTask(run.Task);
-    }
+    public ValueTask ExecuteAsync(IRequestGroup requests) => new ManualGroup(requests, run => _runs.Writer.TryWrite(run)).Task;
 
-    /// <summary>Waits for the next execution to begin.</summary>
+    /// <summary>Waits for the next execution to begin and its caller to wait for its end.</summary>
     public async Task<ManualGroup> NextAsync()
     {
         using var patience = new CancellationTokenSource(Patience);
@@ -42,19 +37,27 @@ public sealed class ManualRequestInstance : IRequestInstance
 }
 
 /// <summary>One execution of a <see cref="ManualRequestInstance"/>.</summary>
-public sealed class ManualGroup(IRequestGroup group)
+public sealed class ManualGroup
 {
-    private readonly TaskCompletionSource _end = new();
+    private readonly IRequestGroup _group;
+    private readonly ManualEnd _end;
 
-    public Task Task => _end.Task;
+    internal ManualGroup(IRequestGroup group, Action<ManualGroup> onAwaited)
+    {
+        _group = group;
+        _end = new ManualEnd(() => onAwaited(this));
+        Requests = [.. Enumerable.Range(0, group.Count).Select(i => group[i])];
+    }
 
     /// <summary>The requests as they came.</summary>
-    public InferRequest[] Requests { get; } = [.. Enumerable.Range(0, group.Count).Select(i => group[i])];
+    public InferRequest[] Requests { get; }
+
+    internal ValueTask Task => _end.Task;
 
     /// <summary>Reads the first number of an input, one that the client did not send too.</summary>
     public int Int(int position, string name)
     {
-        var request = group[position];
+        var request = _group[position];
         for (var i = 0; i < request.InputCount; i++)
         {
             if (request.Settings!.Inputs[request.Inputs[i].Index].Name == name)
@@ -67,7 +70,7 @@ public sealed class ManualGroup(IRequestGroup group)
     /// <summary>Ends the execution after the test has answered.</summary>
     public void End(Action<IRequestGroup> answer)
     {
-        answer(group);
-        _end.SetResult();
+        answer(_group);
+        _end.Set();
     }
 }

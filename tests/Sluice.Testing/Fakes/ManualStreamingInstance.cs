@@ -19,12 +19,10 @@ public sealed class ManualStreamingInstance : IStreamingInstance
         if (Interlocked.Exchange(ref _active, 1) != 0)
             throw new InvalidOperationException("the instance was called while it ran");
         ObjectDisposedException.ThrowIf(IsDisposed, this);
-        var run = new ManualStreamRun(responses, () => Volatile.Write(ref _active, 0));
-        _runs.Writer.TryWrite(run);
-        return new ValueTask(run.Task);
+        return new ManualStreamRun(responses, this).Task;
     }
 
-    /// <summary>Waits for the next execution to begin.</summary>
+    /// <summary>Waits for the next execution to begin and its caller to wait for its end.</summary>
     public async Task<ManualStreamRun> NextRunAsync()
     {
         using var patience = new CancellationTokenSource(Patience);
@@ -36,23 +34,37 @@ public sealed class ManualStreamingInstance : IStreamingInstance
     }
 
     public void Dispose() => IsDisposed = true;
+
+    internal void Show(ManualStreamRun run) => _runs.Writer.TryWrite(run);
+
+    internal void EndRun() => Volatile.Write(ref _active, 0);
 }
 
 /// <summary>One execution of a <see cref="ManualStreamingInstance"/>.</summary>
-public sealed class ManualStreamRun(IResponseChannel responses, Action onEnd)
+/// <remarks>Checks that the instance lives until the execution has ended and the last response has been sent.</remarks>
+public sealed class ManualStreamRun
 {
-    private readonly TaskCompletionSource _end = new();
+    private readonly ManualStreamingInstance _instance;
+    private readonly ManualEnd _end;
 
-    public IResponseChannel Responses => responses;
+    internal ManualStreamRun(IResponseChannel responses, ManualStreamingInstance instance)
+    {
+        Responses = responses;
+        _instance = instance;
+        _end = new ManualEnd(() => instance.Show(this));
+    }
 
-    public Task Task => _end.Task;
+    public IResponseChannel Responses { get; }
+
+    internal ValueTask Task => _end.Task;
 
     /// <summary>Sends one INT32 value as output 0.</summary>
-    public ValueTask SendAsync(int value, bool isFinal = false) => responses.SendAsync(Make(value), isFinal);
+    public ValueTask SendAsync(int value, bool isFinal = false) => Responses.SendAsync(Make(value), isFinal);
 
     public ExecutionBatch Make(int value)
     {
-        var response = responses.Rent();
+        ObjectDisposedException.ThrowIf(_instance.IsDisposed, _instance);
+        var response = Responses.Rent();
         var buffer = response.Pool.Rent(sizeof(int));
         BitConverter.TryWriteBytes(buffer.GetSpan(), value);
         response.SetOutput(0, Shape.Create([1]), buffer);
@@ -62,13 +74,19 @@ public sealed class ManualStreamRun(IResponseChannel responses, Action onEnd)
     /// <summary>Ends the execution; the instance may get its next request.</summary>
     public void End()
     {
-        onEnd();
-        _end.SetResult();
+        EndRun();
+        _end.Set();
     }
 
     public void Fail(Exception error)
     {
-        onEnd();
-        _end.SetException(error);
+        EndRun();
+        _end.Fail(error);
+    }
+
+    private void EndRun()
+    {
+        ObjectDisposedException.ThrowIf(_instance.IsDisposed, _instance);
+        _instance.EndRun();
     }
 }
