@@ -18,14 +18,14 @@ internal sealed class OperatedServer : IAsyncDisposable
     // Its methods lock it, so a reader of the lines has to as well.
     private readonly TextWriter _output;
 
-    private OperatedServer(string folder, ServerOptions options)
+    private OperatedServer(string folder, ServerOptions options, TimeProvider time)
     {
         Folder = folder;
         var state = new LogState(options.Log);
         _output = TextWriter.Synchronized(_lines);
         _log = new LineLoggerProvider(state, TimeProvider.System, _output);
         _loggers = new LoggerFactory([_log], new LoggerFilterOptions { MinLevel = LogLevel.Trace });
-        Host = new ServerHost(options, _loggers, TimeProvider.System, state);
+        Host = new ServerHost(options, _loggers, time, state);
     }
 
     public ServerHost Host { get; }
@@ -43,8 +43,11 @@ internal sealed class OperatedServer : IAsyncDisposable
         }
     }
 
+    public static Task<OperatedServer> StartAsync(Func<ServerOptions, string, ServerOptions>? change = null, params string[] models) =>
+        StartAsync(TimeProvider.System, change, models);
+
     public static async Task<OperatedServer> StartAsync(
-        Func<ServerOptions, string, ServerOptions>? change = null, params string[] models)
+        TimeProvider time, Func<ServerOptions, string, ServerOptions>? change, params string[] models)
     {
         var folder = Directory.CreateTempSubdirectory("sluice-own-").FullName;
         string[] wanted = models.Length > 0 ? models : ["add_sub_int32"];
@@ -61,7 +64,7 @@ internal sealed class OperatedServer : IAsyncDisposable
             GrpcTransport = ServerFixture.Transport,
             ExitTimeout = TimeSpan.FromSeconds(10),
         };
-        var server = new OperatedServer(folder, change is null ? options : change(options, folder));
+        var server = new OperatedServer(folder, change is null ? options : change(options, folder), time);
         Assert.True(await server.Host.StartAsync(CancellationToken.None), server.Log);
         return server;
     }

@@ -16,7 +16,7 @@ internal sealed class OwnServer : IAsyncDisposable
     private readonly LoggerFactory _loggers;
     private readonly DirectoryInfo _repository = Directory.CreateTempSubdirectory("sluice-models-");
 
-    private OwnServer(Func<ServerOptions, ServerOptions> configure, string[] models)
+    private OwnServer(Func<ServerOptions, ServerOptions> configure, TimeProvider time, string[] models)
     {
         _loggers = new LoggerFactory([_log]);
         TestModels.CopyTo(_repository.FullName, models);
@@ -33,7 +33,7 @@ internal sealed class OwnServer : IAsyncDisposable
                 ExitTimeout = TimeSpan.FromSeconds(10),
             }),
             _loggers,
-            TimeProvider.System);
+            time);
     }
 
     public ServerHost Host { get; }
@@ -45,9 +45,12 @@ internal sealed class OwnServer : IAsyncDisposable
     public HttpClient Http { get; private set; } = null!;
 
     /// <summary>Starts a server that has the named models of the test assets.</summary>
-    public static async Task<OwnServer> StartAsync(Func<ServerOptions, ServerOptions> configure, params string[] models)
+    public static Task<OwnServer> StartAsync(Func<ServerOptions, ServerOptions> configure, params string[] models) =>
+        StartAsync(TimeProvider.System, configure, models);
+
+    public static async Task<OwnServer> StartAsync(TimeProvider time, Func<ServerOptions, ServerOptions> configure, params string[] models)
     {
-        var server = new OwnServer(configure, models);
+        var server = new OwnServer(configure, time, models);
         Assert.True(await server.Host.StartAsync(CancellationToken.None));
         server.Grpc = new SluiceClient(server.Host.GrpcAddress!);
         server.Http = new HttpClient { BaseAddress = server.Host.HttpAddress };

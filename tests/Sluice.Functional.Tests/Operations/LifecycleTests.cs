@@ -89,7 +89,9 @@ public sealed class LifecycleTests : IDisposable
     [Fact]
     public async Task Stop_WithADrainDelay_StillServesWhileNotReady()
     {
-        var server = await OperatedServer.StartAsync((options, _) => options with { DrainDelay = TimeSpan.FromSeconds(3) });
+        var delay = TimeSpan.FromMilliseconds(2345);
+        var time = new HeldTime(delay);
+        var server = await OperatedServer.StartAsync(time, (options, _) => options with { DrainDelay = delay });
         await using (server)
         {
             using var client = server.CreateClient();
@@ -99,6 +101,8 @@ public sealed class LifecycleTests : IDisposable
             var live = await Assert.ThrowsAsync<SluiceException>(() => client.IsServerLiveAsync());
             Assert.Equal((InferenceCode.Unavailable, "Server exiting"), (live.Code, live.Message));
             await OperatedServer.InferAsync(client);
+            Assert.False(stopping.IsCompleted);
+            time.EndAll();
             Assert.True(await stopping);
         }
     }
