@@ -8,7 +8,7 @@ using Sluice.Protocol.Inference;
 namespace Sluice.Functional.Tests.Scheduling;
 
 /// <summary>Models change under load without a failed request (spec §3.4).</summary>
-/// <remarks><c>SLUICE_TEST_RELOADS</c>, <c>SLUICE_TEST_CONFIG_CHANGES</c> and <c>SLUICE_TEST_LOAD_CYCLES</c> set how often.</remarks>
+/// <remarks><c>SLUICE_TEST_RELOADS</c> and <c>SLUICE_TEST_CONFIG_CHANGES</c> set how often.</remarks>
 public sealed class ReloadTests(Xunit.Abstractions.ITestOutputHelper output) : IAsyncLifetime
 {
     private const string Model = "add_sub_int32";
@@ -214,7 +214,7 @@ public sealed class ReloadTests(Xunit.Abstractions.ITestOutputHelper output) : I
         await using var server = await OperatedServer.StartAsync(
             (options, _) => options with { ModelControlMode = ModelControlMode.Explicit, LoadModels = ["slow"] }, "slow");
         using var client = server.CreateClient();
-        await Assert.ThrowsAsync<SluiceException>(() => AskAsync(TestModels.EndlessSteps, TimeSpan.FromMilliseconds(200)));
+        await Assert.ThrowsAsync<SluiceException>(() => AskAsync(TestModels.EndlessSteps, TimeSpan.FromSeconds(2)));
         await File.WriteAllTextAsync(
             Path.Combine(server.Folder, "models", "slow", "config.pbtxt"), "parameters { key: \"round\" value { string_value: \"another\" } } instance_group { count: 1 kind: KIND_CPU }");
         await client.LoadModelAsync("slow").WaitAsync(ServerFixture.Patience);
@@ -264,38 +264,8 @@ public sealed class ReloadTests(Xunit.Abstractions.ITestOutputHelper output) : I
         }
     }
 
-    [Fact]
-    public async Task LoadAndUnload_GiveTheMemoryBack()
-    {
-        var cycles = Number("SLUICE_TEST_LOAD_CYCLES", 30);
-        async Task CycleAsync()
-        {
-            await _server.Grpc.UnloadModelAsync(Model);
-            await _server.Grpc.LoadModelAsync(Model);
-            await InferAsync(_server.Grpc);
-        }
-
-        for (var i = 0; i < 10; i++)
-            await CycleAsync();
-        var before = ResidentBytes();
-        for (var i = 0; i < cycles; i++)
-            await CycleAsync();
-        var after = ResidentBytes();
-        output.WriteLine($"{cycles} cycles: {before >> 20} MiB before, {after >> 20} MiB after");
-        Assert.True(after < before * 1.1, $"{before} bytes before, {after} bytes after {cycles} cycles");
-    }
-
     private static int Number(string variable, int usual) =>
         Environment.GetEnvironmentVariable(variable) is { } text ? int.Parse(text, CultureInfo.InvariantCulture) : usual;
-
-    private static long ResidentBytes()
-    {
-        GC.Collect();
-        GC.WaitForPendingFinalizers();
-        GC.Collect();
-        var pages = File.ReadAllText("/proc/self/statm").Split(' ')[1];
-        return long.Parse(pages, CultureInfo.InvariantCulture) * Environment.SystemPageSize;
-    }
 
     private static async Task InferAsync(SluiceClient client)
     {
