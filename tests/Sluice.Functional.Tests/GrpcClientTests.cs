@@ -113,8 +113,11 @@ public sealed class GrpcClientTests(ServerFixture server) : IDisposable
         if (isOnStream)
         {
             await using var stream = _client.OpenInferStream(options);
-            await stream.WriteAsync(Slow(TestModels.EndlessSteps));
-            failure = await Assert.ThrowsAsync<SluiceException>(() => stream.ReadAsync().AsTask());
+            failure = await Assert.ThrowsAsync<SluiceException>(async () =>
+            {
+                await stream.WriteAsync(Slow(TestModels.EndlessSteps));
+                await stream.ReadAsync();
+            });
         }
         else
         {

@@ -20,16 +20,18 @@ public sealed class GrpcIdleConnectionTests(ServerFixture server)
     {
         using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
         await socket.ConnectAsync(new IPEndPoint(IPAddress.Loopback, server.GrpcAddress.Port));
-        using var limit = new CancellationTokenSource(SeveralLooks);
         await socket.SendAsync((byte[])[.. "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"u8, 0, 0, 0, Settings, 0, 0, 0, 0, 0]);
         await using var stream = new NetworkStream(socket);
         var types = new List<byte>();
+        using var limit = new CancellationTokenSource(ServerFixture.Patience);
         try
         {
             var head = new byte[FrameHead];
             while (true)
             {
                 await stream.ReadExactlyAsync(head, limit.Token);
+                if (types.Count == 0)
+                    limit.CancelAfter(SeveralLooks);
                 types.Add(head[3]);
                 await stream.ReadExactlyAsync(new byte[(head[0] << 16) | (head[1] << 8) | head[2]], limit.Token);
             }

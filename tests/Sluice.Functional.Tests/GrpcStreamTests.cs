@@ -190,7 +190,7 @@ public sealed class GrpcStreamTests(ServerFixture server) : IDisposable
     [Fact]
     public async Task Deadline_OfTheStream_EndsWhatIsUnderWay()
     {
-        await using var stream = _client.OpenInferStream(new CallOptions { Timeout = TimeSpan.FromMilliseconds(300) });
+        await using var stream = _client.OpenInferStream(new CallOptions { Timeout = TimeSpan.FromSeconds(3) });
         await stream.WriteAsync(Repeat("a", [1, 2], [0, Forever]));
         Assert.Equal("a:1", await NextAsync(stream));
         var failure = await Assert.ThrowsAsync<SluiceException>(() => NextAsync(stream));

@@ -73,7 +73,7 @@ public sealed class KafkaTests
         await UntilAsync(server, page => page[Delivered] > until);
         await stop.CancelAsync();
         var calls = (await load).Sum();
-        await UntilAsync(server, page => page[Waiting] == 0);
+        await UntilAsync(server, page => page[Taken] == calls && page[Waiting] == 0);
 
         var last = await MetricsPage.ReadAsync(server.Host.MetricsAddress!);
         var read = (await broker.ReadAsync()).Sum(message => message.Records.GetArrayLength());

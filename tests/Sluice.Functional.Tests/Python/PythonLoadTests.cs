@@ -248,7 +248,7 @@ public sealed class PythonLoadTests(PythonFixture fixture)
 
                 class Preprocess:
                     def process(self, data, state, collect_custom_statistics_fn=None):
-                        time.sleep(0.05)
+                        time.sleep(0.3)
                         return {"name": packaged.NAME, "user": os.getuid(), "process": os.getpid()}
                 """, null, ("python.workers", "2"), ("python.user", "nobody"));
             var replies = await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => endpoint.CallAsync("own", "{}")));
