@@ -105,7 +105,7 @@ internal sealed class TestServer : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         Release.TrySetResult();
-        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(5));
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
         await _server.StopAsync(limit.Token);
         await Until(() => ActiveCount == 0, "calls end");
         await Until(() => Pool.RentedCount == 0, $"{Pool.RentedCount} message buffers come back");
