@@ -168,25 +168,24 @@ internal sealed class RequestQueue
             ? _levels[_defaultLevel]
             : _levels[(int)request.Priority - 1];
 
-    /// <summary>A doubly linked list through the requests themselves.</summary>
+    /// <summary>Requests of one priority, in the order of taking.</summary>
     private sealed class Level(QueuePolicySettings policy)
     {
         private readonly long _defaultTicks = Ticks(policy.DefaultTimeoutMicroseconds);
         private FairRounds? _rounds;
-        private InferRequest? _last;
-        private int _count;
+        private RequestList _requests;
 
-        public int Count => _count;
+        public int Count => _requests.Count;
 
         public long RowCount { get; private set; }
 
         public QueuePolicySettings Policy => policy;
 
-        public InferRequest? First { get; private set; }
+        public InferRequest? First => _requests.First;
 
         public bool HasTimeouts => _defaultTicks > 0 || policy.AllowTimeoutOverride;
 
-        public bool HasRoom => policy.MaxQueueSize == 0 || _count < policy.MaxQueueSize;
+        public bool HasRoom => policy.MaxQueueSize == 0 || Count < policy.MaxQueueSize;
 
         public long ExpiryOf(InferRequest request)
         {
@@ -214,19 +213,7 @@ internal sealed class RequestQueue
         public void AddLast(InferRequest request)
         {
             // Delayed requests stand behind all others.
-            var before = request.IsDelayed ? _last : (_rounds ??= new FairRounds()).Place(request);
-            var after = before is null ? First : before.QueueNext;
-            request.QueuePrevious = before;
-            request.QueueNext = after;
-            if (before is null)
-                First = request;
-            else
-                before.QueueNext = request;
-            if (after is null)
-                _last = request;
-            else
-                after.QueuePrevious = request;
-            _count++;
+            _requests.Insert(request, request.IsDelayed ? _requests.Last : (_rounds ??= new FairRounds()).Place(request));
             RowCount += request.RowCount;
         }
 
@@ -234,16 +221,7 @@ internal sealed class RequestQueue
         {
             if (!request.IsDelayed)
                 _rounds!.Remove(request, isFirst: ReferenceEquals(First, request));
-            if (request.QueuePrevious is { } previous)
-                previous.QueueNext = request.QueueNext;
-            else
-                First = request.QueueNext;
-            if (request.QueueNext is { } next)
-                next.QueuePrevious = request.QueuePrevious;
-            else
-                _last = request.QueuePrevious;
-            request.QueueNext = request.QueuePrevious = null;
-            _count--;
+            _requests.Remove(request);
             RowCount -= request.RowCount;
         }
     }

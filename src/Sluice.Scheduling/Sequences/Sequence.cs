@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Text;
 using Sluice.Inference;
 using Sluice.Scheduling.Decoupled;
+using Sluice.Scheduling.Dynamic;
 using Sluice.Tensors;
 
 namespace Sluice.Scheduling.Sequences;
@@ -12,7 +13,7 @@ namespace Sluice.Scheduling.Sequences;
 /// running step.</remarks>
 internal sealed class Sequence(int stateCount)
 {
-    private InferRequest? _last;
+    private RequestList _requests;
     private byte[] _id = new byte[sizeof(ulong)];
     private int _idLength;
 
@@ -53,10 +54,10 @@ internal sealed class Sequence(int stateCount)
     public long ExpiresAt { get; set; }
 
     /// <summary>The request that runs next.</summary>
-    public InferRequest? First { get; private set; }
+    public InferRequest? First => _requests.First;
 
     /// <summary>Requests that wait.</summary>
-    public int Count { get; private set; }
+    public int Count => _requests.Count;
 
     /// <summary>What the model left for the next step, one per state.</summary>
     public SequenceState[] States { get; } = new SequenceState[stateCount];
@@ -89,28 +90,14 @@ internal sealed class Sequence(int stateCount)
     {
         request.Sequence = this;
         request.QueueOwner = this;
-        request.QueueNext = null;
-        request.QueuePrevious = _last;
-        if (_last is null)
-            First = request;
-        else
-            _last.QueueNext = request;
-        _last = request;
-        Count++;
+        _requests.Insert(request, _requests.Last);
     }
 
     /// <summary>Puts a request before the others that has run and is to run again.</summary>
     public void AddFirst(InferRequest request)
     {
         request.QueueOwner = this;
-        request.QueueNext = First;
-        request.QueuePrevious = null;
-        if (First is null)
-            _last = request;
-        else
-            First.QueuePrevious = request;
-        First = request;
-        Count++;
+        _requests.Insert(request, before: null);
     }
 
     /// <summary>Takes the first request out.</summary>
@@ -124,17 +111,8 @@ internal sealed class Sequence(int stateCount)
     /// <summary>Takes a request out that waits.</summary>
     public void Remove(InferRequest request)
     {
-        if (request.QueuePrevious is { } previous)
-            previous.QueueNext = request.QueueNext;
-        else
-            First = request.QueueNext;
-        if (request.QueueNext is { } next)
-            next.QueuePrevious = request.QueuePrevious;
-        else
-            _last = request.QueuePrevious;
-        request.QueueNext = request.QueuePrevious = null;
+        _requests.Remove(request);
         request.QueueOwner = null;
-        Count--;
     }
 
     /// <summary>Ends a step that may have put states aside.</summary>
