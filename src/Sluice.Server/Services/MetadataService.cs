@@ -11,8 +11,8 @@ public sealed class MetadataService(ModelTable models, ServerState state, Server
 {
     private static readonly string[] Extensions =
     [
-        "classification", "model_repository", "model_repository(unload_dependents)", "schedule_policy", "model_configuration",
-        "system_shared_memory", "cuda_shared_memory", "binary_tensor_data", "parameters", "statistics",
+        "classification", "sequence", "model_repository", "model_repository(unload_dependents)", "schedule_policy",
+        "model_configuration", "system_shared_memory", "cuda_shared_memory", "binary_tensor_data", "parameters", "statistics",
         "trace", "logging",
     ];
 
