@@ -27,6 +27,7 @@ public sealed class StatisticsTests(ConformanceTarget target)
         var (stats, earlier) = (after.InferenceStats, before.InferenceStats);
         Assert.Equal(3ul, stats.Success.Count - earlier.Success.Count);
         Assert.Equal(1ul, stats.Fail.Count - earlier.Fail.Count);
+        Assert.True(stats.Fail.Ns > earlier.Fail.Ns, "a refused request takes time too");
         foreach (var (name, then, now) in new[]
         {
             ("queue", earlier.Queue, stats.Queue), ("compute_input", earlier.ComputeInput, stats.ComputeInput),

@@ -106,7 +106,7 @@ public sealed partial class SequenceBatcher
         request.QueueCancellation.Dispose();
         request.IsRefused = true;
         request.Fail(InferenceCode.InvalidArgument, message);
-        Statistics.RecordFailure(FailureReason.Other, 0);
+        Statistics.RecordFailure(FailureReason.Other, Now - request.ReceivedAt);
     }
 
     /// <summary>Takes out of an overloaded model's backlog what has waited too long; the caller holds the lock.</summary>

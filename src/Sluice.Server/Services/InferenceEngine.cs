@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using Sluice.Inference;
 using Sluice.Models;
@@ -58,7 +59,10 @@ public sealed class InferenceEngine(ModelTable models, TensorPlacement placement
             request.Fail(error.Code, isBinding ? request.IdPrefix + error.Message : error.Message);
             if (request.NeedsPlacement)
                 request.Placement.ReleaseRegions();
-            servable.Statistics.RecordFailure(FailureReason.Other, 0);
+
+            // A model's own call of another one comes without its time of arrival.
+            servable.Statistics.RecordFailure(
+                FailureReason.Other, request.ReceivedAt == 0 ? 0 : Stopwatch.GetTimestamp() - request.ReceivedAt);
             lease.Dispose();
             Observe(request);
             return ValueTask.CompletedTask;
