@@ -29,6 +29,19 @@ public sealed class BodyTests(RestFixture server) : IClassFixture<RestFixture>
         Assert.Contains("\"data\":[1,2]", text);
     }
 
+    [Theory]
+    [InlineData("")]
+    [InlineData("identity")]
+    public async Task Infer_EncodingThatIsNone_IsPlain(string encoding)
+    {
+        await using var stream = await server.ConnectAsync();
+        await stream.WriteAsync(Encoding.ASCII.GetBytes(
+            $"POST {Path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Encoding: {encoding}\r\nContent-Length: {Small.Length}\r\n\r\n{Small}"));
+
+        using var reader = new StreamReader(stream);
+        Assert.StartsWith("HTTP/1.1 200", await reader.ReadToEndAsync());
+    }
+
     [Fact]
     public async Task Infer_UnknownEncoding_SaysWhichOnesThereAre()
     {

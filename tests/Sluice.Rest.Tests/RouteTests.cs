@@ -115,6 +115,18 @@ public sealed class RouteTests(RestFixture server) : IClassFixture<RestFixture>
         Assert.StartsWith("{\"error\":", text);
     }
 
+    [Theory]
+    [InlineData("{")]
+    [InlineData("{\"parameters\":[")]
+    public async Task Post_LoadWithATextThatEndsTooEarly_IsNotCalledTooDeep(string body)
+    {
+        using var content = new StringContent(body);
+        var (status, text) = await server.PostAsync("/v2/repository/models/m/load", content);
+
+        Assert.Equal(400, status);
+        Assert.StartsWith("{\"error\":\"failed to parse the request JSON buffer", text);
+    }
+
     [Fact]
     public async Task Post_LoadWithADeepBody_IsRefusedWithTheLimit()
     {

@@ -36,7 +36,7 @@ internal static class BodyReader
         var encoding = exchange.RequestHeader("content-encoding");
         if (exchange.ContentLength > options.MaxInputBytes)
             throw TooLarge(exchange.ContentLength.Value, options);
-        return encoding is null or "identity"
+        return encoding is null or "" or "identity"
             ? ReadPlainAsync(exchange, options, pool, alignAt)
             : ReadEncodedAsync(exchange, options, pool, encoding);
     }

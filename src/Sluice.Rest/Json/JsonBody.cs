@@ -34,22 +34,20 @@ internal static class JsonBody
             document.Dispose();
             throw JsonTokens.Mistyped("request", JsonTokenType.StartObject);
         }
-        catch (JsonException error) when (error.Message.Contains("depth", StringComparison.Ordinal))
-        {
-            throw JsonTokens.TooDeep();
-        }
         catch (Exception error) when (JsonTokens.IsOfReader(error))
         {
             throw InferenceException.Invalid($"failed to parse the request JSON buffer: {error.Message}");
         }
     }
 
-    /// <summary>Finds strings that are no text while they can still be refused; a document finds out when they are read.</summary>
+    /// <summary>Finds nesting past the protocol's bound, and strings that are no text while they can still be refused: a document
+    /// finds out when they are read.</summary>
     private static void CheckTexts(byte[] json)
     {
         var reader = new Utf8JsonReader(json, JsonTokens.Options);
         while (reader.Read())
         {
+            JsonTokens.CheckDepth(in reader);
             if (reader.TokenType is not (JsonTokenType.String or JsonTokenType.PropertyName))
                 continue;
             if (reader.ValueIsEscaped)

@@ -20,9 +20,15 @@ internal static class JsonTokens
     {
         if (!reader.Read())
             throw InferenceException.Invalid("failed to parse the request JSON buffer: it ends too early");
+        CheckDepth(in reader);
+        return reader.TokenType;
+    }
+
+    /// <summary>Refuses the start of an array or an object that lies too deep.</summary>
+    public static void CheckDepth(in Utf8JsonReader reader)
+    {
         if (reader.CurrentDepth >= MaxDepth && reader.TokenType is JsonTokenType.StartArray or JsonTokenType.StartObject)
             throw TooDeep();
-        return reader.TokenType;
     }
 
     /// <summary>Goes to the value of a property, which the reader stands on, and past all of it.</summary>
