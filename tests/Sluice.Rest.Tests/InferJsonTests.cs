@@ -20,7 +20,8 @@ public sealed class InferJsonTests(RestFixture server) : IClassFixture<RestFixtu
     [InlineData("UINT16", "[65535]", "[65535]")]
     [InlineData("UINT32", "[4294967295]", "[4294967295]")]
     [InlineData("UINT64", "[18446744073709551615]", "[18446744073709551615]")]
-    [InlineData("FP32", "[0.1,-0.0,1e20,16777216,0.10000000149011612]", "[0.1,-0,1E+20,16777216,0.1]")]
+    [InlineData("FP32", "[0.1,-0.0,1e20,16777216,0.10000000149011612]", "[0.1,-0.0,1E+20,16777216.0,0.1]")]
+    [InlineData("FP64", "[0,-0.0,3,1e20,-7]", "[0.0,-0.0,3.0,1E+20,-7.0]")]
     [InlineData("FP32", "[\"NaN\",\"Infinity\",\"-Infinity\"]", "[\"NaN\",\"Infinity\",\"-Infinity\"]")]
     [InlineData("FP64", "[0.1,5e-324,1.7976931348623157e308]", "[0.1,5E-324,1.7976931348623157E+308]")]
     [InlineData("BYTES", "[\"\",\"a\\\"\\\\\\n\\u0001\",\"\\u00e9\\ud83d\\ude00\"]", "[\"\",\"a\\\"\\\\\\n\\u0001\",\"é😀\"]")]
@@ -38,7 +39,33 @@ public sealed class InferJsonTests(RestFixture server) : IClassFixture<RestFixtu
             (status, text));
     }
 
+    /// <summary>What Python's <c>json.dumps</c> makes of such values, and so the ecosystem's client of tensors that go as JSON.</summary>
     [Theory]
+    [InlineData("FP32")]
+    [InlineData("FP64")]
+    public async Task Infer_BareWords_AreFloatingPoint(string type)
+    {
+        var seen = double.NaN;
+        server.Engine.OnInfer = request =>
+        {
+            seen = BitConverter.Int64BitsToDouble(request.Parameters[0].Bits);
+            return ValueTask.CompletedTask;
+        };
+
+        var (status, text) = await server.InferAsync(
+            $$"""{"id":"NaN \" -Infinity","parameters":{"p":-Infinity},"inputs":[{"name":"IN_{{type}}","shape":[4],"datatype":"{{type}}","data":[NaN,[Infinity,-Infinity],-1.5]}]}""");
+        server.Engine.OnInfer = _ => ValueTask.CompletedTask;
+
+        Assert.True(status == 200, text);
+        Assert.Equal(double.NegativeInfinity, seen);
+        Assert.StartsWith("{\"id\":\"NaN \\\" -Infinity\",\"model_name\":\"echo\"", text);
+        Assert.EndsWith("\"data\":[\"NaN\",\"Infinity\",\"-Infinity\",-1.5]}]}", text);
+    }
+
+    [Theory]
+    [InlineData("INT32", "NaN")]
+    [InlineData("BYTES", "NaN")]
+    [InlineData("BOOL", "Infinity")]
     [InlineData("INT8", "128")]
     [InlineData("UINT8", "-1")]
     [InlineData("UINT8", "256")]
@@ -102,6 +129,9 @@ public sealed class InferJsonTests(RestFixture server) : IClassFixture<RestFixtu
         { $"{{\"x\":{new string('[', 101)}{new string(']', 101)},\"inputs\":[]}}", 400, "JSON nesting depth exceeds maximum allowed limit (100)" },
         { $"{{\"x\":{new string('[', 100_000)}", 400, "JSON nesting depth exceeds maximum allowed limit (100)" },
         { Body("BYTES", "[1]", "[\"\\ud800\"]"), 400, "failed to parse" },
+        { Body("FP32", "[1]", "[nan]"), 400, "failed to parse" },
+        { Body("FP32", "[1]", "[NaN1]"), 400, "failed to parse" },
+        { """{"id":NaN,"inputs":[]}""", 400, "Unable to parse 'id': attempt to access JSON non-string as string" },
     };
 
     [Theory]

@@ -2,6 +2,7 @@ using System.Text.Json;
 using Sluice.Backends.Python.Wire;
 using Sluice.Backends.Python.Workers;
 using Sluice.Inference;
+using Sluice.Tensors;
 
 namespace Sluice.Backends.Python.Models;
 
@@ -203,11 +204,13 @@ internal sealed unsafe class RequestFrames(ModelSettings settings)
         return stream.ToArray();
     }
 
+    /// <summary>A float stays one in Python: <c>2.0</c>, and the bare words that its reader takes for what JSON has no number for.</summary>
     private static void WriteDouble(Utf8JsonWriter json, double value)
     {
+        Span<byte> text = stackalloc byte[RealText.MaxLength];
         if (double.IsFinite(value))
-            json.WriteNumberValue(value);
+            json.WriteRawValue(text[..RealText.Format(value, text)]);
         else
-            json.WriteStringValue(value.ToString(System.Globalization.CultureInfo.InvariantCulture));
+            json.WriteRawValue(double.IsNaN(value) ? "NaN"u8 : value > 0 ? "Infinity"u8 : "-Infinity"u8, skipInputValidation: true);
     }
 }

@@ -1,7 +1,9 @@
+using System.Buffers;
 using System.Diagnostics;
 using Sluice.Inference;
 using Sluice.Protocol.Inference;
 using Sluice.Rest.Calls;
+using Sluice.Rest.Json;
 using Sluice.Rest.V2;
 
 namespace Sluice.Rest.Generate;
@@ -32,12 +34,8 @@ internal sealed class GenerateHandler(IInferenceEngine engine, UnaryMethods meth
         var request = call.Request;
         try
         {
-            request.ReceivedAt = Stopwatch.GetTimestamp();
-            request.Lifetime = call;
-            request.Sink = sink;
-            request.ModelName = request.AddText(call.Target.ModelUtf8);
-            request.ModelVersion = request.AddText(call.Target.VersionUtf8);
-            GenerateJsonReader.Read(body.Bytes, metadata, request, call.Pool);
+            Begin(call, request, sink);
+            Read(call, body.Bytes, metadata, request);
             await engine.InferAsync(request).ConfigureAwait(false);
 
             // A decoupled model that ran has given everything to the sink by now.
@@ -47,6 +45,30 @@ internal sealed class GenerateHandler(IInferenceEngine engine, UnaryMethods meth
         finally
         {
             request.Reset();
+        }
+    }
+
+    private static void Begin(RestCall call, InferRequest request, IResponseSink sink)
+    {
+        request.ReceivedAt = Stopwatch.GetTimestamp();
+        request.Lifetime = call;
+        request.Sink = sink;
+        request.ModelName = request.AddText(call.Target.ModelUtf8);
+        request.ModelVersion = request.AddText(call.Target.VersionUtf8);
+    }
+
+    private static void Read(RestCall call, in ReadOnlySequence<byte> json, ModelMetadataResponse model, InferRequest request)
+    {
+        try
+        {
+            GenerateJsonReader.Read(in json, model, request, call.Pool);
+        }
+        catch (InferenceException) when (BareWords.ToNumbers(in json) is { } numbers)
+        {
+            var sink = request.Sink!;
+            request.Reset();
+            Begin(call, request, sink);
+            GenerateJsonReader.Read(new ReadOnlySequence<byte>(numbers), model, request, call.Pool);
         }
     }
 }

@@ -1,8 +1,10 @@
+using System.Buffers;
 using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using Sluice.Inference;
 using Sluice.Protocol.Inference;
 using Sluice.Rest.Calls;
+using Sluice.Rest.Json;
 using Sluice.Rest.V2;
 
 namespace Sluice.Rest.Infer;
@@ -22,10 +24,7 @@ internal sealed class InferHandler(IInferenceEngine engine, UnaryMethods methods
         var request = call.Request;
         try
         {
-            request.ReceivedAt = Stopwatch.GetTimestamp();
-            request.Lifetime = call;
-            request.ModelName = request.AddText(call.Target.ModelUtf8);
-            request.ModelVersion = request.AddText(call.Target.VersionUtf8);
+            Begin(call, request, Stopwatch.GetTimestamp());
             if (headerLength == 0)
                 await ReadRawAsync(call, body, request).ConfigureAwait(false);
             else
@@ -48,6 +47,14 @@ internal sealed class InferHandler(IInferenceEngine engine, UnaryMethods methods
         }
     }
 
+    private static void Begin(RestCall call, InferRequest request, long receivedAt)
+    {
+        request.ReceivedAt = receivedAt;
+        request.Lifetime = call;
+        request.ModelName = request.AddText(call.Target.ModelUtf8);
+        request.ModelVersion = request.AddText(call.Target.VersionUtf8);
+    }
+
     private static void Read(RestCall call, in BodyLease body, int headerLength, InferRequest request)
     {
         var bytes = body.Bytes;
@@ -55,8 +62,23 @@ internal sealed class InferHandler(IInferenceEngine engine, UnaryMethods methods
             throw InferenceException.Invalid(
                 $"{BinaryExtension.HeaderName} is {headerLength}, but the body has {bytes.Length} bytes");
         var json = headerLength < 0 ? bytes : bytes.Slice(0, headerLength);
-        InferJsonReader.Read(in json, request, call.Pool);
+        ReadJson(call, in json, request);
         BinaryExtension.Assign(bytes.Slice(json.End), request);
+    }
+
+    private static void ReadJson(RestCall call, in ReadOnlySequence<byte> json, InferRequest request)
+    {
+        try
+        {
+            InferJsonReader.Read(in json, request, call.Pool);
+        }
+        catch (InferenceException) when (BareWords.ToNumbers(in json) is { } numbers)
+        {
+            var receivedAt = request.ReceivedAt;
+            request.Reset();
+            Begin(call, request, receivedAt);
+            InferJsonReader.Read(new ReadOnlySequence<byte>(numbers), request, call.Pool);
+        }
     }
 
     private static ValueTask RespondAsync(RestCall call, InferRequest request)

@@ -104,7 +104,7 @@ internal static class InferJsonParameters
                 break;
             case JsonTokenType.Number:
                 parameter.Kind = ParameterKind.Double;
-                parameter.Bits = BitConverter.DoubleToInt64Bits(reader.GetDouble());
+                parameter.Bits = BitConverter.DoubleToInt64Bits(BareWords.TryRead(in reader, out var word) ? word : reader.GetDouble());
                 break;
             default:
                 throw InferenceException.Invalid(

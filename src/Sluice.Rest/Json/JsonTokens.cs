@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using Sluice.Inference;
@@ -70,6 +71,8 @@ internal static class JsonTokens
     {
         if (reader.TokenType is JsonTokenType.StartArray or JsonTokenType.StartObject)
             return reader.TokenType == JsonTokenType.StartArray ? "an array" : "an object";
+        if (BareWords.TryRead(in reader, out var word))
+            return word.ToString(CultureInfo.InvariantCulture);
         var text = reader.HasValueSequence
             ? Encoding.UTF8.GetString(reader.ValueSequence)
             : Encoding.UTF8.GetString(reader.ValueSpan);

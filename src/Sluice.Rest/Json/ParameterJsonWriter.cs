@@ -1,14 +1,12 @@
-using System.Globalization;
 using Sluice.Inference;
 using Sluice.Rest.Calls;
+using Sluice.Tensors;
 
 namespace Sluice.Rest.Json;
 
 /// <summary>Writes a model's response parameters as members of a JSON object.</summary>
 internal static class ParameterJsonWriter
 {
-    private const int LongestNumber = 40;
-
     /// <summary>Writes <c>"key":value</c>.</summary>
     public static void Write(ResponseBuffer output, in ResponseParameter parameter)
     {
@@ -26,8 +24,7 @@ internal static class ParameterJsonWriter
                 WriteDouble(output, BitConverter.Int64BitsToDouble(parameter.Bits));
                 break;
             case ParameterKind.UInt64:
-                ((ulong)parameter.Bits).TryFormat(output.GetSpan(LongestNumber), out var length, default, CultureInfo.InvariantCulture);
-                output.Advance(length);
+                output.Advance(RealText.Format((ulong)parameter.Bits, output.GetSpan(RealText.MaxLength)));
                 break;
             default:
                 output.WriteNumber(parameter.Bits);
@@ -44,7 +41,6 @@ internal static class ParameterJsonWriter
             return;
         }
 
-        value.TryFormat(output.GetSpan(LongestNumber), out var length, default, CultureInfo.InvariantCulture);
-        output.Advance(length);
+        output.Advance(RealText.Format(value, output.GetSpan(RealText.MaxLength)));
     }
 }

@@ -9,7 +9,7 @@ namespace Sluice.Rest.Json;
 /// <summary>Reads a tensor's <c>data</c>, a nested or flat row-major array, into a pooled buffer.</summary>
 /// <remarks>
 /// Integers are never read through floating point. Floating point values that JSON cannot write come as the strings
-/// <c>"NaN"</c>, <c>"Infinity"</c> and <c>"-Infinity"</c>, as in protobuf's JSON mapping.
+/// <c>"NaN"</c>, <c>"Infinity"</c> and <c>"-Infinity"</c>, as in protobuf's JSON mapping, or as <see cref="BareWords"/>.
 /// </remarks>
 internal static class TensorJsonReader
 {
@@ -163,9 +163,12 @@ internal static class TensorJsonReader
         switch (type)
         {
             case DataType.Fp32:
-                return reader.TryGetSingle(out var single) && float.IsFinite(single) && Store(target, single);
+                if (reader.TryGetSingle(out var single) && float.IsFinite(single))
+                    return Store(target, single);
+                return BareWords.TryRead(in reader, out var word) && Store(target, (float)word);
             case DataType.Fp64:
-                return reader.TryGetDouble(out var real) && double.IsFinite(real) && Store(target, real);
+                return ((reader.TryGetDouble(out var real) && double.IsFinite(real)) || BareWords.TryRead(in reader, out real)) &&
+                    Store(target, real);
             case DataType.Int64:
                 return reader.TryGetInt64(out var int64) && Store(target, int64);
             case DataType.Int32:

@@ -1,5 +1,4 @@
 using System.Buffers.Binary;
-using System.Globalization;
 using System.Numerics;
 using System.Runtime.InteropServices;
 using Sluice.Inference;
@@ -12,7 +11,6 @@ namespace Sluice.Rest.Json;
 /// <remarks>JSON has no NaN or infinity; they go as the strings that <see cref="TensorJsonReader"/> takes.</remarks>
 internal static class TensorJsonWriter
 {
-    private const int LongestNumber = 40;
     private const int SpanSize = 4096;
 
     public static void Write(ResponseBuffer output, DataType type, ReadOnlySpan<byte> data, string name)
@@ -78,7 +76,7 @@ internal static class TensorJsonWriter
         var used = 0;
         for (var i = 0; i < values.Length; i++)
         {
-            if (span.Length - used < LongestNumber)
+            if (span.Length - used <= RealText.MaxLength)
             {
                 output.Advance(used);
                 span = output.GetSpan(SpanSize);
@@ -94,13 +92,10 @@ internal static class TensorJsonWriter
     }
 
     private static int Format<T>(T value, Span<byte> target)
-        where T : INumberBase<T>
+        where T : unmanaged, INumberBase<T>
     {
         if (T.IsFinite(value))
-        {
-            value.TryFormat(target, out var length, default, CultureInfo.InvariantCulture);
-            return length;
-        }
+            return RealText.Format(value, target);
 
         var word = T.IsNaN(value) ? "\"NaN\""u8 : T.IsNegative(value) ? "\"-Infinity\""u8 : "\"Infinity\""u8;
         word.CopyTo(target);

@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using Sluice.Inference;
+using Sluice.Rest.Json;
 
 namespace Sluice.Rest.Serve;
 

@@ -3,6 +3,7 @@ using System.Diagnostics;
 using System.Text.Json;
 using Sluice.Inference;
 using Sluice.Rest.Calls;
+using Sluice.Rest.Json;
 using Sluice.Tensors;
 
 namespace Sluice.Rest.Serve;

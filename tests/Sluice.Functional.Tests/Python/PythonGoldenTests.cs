@@ -78,6 +78,20 @@ public sealed class PythonGoldenTests(PythonFixture server) : IDisposable
         Assert.Contains("model.py(13): execute", text, StringComparison.Ordinal);
     }
 
+    /// <summary>The code reads them with <c>json.loads</c>, which takes <c>2</c> for an int.</summary>
+    [Fact]
+    public async Task Parameters_OfFloatingPoint_StayFloatsInTheCode()
+    {
+        var (model, _) = Read("parameters_echo");
+        var (status, body) = await PythonRequests.PostAsync(
+            _http, model, """{"inputs":[{"name":"X","datatype":"INT32","shape":[1],"data":[1]}],"parameters":{"a":2.0,"b":-0.0,"c":1e300,"d":NaN,"e":-Infinity,"f":3}}""");
+
+        Assert.Equal(HttpStatusCode.OK, status);
+        Assert.Contains(
+            "\"request\": {\"a\": 2.0, \"b\": -0.0, \"c\": 1e+300, \"d\": NaN, \"e\": -Infinity, \"f\": 3}",
+            body.GetProperty("outputs")[0].GetProperty("data")[0].GetString(), StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task Decoupled_GoldenCases_StreamTheirResponsesAndAnEmptyFinal()
     {
