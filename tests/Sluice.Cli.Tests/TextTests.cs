@@ -30,6 +30,38 @@ public sealed class TextTests
     public void Repr_IsPythons(string text, string repr) => Assert.Equal(repr, PythonText.Repr(text));
 
     [Fact]
+    public void Lists_OfNumbers_AreIndentedAsTheOriginalPrintsThem()
+    {
+        using var output = new StringWriter();
+        var canary = new Canary { Endpoint = "c", Weights = { 0.1, 1 }, LoadEndpoints = { "a", "b" } };
+        var endpoint = JsonParser.Default.Parse<Endpoint>("""{"engine_type": "triton", "input_size": [[1, -1]], "auxiliary_cfg": {"p": [2]}}""");
+        new CliOutput(output, TextWriter.Null, isJson: false, isTerminal: false).Block("Canary:", json => json.WriteMap([canary], item => item.Endpoint, RecordJson.Write));
+        new CliOutput(output, TextWriter.Null, isJson: false, isTerminal: false).Block("Endpoints:", json => json.Write(endpoint));
+        var lines = output.ToString();
+        Assert.StartsWith(
+            """
+            Canary:
+            {
+              "c": {
+                "endpoint": "c",
+                "weights": [
+                  0.1,
+                  1.0
+                ],
+                "load_endpoints": [
+                  "a",
+                  "b"
+                ],
+                "load_endpoint_prefix": null
+              }
+            }
+
+            """, lines, StringComparison.Ordinal);
+        Assert.Contains("  \"input_size\": [\n    [\n      1,\n      -1\n    ]\n  ],\n", lines, StringComparison.Ordinal);
+        Assert.Contains("  \"auxiliary_cfg\": {\n    \"p\": [\n      2\n    ]\n  }\n", lines, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Yaml_OfAllRecords_ReadsBackEqual()
     {
         var state = JsonParser.Default.Parse<DesiredState>(

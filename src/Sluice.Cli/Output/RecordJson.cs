@@ -133,7 +133,7 @@ internal static class RecordJson
     {
         json.WriteStartArray(name);
         foreach (var value in values)
-            json.WriteRawValue(Number(value));
+            WriteItem(json, Number(value));
         json.WriteEndArray();
     }
 
@@ -156,11 +156,17 @@ internal static class RecordJson
             case Value.KindOneofCase.ListValue:
                 json.WriteStartArray();
                 foreach (var item in value.ListValue.Values)
-                    WriteValue(json, item, isFloat);
+                {
+                    if (item.KindCase == Value.KindOneofCase.NumberValue)
+                        WriteItem(json, Text(item.NumberValue, isFloat));
+                    else
+                        WriteValue(json, item, isFloat);
+                }
+
                 json.WriteEndArray();
                 break;
             case Value.KindOneofCase.NumberValue:
-                json.WriteRawValue(isFloat ? Number(value.NumberValue) : value.NumberValue.ToString("R", CultureInfo.InvariantCulture));
+                json.WriteRawValue(Text(value.NumberValue, isFloat));
                 break;
             case Value.KindOneofCase.StringValue:
                 json.WriteStringValue(value.StringValue);
@@ -173,6 +179,12 @@ internal static class RecordJson
                 break;
         }
     }
+
+    /// <summary>The writer puts what it is given raw beside the bracket or comma before it, where other items have a line each.</summary>
+    private static void WriteItem(Utf8JsonWriter json, string number) => json.WriteRawValue(
+        json.Options.Indented ? $"\n{new string(json.Options.IndentCharacter, json.Options.IndentSize * json.CurrentDepth)}{number}" : number);
+
+    private static string Text(double value, bool isFloat) => isFloat ? Number(value) : value.ToString("R", CultureInfo.InvariantCulture);
 
     /// <summary>A floating point number keeps its point, as Python prints it.</summary>
     private static string Number(double value)
