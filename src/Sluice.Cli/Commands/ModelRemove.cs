@@ -61,7 +61,8 @@ internal static class ModelRemove
     private static string Known(DesiredState state)
     {
         var names = state.Endpoints.Select(endpoint => CodeUpload.Join(endpoint.ServingUrl, endpoint.Version))
-            .Concat(state.Monitors.Select(monitor => monitor.BaseServingUrl)).Concat(state.Canaries.Select(canary => canary.Endpoint)).ToList();
+            .Concat(state.Monitors.Select(monitor => monitor.BaseServingUrl)).Concat(state.Canaries.Select(canary => canary.Endpoint))
+            .Distinct(StringComparer.Ordinal).ToList();
         return names.Count == 0 ? "none" : string.Join(", ", names);
     }
 }

@@ -61,9 +61,9 @@ internal sealed class EndpointsApi(ControlEdits edits)
 
         DesiredState Edit(DesiredState state, EditResponse response, string key)
         {
-            foreach (var canary in state.Canaries.Values.Where(canary => canary.LoadEndpoints.Contains(key)))
-                response.Warnings.Add($"canary '{canary.Endpoint}' names '{key}'; its share goes to the others");
-            return _records.Remove(state, key);
+            var after = _records.Remove(state, key);
+            RecordRules.NoteLostArms(state, after, response.Warnings);
+            return after;
         }
     }
 

@@ -1,8 +1,10 @@
+using Sluice.Control.AutoUpdate;
 using Sluice.Control.Records;
 using Sluice.Control.Store;
 using Sluice.Inference;
 using Sluice.Protocol.Control.V1;
 using Sluice.Rpc.Calls;
+using DesiredState = Sluice.Control.Records.DesiredState;
 using Monitor = Sluice.Protocol.Control.V1.Monitor;
 
 namespace Sluice.Control.Api;
@@ -40,6 +42,15 @@ internal sealed class MonitorsApi(ControlEdits edits)
             (state, response) => RecordRules.Check(spec, state, response.Warnings), context);
     }
 
-    private ValueTask<EditResponse> DeleteAsync(DeleteMonitorRequest request, CallContext context) => _records.DeleteAsync(
-        request.ServiceId, request.Key, request.HasExpectedRevision ? request.ExpectedRevision : null, context);
+    private ValueTask<EditResponse> DeleteAsync(DeleteMonitorRequest request, CallContext context)
+    {
+        return _records.DeleteAsync(request.ServiceId, request.Key, request.HasExpectedRevision ? request.ExpectedRevision : null, context, Edit);
+
+        DesiredState Edit(DesiredState state, EditResponse response, string key)
+        {
+            var after = VersionPolicy.Keep(_records.Remove(state, key));
+            RecordRules.NoteLostArms(state, after, response.Warnings);
+            return after;
+        }
+    }
 }

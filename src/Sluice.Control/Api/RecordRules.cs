@@ -95,28 +95,47 @@ internal sealed class RecordRules
                 $"there are {spec.Weights.Count} weights and {spec.LoadEndpoints.Count} input endpoints; give as many of one as of the other");
         foreach (var key in spec.LoadEndpoints.Where(key => state.Canaries.ContainsKey(key) || key == spec.Endpoint))
             rules._errors.Add($"input endpoint '{key}' is a canary itself; name the endpoints behind it");
-        foreach (var key in spec.LoadEndpoints.Where(key => !Exists(key, state)))
-            rules._warnings.Add($"input endpoint '{key}' is not there; its share goes to the others until it is");
-        if (spec.LoadEndpointPrefix is { } prefix && !Keys(state).Any(key => key.StartsWith(prefix, StringComparison.Ordinal)))
-            rules._warnings.Add($"no endpoint starts with '{prefix}'; calls fail until one does");
+        rules.CheckArms(spec, state);
         if (state.Endpoints.ContainsKey(spec.Endpoint))
             rules._warnings.Add($"'{spec.Endpoint}' is an endpoint too; calls go to the canary");
         rules.Finish($"canary '{spec.Endpoint}'", warnings);
         return spec;
     }
 
+    /// <summary>Says which canaries lose endpoints by an edit.</summary>
+    public static void NoteLostArms(DesiredState before, DesiredState after, ICollection<string> warnings)
+    {
+        foreach (var canary in after.Canaries.Values)
+        {
+            foreach (var key in canary.LoadEndpoints.Where(key => Exists(key, before) && !Exists(key, after)))
+                warnings.Add($"canary '{canary.Endpoint}' names '{key}'; its share goes to the others");
+            if (canary.LoadEndpointPrefix is { } prefix && AnyStartsWith(prefix, before) && !AnyStartsWith(prefix, after))
+                warnings.Add($"canary '{canary.Endpoint}' finds no endpoint that starts with '{prefix}' any more; its calls fail");
+        }
+    }
+
     /// <summary>Checks what is measured; buckets are brought into order.</summary>
-    public static MetricSpec Check(MetricSpec spec, DesiredState state, ICollection<string> warnings)
+    /// <param name="spec">The record.</param>
+    /// <param name="state">What it will stand beside.</param>
+    /// <param name="warnings">Takes what is no fault.</param>
+    /// <param name="mayWait">Its endpoint may be missing, which is a warning then: removing an endpoint leaves its metrics.</param>
+    public static MetricSpec Check(MetricSpec spec, DesiredState state, ICollection<string> warnings, bool mayWait = false)
     {
         var rules = new RecordRules();
-        var isPrefix = spec.Endpoint.EndsWith('*');
         if (spec.Endpoint.Length == 0)
+        {
             rules._errors.Add("the endpoint is missing");
-        else if (!isPrefix && !Exists(spec.Endpoint, state) && !state.Canaries.ContainsKey(spec.Endpoint) &&
-            !state.Monitors.ContainsKey(spec.Endpoint))
-            rules._errors.Add(
-                $"there is no endpoint '{spec.Endpoint}'; add it first, or end the name with * to mean all that start so" +
-                (state.Endpoints.Count > 0 ? $"; there are: {string.Join(", ", state.Endpoints.Keys.Take(10))}" : ""));
+        }
+        else if (!IsMeasurable(spec.Endpoint, state))
+        {
+            if (mayWait)
+                rules._warnings.Add($"metrics of '{spec.Endpoint}': there is no such endpoint; nothing is measured until there is");
+            else
+                rules._errors.Add(
+                    $"there is no endpoint '{spec.Endpoint}'; add it first, or end the name with * to mean all that start so" +
+                    (state.Endpoints.Count > 0 ? $"; there are: {string.Join(", ", state.Endpoints.Keys.Take(10))}" : ""));
+        }
+
         CheckShare(rules._errors, "log_frequency", spec.LogFrequency);
         var variables = spec.Metrics.Select(pair => KeyValuePair.Create(pair.Key, rules.CheckVariable(pair.Key, pair.Value))).ToList();
         rules.Finish($"metrics of '{spec.Endpoint}'", warnings);
@@ -142,6 +161,29 @@ internal sealed class RecordRules
         rules.Finish("parameters", []);
         return spec;
     }
+
+    private void CheckArms(CanarySpec spec, DesiredState state)
+    {
+        var absent = spec.LoadEndpoints.Where(key => !Exists(key, state)).Distinct(StringComparer.Ordinal).ToList();
+        if (absent.Count > 0 && spec.LoadEndpoints.All(absent.Contains))
+        {
+            _warnings.Add($"canary '{spec.Endpoint}': none of its input endpoints is there: {string.Join(", ", absent)}; calls fail until one is");
+        }
+        else
+        {
+            foreach (var key in absent)
+                _warnings.Add($"canary '{spec.Endpoint}': input endpoint '{key}' is not there; its share goes to the others until it is");
+        }
+
+        if (spec.LoadEndpointPrefix is { } prefix && !AnyStartsWith(prefix, state))
+            _warnings.Add($"canary '{spec.Endpoint}': no endpoint starts with '{prefix}'; calls fail until one does");
+    }
+
+    private static bool IsMeasurable(string name, DesiredState state) =>
+        name.EndsWith('*') || Exists(name, state) || state.Canaries.ContainsKey(name) || state.Monitors.ContainsKey(name);
+
+    private static bool AnyStartsWith(string prefix, DesiredState state) =>
+        Keys(state).Any(key => key.StartsWith(prefix, StringComparison.Ordinal));
 
     private static IEnumerable<string> Keys(DesiredState state) => state.Endpoints.Keys.Concat(
         state.AssignedVersions.Where(version => version.IsLive).Select(version => $"{version.BaseServingUrl}/{version.Version}"));

@@ -1,3 +1,4 @@
+using Sluice.Control.AutoUpdate;
 using Sluice.Control.Records;
 using Sluice.Control.Store;
 using Sluice.Inference;
@@ -45,8 +46,8 @@ internal sealed class StateApplication(ControlEdits edits)
         var canaries = ByKey(RecordKinds.Canary, message.Canaries.Select(RecordMessages.ToSpec), spec => spec.Endpoint);
         var metrics = ByKey(RecordKinds.Metric, message.Metrics.Select(RecordMessages.ToSpec), spec => spec.Endpoint);
 
-        // Records are checked against those they come with, not against those they replace.
-        var after = state with
+        // Records are checked against those they come with, not against those they replace, nor against versions of monitors that go.
+        var after = VersionPolicy.Keep(state with
         {
             Endpoints = new(endpoints),
             Monitors = new(monitors),
@@ -54,13 +55,13 @@ internal sealed class StateApplication(ControlEdits edits)
             Metrics = new(metrics),
             Parameters = RecordRules.Check(new ServiceParametersSpec().With(message.Parameters)),
             Unreadable = ValueMap<string, string>.Empty,
-        };
+        });
         return after with
         {
             Endpoints = Checked(after.Endpoints, spec => RecordRules.Check(spec, after, warnings)),
             Monitors = Checked(after.Monitors, spec => RecordRules.Check(spec, after, warnings)),
             Canaries = Checked(after.Canaries, spec => RecordRules.Check(spec, after, warnings)),
-            Metrics = Checked(after.Metrics, spec => RecordRules.Check(spec, after, warnings)),
+            Metrics = Checked(after.Metrics, spec => RecordRules.Check(spec, after, warnings, mayWait: true)),
         };
     }
 

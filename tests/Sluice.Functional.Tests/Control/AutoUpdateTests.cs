@@ -60,6 +60,45 @@ public sealed class AutoUpdateTests
     }
 
     [Fact]
+    public async Task Canary_WhoseVersionsGoWithTheirMonitor_IsWarnedOf_WhenAppliedAndWhenRemoved()
+    {
+        await using var server = await ControlledServer.StartAsync();
+        await server.CreateServiceAsync();
+        await server.AddAsync("m", "1", await server.UploadAsync("add_sub_int32"));
+        await server.DoAsync("model", "auto-update", "--engine", "triton", "--endpoint", "a", "--project", "tests");
+        await server.ReadyAsync("a/1");
+        await server.DoAsync("model", "canary", "--endpoint", "some", "--weights", "1", "1", "--input-endpoints", "a/1", "m/1");
+        await server.DoAsync("model", "canary", "--endpoint", "all", "--weights", "1", "--input-endpoints", "a/1");
+        await server.DoAsync("model", "canary", "--endpoint", "begun", "--weights", "1", "--input-endpoint-prefix", "a/");
+        await server.DoAsync("metrics", "add", "--endpoint", "a/1", "--variable-value", "x");
+        var file = Path.Combine(server.Folder, "state.yaml");
+        await server.DoAsync("export", "--file", file);
+        var text = await File.ReadAllTextAsync(file);
+        Assert.DoesNotContain("Warning", await server.DoAsync("apply", "--file", file, "--dry-run"), StringComparison.Ordinal);
+        var (from, to) = (text.IndexOf("monitors:", StringComparison.Ordinal), text.IndexOf("canaries:", StringComparison.Ordinal));
+        await File.WriteAllTextAsync(file, text[..from] + text[to..]);
+        string[] warnings =
+        [
+            "Warning: canary 'some': input endpoint 'a/1' is not there; its share goes to the others until it is\n",
+            "Warning: canary 'all': none of its input endpoints is there: a/1; calls fail until one is\n",
+            "Warning: canary 'begun': no endpoint starts with 'a/'; calls fail until one does\n",
+            "Warning: metrics of 'a/1': there is no such endpoint; nothing is measured until there is\n",
+        ];
+        var plan = await server.DoAsync("apply", "--file", file, "--dry-run");
+        Assert.All(warnings, warning => Assert.Contains(warning, plan, StringComparison.Ordinal));
+
+        var removed = await server.DoAsync("model", "remove", "--endpoint", "a");
+        Assert.Contains("Warning: canary 'some' names 'a/1'; its share goes to the others\n", removed, StringComparison.Ordinal);
+        Assert.Contains("Warning: canary 'begun' finds no endpoint that starts with 'a/' any more; its calls fail\n", removed, StringComparison.Ordinal);
+
+        // Metrics outlive their endpoints, so what is exported then can be applied too.
+        await server.DoAsync("export", "--file", file);
+        var applied = await server.DoAsync("apply", "--file", file);
+        Assert.All(warnings, warning => Assert.Contains(warning, applied, StringComparison.Ordinal));
+        Assert.Contains("Nothing to change", applied, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Publishing_AndTagging_BringEndpoints_OneWrongMonitorHoldsUpNoOther()
     {
         await using var server = await ControlledServer.StartAsync();
