@@ -1,17 +1,23 @@
 """Bodies of calls of endpoints, and what is sent back."""
 
+import collections
 import dataclasses
 import datetime
 import decimal
 import enum
+import ipaddress
 import json
 import pathlib
+import re
+import types
 import uuid
 
 from . import wire
 
 EMPTY, JSON_OBJECT, BYTES = range(3)
 LARGE = 64 * 1024
+IP_TYPES = (
+    ipaddress.IPv4Address, ipaddress.IPv6Address, ipaddress.IPv4Interface, ipaddress.IPv6Interface, ipaddress.IPv4Network, ipaddress.IPv6Network)
 
 
 class Call:
@@ -70,19 +76,52 @@ def encode(value):
         return value.total_seconds()
     if isinstance(value, enum.Enum):
         return value.value
-    if isinstance(value, (set, frozenset)):
+    if isinstance(value, (set, frozenset, collections.deque, types.GeneratorType)):
         return list(value)
     if isinstance(value, bytes):
         return value.decode("utf-8")
     if isinstance(value, decimal.Decimal):
-        return float(value)
-    if isinstance(value, (uuid.UUID, pathlib.PurePath)):
+        return int(value) if value.is_finite() and value.as_tuple().exponent >= 0 else float(value)
+    if isinstance(value, (uuid.UUID, pathlib.PurePath) + IP_TYPES):
         return str(value)
+    if isinstance(value, re.Pattern):
+        return value.pattern
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return dataclasses.asdict(value)
     if hasattr(value, "dict") and callable(value.dict):
         return value.dict()
+    for fields in (dict, vars):
+        try:
+            return with_plain_keys(dict(fields(value)))
+        except Exception:
+            continue
     raise TypeError("Object of type %s is not JSON serializable" % type(value).__name__)
+
+
+def with_plain_keys(value):
+    """The same with keys that JSON can have; `json` itself makes texts of numbers, booleans and None alone."""
+    if isinstance(value, dict):
+        return {
+            key if key is None or isinstance(key, (str, int, float)) else encode(key): with_plain_keys(item) for key, item in value.items()}
+    return [with_plain_keys(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def dump(value, **settings):
+    made = {}
+
+    def default(item):
+        if not hasattr(item, "__next__"):
+            return encode(item)
+        if id(item) not in made:
+            made[id(item)] = (item, encode(item))
+        return made[id(item)][1]
+
+    try:
+        return json.dumps(value, default=default, **settings)
+    except TypeError as error:
+        if not str(error).startswith("keys must be"):
+            raise
+    return json.dumps(with_plain_keys(value), default=default, **settings)
 
 
 def encode_statistics(statistics):
@@ -102,21 +141,48 @@ def plain(value):
     return value.tolist() if hasattr(value, "tolist") else str(value)
 
 
+class Reply:
+    """What a response object of a web framework holds: the body as bytes, its type, the HTTP status."""
+
+    def __init__(self, response, body):
+        self.body = body
+        headers = getattr(response, "headers", None) or {}
+        content_type = headers.get("content-type") or response.media_type or "application/json"
+        self.content_type = "".join(letter for letter in str(content_type) if " " <= letter <= "~")[:1024]
+        self.status = int(getattr(response, "status_code", None) or 200)
+        if not 200 <= self.status <= 599:
+            raise ValueError("%d is no status of an answer" % self.status)
+
+
+def is_streamed(result):
+    return hasattr(result, "body_iterator") and hasattr(result, "media_type")
+
+
+async def gather(response):
+    """A response that makes its body piece by piece, as a whole."""
+    pieces = []
+    async for piece in response.body_iterator:
+        pieces.append(piece.encode(getattr(response, "charset", "utf-8")) if isinstance(piece, str) else bytes(piece))
+    return Reply(response, b"".join(pieces))
+
+
 def send_result(worker, call, result):
-    content_type = "application/json"
     try:
-        if hasattr(result, "body") and hasattr(result, "media_type"):
-            content, content_type = bytes(result.body), result.media_type or content_type
+        if not isinstance(result, Reply) and hasattr(result, "body") and hasattr(result, "media_type"):
+            result = Reply(result, bytes(result.body))
+        if isinstance(result, Reply):
+            content, content_type, status = result.body, result.content_type, result.status
         else:
-            content = json.dumps(result, default=encode, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
+            content = dump(result, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
+            content_type, status = "application/json", 200
     except Exception as error:
         detail = "Error [%s] processing request: the answer cannot be written as JSON: %s" % (type(error), error)
         send_reply(worker, call, 3, detail=detail)
         return
-    send_reply(worker, call, 0, content, content_type)
+    send_reply(worker, call, 0, content, content_type, status=status)
 
 
-def send_reply(worker, call, outcome, content=b"", content_type="", detail="", traceback=""):
+def send_reply(worker, call, outcome, content=b"", content_type="", detail="", traceback="", status=0):
     statistics = encode_statistics(call.statistics) if call.statistics else b""
     texts = [content_type.encode("latin-1", "replace"), statistics, detail.encode("utf-8", "replace"), traceback.encode("utf-8", "replace")]
     offset = wire.NO_BLOCK
@@ -130,5 +196,5 @@ def send_reply(worker, call, outcome, content=b"", content_type="", detail="", t
         worker.heap.map[offset:offset + length] = content
         worker.heap.give(offset, offset)
         content = b""
-    head = wire.CALLED.pack(call.number, outcome, len(texts[0]), len(texts[1]), len(texts[2]), len(texts[3]), offset, length)
+    head = wire.CALLED.pack(call.number, outcome, status, len(texts[0]), len(texts[1]), len(texts[2]), len(texts[3]), offset, length)
     worker.send(wire.ENDPOINT_REPLY, head, *texts, content)

@@ -165,6 +165,8 @@ class EndpointServer:
             data = self._hook("preprocess", data, state, collect)
             data = self._process(data, state, collect)
             result = self._hook("postprocess", data, state, collect)
+            if bodies.is_streamed(result):
+                result = asyncio.run(bodies.gather(result))
         except Exception as error:
             self._fail(call, error)
             return
@@ -206,6 +208,8 @@ class EndpointServer:
                 data = method(data, state, collect)
                 if inspect.isawaitable(data):
                     data = await data
+            if bodies.is_streamed(data):
+                data = await bodies.gather(data)
         except Exception as error:
             self._fail(call, error)
             return

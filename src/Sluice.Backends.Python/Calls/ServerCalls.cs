@@ -138,7 +138,8 @@ internal sealed class ServerCalls(PythonRuntime runtime, string owner) : IDispos
             reply = EndpointReply.Fail(EndpointOutcome.Failed, error.Message);
         }
 
-        byte[] body = [(byte)reply.Outcome, .. reply.Content.Span];
+        var outcome = reply.Status < 300 ? reply.Outcome : EndpointOutcome.Failed;
+        byte[] body = [(byte)outcome, .. reply.Content.Span];
         Reply(worker, Frames.SendCall, number, body);
     }
 

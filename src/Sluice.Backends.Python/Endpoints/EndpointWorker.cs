@@ -209,6 +209,7 @@ internal sealed class EndpointWorker : IWorkerClient, IBoundedWork, IAsyncDispos
     {
         var outcome = reader.U8();
         reader.Skip(1);
+        var status = reader.U16();
         var (typeLength, statisticsLength, detailLength, traceLength) = (reader.U16(), reader.U32(), reader.U32(), reader.U32());
         var (offset, length) = (reader.U64(), reader.U64());
         if (outcome > (byte)EndpointOutcome.Raised || length > int.MaxValue)
@@ -232,6 +233,7 @@ internal sealed class EndpointWorker : IWorkerClient, IBoundedWork, IAsyncDispos
         return new EndpointReply(
             (EndpointOutcome)outcome, content, type.Length > 0 ? type : "application/json", detail.Length > 0 ? detail : null)
         {
+            Status = status is >= 200 and <= 599 ? status : 200,
             StatisticsJson = statistics,
             Traceback = trace.Length > 0 ? trace : null,
         };

@@ -69,6 +69,9 @@ public enum EndpointOutcome
 /// <param name="Detail">What went wrong, for the caller; null on success.</param>
 public sealed record EndpointReply(EndpointOutcome Outcome, ReadOnlyMemory<byte> Content, string ContentType, string? Detail)
 {
+    /// <summary>HTTP status of a call that ended with <see cref="EndpointOutcome.Ok"/>: 200 unless the code chose another.</summary>
+    public int Status { get; init; } = 200;
+
     /// <summary>Statistics that the code gave, one JSON object; empty = none.</summary>
     public ReadOnlyMemory<byte> StatisticsJson { get; init; }
 

@@ -60,8 +60,14 @@ internal sealed class ServeHandler(IEndpointCalls calls, int raisedStatus)
             return ValueTask.CompletedTask;
         }
 
+        if (reply.Status is 204 or 205 or 304)
+        {
+            call.SendEmpty(reply.Status);
+            return ValueTask.CompletedTask;
+        }
+
         call.Output.Write(reply.Content.Span);
-        return call.SendPlainAsync(reply.ContentType);
+        return call.SendPlainAsync(reply.ContentType, reply.Status);
     }
 
     /// <summary>The middle column of spec clearml §3.3, for what the code raises also the first.</summary>
