@@ -90,7 +90,8 @@ def encode(value):
         return dataclasses.asdict(value)
     if hasattr(value, "dict") and callable(value.dict):
         return value.dict()
-    for fields in (dict, vars):
+    # numpy's are refused, also those that a dict could be made of by chance.
+    for fields in (dict, vars) if type(value).__module__ != "numpy" else ():
         try:
             return with_plain_keys(dict(fields(value)))
         except Exception:
