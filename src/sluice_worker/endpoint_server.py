@@ -47,7 +47,7 @@ class EndpointServer:
         self._engine = ""
         self._loop = None
         self._baton = Baton(worker, self._handle)
-        self._deepest = 0
+        self._depths = []  # Of the calls under way.
 
     def load(self, plan):
         self._plan = plan
@@ -153,7 +153,7 @@ class EndpointServer:
             bodies.send_reply(self.worker, call, CANCELLED, detail="the call was cancelled before it began")
             return False
         self.worker.control[STARTED_AT + call.slot] = 1
-        self._deepest = max(self._deepest, call.depth)
+        self._depths.append(call.depth)
         _depth.set(call.depth)
         return True
 
@@ -170,6 +170,8 @@ class EndpointServer:
         except Exception as error:
             self._fail(call, error)
             return
+        finally:
+            self._depths.remove(call.depth)
         bodies.send_result(self.worker, call, result)
 
     def _body_of(self, call):
@@ -213,6 +215,8 @@ class EndpointServer:
         except Exception as error:
             self._fail(call, error)
             return
+        finally:
+            self._depths.remove(call.depth)
         bodies.send_result(self.worker, call, data)
 
     def _fail(self, call, error):
@@ -228,7 +232,10 @@ class EndpointServer:
     def _request_frame(self, endpoint, version, data):
         depth = _depth.get()
         kind, content = bodies.encode_request(data)
-        head = (self._deepest if depth is None else depth).to_bytes(2, "little") + bytes((kind,))
+        if depth is None:
+            # A thread of the code's own: which call it works for is not known.
+            depth = max(self._depths, default=0)
+        head = depth.to_bytes(2, "little") + bytes((kind,))
         head += int(SEND_TIMEOUT_SECONDS * 1000).to_bytes(4, "little")
         for text in (str(endpoint), "" if version is None else str(version)):
             utf8 = text.encode("utf-8")

@@ -49,6 +49,7 @@ public sealed class AnswerTests
             "pattern": lambda: re.compile("a+"),
             "keys": lambda: {Color.RED: (i for i in range(2)), datetime.date(2020, 1, 2): 2, 3: 4, None: {uuid.UUID(int=5): 6}},
             "array": lambda: {"y": np.arange(2)},
+            "square": lambda: np.ones((2, 2)),
             "number": lambda: {"y": np.float32(1)},
             "iterator": lambda: {"y": iter([1, 2])},
             "pairs": lambda: {(1, 2): 3},
@@ -105,6 +106,7 @@ public sealed class AnswerTests
             await CheckAsync("pattern", 200, "\"a+\"");
             await CheckAsync("keys", 200, """{"red":[0,1],"2020-01-02":2,"3":4,"null":{"00000000-0000-0000-0000-000000000005":6}}""");
             await CheckAsync("array", 500, "Object of type ndarray is not JSON serializable");
+            await CheckAsync("square", 500, "Object of type ndarray is not JSON serializable");
             await CheckAsync("number", 500, "Object of type float32 is not JSON serializable");
             await CheckAsync("iterator", 500, "is not JSON serializable");
             await CheckAsync("pairs", 500, "Object of type tuple is not JSON serializable");
@@ -119,6 +121,32 @@ public sealed class AnswerTests
         // What is no 2xx is None to code that asks.
         Assert.Equal("""{"answer":null}""", (await server.ServeAsync("awaited", """{"ask": "response"}""")).Body.GetRawText());
         Assert.Equal("""{"answer":[1,2]}""", (await server.ServeAsync("awaited", """{"ask": "deque"}""")).Body.GetRawText());
+    }
+
+    [Fact]
+    public async Task CallsOfThreads_GoOn_AfterARingOfCallsHasEnded()
+    {
+        await using var server = await ControlledServer.StartAsync();
+        await server.CreateServiceAsync();
+        await AddAsync(server, "custom", "leaf", Sync);
+        await AddAsync(server, "custom", "ring", """
+            from concurrent.futures import ThreadPoolExecutor
+
+            class Preprocess:
+                def __init__(self):
+                    self.threads = ThreadPoolExecutor(2)
+
+                def process(self, data, state, collect_custom_statistics_fn=None):
+                    if "round" in data:
+                        return {"next": self.send_request("ring", data=data)}
+                    return {"answer": self.threads.submit(self.send_request, "leaf", data={"of": "namespace"}).result()}
+            """);
+        const string Wanted = """{"answer":{"a":1}}""";
+        Assert.Equal(Wanted, (await server.ServeAsync("ring", "{}")).Body.GetRawText());
+        var (status, ring) = await server.ServeAsync("ring", """{"round": 1}""");
+        Assert.Equal(200, status);
+        Assert.EndsWith("{\"next\":null" + new string('}', ring.GetRawText().Count(letter => letter == '}')), ring.GetRawText(), StringComparison.Ordinal);
+        Assert.Equal(Wanted, (await server.ServeAsync("ring", "{}")).Body.GetRawText());
     }
 
     private static async Task AddAsync(ControlledServer server, string engine, string name, string code)
