@@ -63,6 +63,13 @@ public sealed class InferJsonTests(RestFixture server) : IClassFixture<RestFixtu
     }
 
     [Theory]
+    [InlineData("""{"parameters":{"p":1NaN},"inputs":[]}""")]
+    [InlineData("""{"parameters":{"p":-NaN},"inputs":[]}""")]
+    [InlineData("""{"unknown":0.Infinity,"inputs":[]}""")]
+    [InlineData("""{"id":NaN,"inputs":[]}""")]
+    public async Task Infer_BareWordsWhereNoneCanBe_AreRefused(string body) => Assert.Equal(400, (await server.InferAsync(body)).Status);
+
+    [Theory]
     [InlineData("INT32", "NaN")]
     [InlineData("BYTES", "NaN")]
     [InlineData("BOOL", "Infinity")]
@@ -75,6 +82,8 @@ public sealed class InferJsonTests(RestFixture server) : IClassFixture<RestFixtu
     [InlineData("UINT64", "18446744073709551616")]
     [InlineData("FP32", "1e39")]
     [InlineData("FP64", "1e999")]
+    [InlineData("FP32", "7e99999")]
+    [InlineData("FP64", "-1e9999")]
     [InlineData("FP32", "\"nan\"")]
     [InlineData("BOOL", "2")]
     [InlineData("BYTES", "5")]

@@ -34,7 +34,7 @@ internal sealed class GenerateHandler(IInferenceEngine engine, UnaryMethods meth
         var request = call.Request;
         try
         {
-            Begin(call, request, sink);
+            Begin(call, request, sink, Stopwatch.GetTimestamp());
             Read(call, body.Bytes, metadata, request);
             await engine.InferAsync(request).ConfigureAwait(false);
 
@@ -48,9 +48,9 @@ internal sealed class GenerateHandler(IInferenceEngine engine, UnaryMethods meth
         }
     }
 
-    private static void Begin(RestCall call, InferRequest request, IResponseSink sink)
+    private static void Begin(RestCall call, InferRequest request, IResponseSink sink, long receivedAt)
     {
-        request.ReceivedAt = Stopwatch.GetTimestamp();
+        request.ReceivedAt = receivedAt;
         request.Lifetime = call;
         request.Sink = sink;
         request.ModelName = request.AddText(call.Target.ModelUtf8);
@@ -63,12 +63,12 @@ internal sealed class GenerateHandler(IInferenceEngine engine, UnaryMethods meth
         {
             GenerateJsonReader.Read(in json, model, request, call.Pool);
         }
-        catch (InferenceException) when (BareWords.ToNumbers(in json) is { } numbers)
+        catch (InferenceException refusal) when (BareWords.Mark(refusal, in json) is { } marked)
         {
-            var sink = request.Sink!;
+            var (sink, receivedAt) = (request.Sink!, request.ReceivedAt);
             request.Reset();
-            Begin(call, request, sink);
-            GenerateJsonReader.Read(new ReadOnlySequence<byte>(numbers), model, request, call.Pool);
+            Begin(call, request, sink, receivedAt);
+            GenerateJsonReader.Read(new ReadOnlySequence<byte>(marked), model, request, call.Pool);
         }
     }
 }

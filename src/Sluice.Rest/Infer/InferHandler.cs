@@ -72,12 +72,12 @@ internal sealed class InferHandler(IInferenceEngine engine, UnaryMethods methods
         {
             InferJsonReader.Read(in json, request, call.Pool);
         }
-        catch (InferenceException) when (BareWords.ToNumbers(in json) is { } numbers)
+        catch (InferenceException refusal) when (BareWords.Mark(refusal, in json) is { } marked)
         {
             var receivedAt = request.ReceivedAt;
             request.Reset();
             Begin(call, request, receivedAt);
-            InferJsonReader.Read(new ReadOnlySequence<byte>(numbers), request, call.Pool);
+            InferJsonReader.Read(new ReadOnlySequence<byte>(marked), request, call.Pool);
         }
     }
 

@@ -91,6 +91,10 @@ internal static class InferJsonParameters
                 parameter.Kind = ParameterKind.Bool;
                 parameter.Bits = reader.TokenType == JsonTokenType.True ? 1 : 0;
                 break;
+            case JsonTokenType.String when BareWords.TryRead(in reader, out var word):
+                parameter.Kind = ParameterKind.Double;
+                parameter.Bits = BitConverter.DoubleToInt64Bits(word);
+                break;
             case JsonTokenType.String:
                 parameter.Kind = ParameterKind.String;
                 parameter.Text = JsonTokens.ReadText(ref reader, "parameters", request);
@@ -104,7 +108,7 @@ internal static class InferJsonParameters
                 break;
             case JsonTokenType.Number:
                 parameter.Kind = ParameterKind.Double;
-                parameter.Bits = BitConverter.DoubleToInt64Bits(BareWords.TryRead(in reader, out var word) ? word : reader.GetDouble());
+                parameter.Bits = BitConverter.DoubleToInt64Bits(reader.GetDouble());
                 break;
             default:
                 throw InferenceException.Invalid(

@@ -32,7 +32,7 @@ internal static class InferJsonReader
         }
         catch (Exception error) when (JsonTokens.IsOfReader(error))
         {
-            throw InferenceException.Invalid($"failed to parse the request JSON buffer: {error.Message}");
+            throw new InferenceException(InferenceCode.InvalidArgument, $"failed to parse the request JSON buffer: {error.Message}", error);
         }
     }
 

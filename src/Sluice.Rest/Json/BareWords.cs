@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Text.Json;
+using Sluice.Inference;
 
 namespace Sluice.Rest.Json;
 
@@ -7,37 +8,36 @@ namespace Sluice.Rest.Json;
 /// <remarks>Only a text that was refused is searched for them, so those without pay nothing.</remarks>
 internal static class BareWords
 {
-    // Short, so that a body full of words does not become much longer.
-    private static ReadOnlySpan<byte> NaNNumber => "7e99999"u8;
-
-    private static ReadOnlySpan<byte> InfinityNumber => "1e9999"u8;
-
-    private static ReadOnlySpan<byte> MinusInfinityNumber => "-1e9999"u8;
+    // A longer text with such words is refused: the copies that it takes are not of the tensor memory, which has a limit.
+    private const int LongestMarked = 4 << 20;
 
     /// <summary>Returns the text with quoted words; null when it has none.</summary>
-    public static byte[]? Quote(ReadOnlySpan<byte> json) => Replace(json, asNumbers: false);
+    public static byte[]? Quote(ReadOnlySpan<byte> json) => Replace(json, isMarked: false);
 
-    /// <summary>Returns the text with numbers in their place that no type holds; null when it has none of the words.</summary>
-    /// <remarks><see cref="TryRead"/> knows these numbers. Unlike quoted words they are never taken for texts.</remarks>
-    public static byte[]? ToNumbers(in ReadOnlySequence<byte> json) =>
-        Replace(json.IsSingleSegment ? json.FirstSpan : json.ToArray(), asNumbers: true);
+    /// <summary>Returns the text with quoted words of which a letter is escaped, as nobody writes them; null when it has none.</summary>
+    /// <param name="refusal">Why the text was refused; only what the JSON reader itself refuses may have such words.</param>
+    /// <param name="json">The text.</param>
+    public static byte[]? Mark(InferenceException refusal, in ReadOnlySequence<byte> json) =>
+        refusal.InnerException is null || json.Length > LongestMarked
+            ? null
+            : Replace(json.IsSingleSegment ? json.FirstSpan : json.ToArray(), isMarked: true);
 
-    /// <summary>Tells the value of a number that stands for a word.</summary>
+    /// <summary>Tells the value of a word that <see cref="Mark"/> has quoted; a word that came in quotes is a text.</summary>
     public static bool TryRead(in Utf8JsonReader reader, out double value)
     {
         value = 0;
-        if (reader.TokenType != JsonTokenType.Number || reader.HasValueSequence)
+        if (reader.TokenType != JsonTokenType.String || !reader.ValueIsEscaped || reader.HasValueSequence)
             return false;
-        if (reader.ValueSpan.SequenceEqual(NaNNumber))
+        if (reader.ValueSpan.SequenceEqual("N\\u0061N"u8))
             value = double.NaN;
-        else if (reader.ValueSpan.SequenceEqual(InfinityNumber))
+        else if (reader.ValueSpan.SequenceEqual("\\u0049nfinity"u8))
             value = double.PositiveInfinity;
-        else if (reader.ValueSpan.SequenceEqual(MinusInfinityNumber))
+        else if (reader.ValueSpan.SequenceEqual("-\\u0049nfinity"u8))
             value = double.NegativeInfinity;
         return value != 0;
     }
 
-    private static byte[]? Replace(ReadOnlySpan<byte> json, bool asNumbers)
+    private static byte[]? Replace(ReadOnlySpan<byte> json, bool isMarked)
     {
         List<byte>? replaced = null;
         var copied = 0;
@@ -53,11 +53,12 @@ internal static class BareWords
                 continue;
             replaced ??= new List<byte>(json.Length + 16);
             replaced.AddRange(json[copied..i]);
-            var word = json.Slice(i, length);
-            if (asNumbers)
-                replaced.AddRange(word[0] == 'N' ? NaNNumber : word[0] == 'I' ? InfinityNumber : MinusInfinityNumber);
+            replaced.Add((byte)'"');
+            if (isMarked)
+                replaced.AddRange(json[i] switch { (byte)'N' => "N\\u0061N"u8, (byte)'I' => "\\u0049nfinity"u8, _ => "-\\u0049nfinity"u8 });
             else
-                AddQuoted(replaced, word);
+                replaced.AddRange(json.Slice(i, length));
+            replaced.Add((byte)'"');
             copied = i + length;
             i += length - 1;
         }
@@ -66,13 +67,6 @@ internal static class BareWords
             return null;
         replaced.AddRange(json[copied..]);
         return [.. replaced];
-    }
-
-    private static void AddQuoted(List<byte> text, ReadOnlySpan<byte> word)
-    {
-        text.Add((byte)'"');
-        text.AddRange(word);
-        text.Add((byte)'"');
     }
 
     private static int WordAt(ReadOnlySpan<byte> text)

@@ -59,7 +59,7 @@ internal static class JsonTokens
     /// <summary>Stores the string that the reader stands on in the request's text.</summary>
     public static Utf8Slice ReadText(ref Utf8JsonReader reader, string name, InferRequest request)
     {
-        if (reader.TokenType is not (JsonTokenType.String or JsonTokenType.PropertyName))
+        if (reader.TokenType is not (JsonTokenType.String or JsonTokenType.PropertyName) || BareWords.TryRead(in reader, out _))
             throw Mistyped(name, JsonTokenType.String);
         if (!reader.ValueIsEscaped && !reader.HasValueSequence)
             return request.AddText(reader.ValueSpan);

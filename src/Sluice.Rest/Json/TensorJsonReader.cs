@@ -111,7 +111,7 @@ internal static class TensorJsonReader
         {
             if (elements++ == count)
                 throw ShapeMismatch(request, in input);
-            if (reader.TokenType != JsonTokenType.String)
+            if (reader.TokenType != JsonTokenType.String || BareWords.TryRead(in reader, out _))
                 throw Unfit(ref reader, request, in input);
             var most = reader.HasValueSequence ? reader.ValueSequence.Length : reader.ValueSpan.Length;
             if (buffer.Length - written - LengthPrefix < most)
@@ -163,12 +163,9 @@ internal static class TensorJsonReader
         switch (type)
         {
             case DataType.Fp32:
-                if (reader.TryGetSingle(out var single) && float.IsFinite(single))
-                    return Store(target, single);
-                return BareWords.TryRead(in reader, out var word) && Store(target, (float)word);
+                return reader.TryGetSingle(out var single) && float.IsFinite(single) && Store(target, single);
             case DataType.Fp64:
-                return ((reader.TryGetDouble(out var real) && double.IsFinite(real)) || BareWords.TryRead(in reader, out real)) &&
-                    Store(target, real);
+                return reader.TryGetDouble(out var real) && double.IsFinite(real) && Store(target, real);
             case DataType.Int64:
                 return reader.TryGetInt64(out var int64) && Store(target, int64);
             case DataType.Int32:
