@@ -308,8 +308,15 @@ class ModelServer:
                 writer.add(number, tensor.as_numpy())
                 count += 1
         counts.append(count)
-        text = response._parameters.encode("utf-8")
+        text = self._parameters_of(response)
         return wire.ANSWER.pack(wire.RESPONDED, 0, count, len(text)) + text
+
+    @staticmethod
+    def _parameters_of(response):
+        try:
+            return pb_utils.parameters_as_sent(response._parameters) if response._parameters else b""
+        except (ValueError, RecursionError):
+            return b""  # What is no JSON object has no meaning for clients.
 
     def _tell_readiness(self):
         async def tell():

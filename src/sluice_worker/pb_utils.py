@@ -26,6 +26,15 @@ TRITONSERVER_MEMORY_GPU = 2
 _worker = None  # The process's Worker, set before any model is imported.
 
 
+def parameters_as_sent(text):
+    """The bytes of parameters that the server reads: JSON, where the words that only Python takes for numbers are texts."""
+    words = []
+    given = json.loads(text, parse_constant=lambda word: words.append(word) or word)
+    if not isinstance(given, dict):
+        raise ValueError("they are no JSON object")
+    return (json.dumps(given) if words else text).encode("utf-8")
+
+
 class PreferredMemory:
     """Where a caller would like outputs; here everything is in the CPU's memory."""
 

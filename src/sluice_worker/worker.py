@@ -83,7 +83,12 @@ class Worker:
         identity = str(request._id).encode("utf-8")
         correlation = request._correlation
         sequence = correlation.encode("utf-8") if isinstance(correlation, str) else b""
-        parameters = request._parameters.encode("utf-8")
+        parameters = b""
+        if request._parameters:
+            try:
+                parameters = pb_utils.parameters_as_sent(request._parameters)
+            except (ValueError, RecursionError) as error:
+                raise pb_utils.TritonModelException("request parameters must be a JSON object: %s" % error) from None
         names = [str(name).encode("utf-8") for name in request._requested]
         writer = tensors.Writer(self.heap)
         for tensor in request._inputs:

@@ -16,6 +16,7 @@ internal sealed class ModelCall(WorkerConnection worker, uint number) : ICallLif
     private readonly InferRequest _request = new() { IsPart = true };
     private bool _isDecoupled;
     private bool _hasEnded;
+    private string? _refusal;
     private string _model = "";
 
     public WorkerConnection Worker => worker;
@@ -82,7 +83,10 @@ internal sealed class ModelCall(WorkerConnection worker, uint number) : ICallLif
     {
         try
         {
-            await engine.InferAsync(_request).ConfigureAwait(false);
+            if (_refusal is null)
+                await engine.InferAsync(_request).ConfigureAwait(false);
+            else
+                _request.Fail(InferenceCode.InvalidArgument, _refusal);
             if (!_hasEnded)
                 Send(isFinal: true, isEmpty: false);
         }
@@ -144,7 +148,8 @@ internal sealed class ModelCall(WorkerConnection worker, uint number) : ICallLif
         }
         catch (Exception error) when (error is JsonException or InvalidOperationException)
         {
-            throw new WireException(error.Message);
+            // The code may hand on any text; that is its call's fault, not the worker's.
+            _refusal = $"request parameters cannot be read: {error.Message}";
         }
     }
 

@@ -18,6 +18,7 @@ public sealed class PythonInterfaceTests(PythonFixture server) : IDisposable
     [InlineData("large", "true")]
     [InlineData("dlpack", "[[[0, 1, 2], [3, 4, 5]], [[0, 1, 2], [3, 4, 5]], 1]")]
     [InlineData("logs", "\"logged\"")]
+    [InlineData("parameters", "[false, false, \"request parameters must be a JSON object: they are no JSON object\", true]")]
     public async Task Call_OfTheInterface_GivesWhatItPromises(string what, string expected)
     {
         Assert.Equal(expected, await CallAsync(what));
@@ -51,6 +52,8 @@ public sealed class PythonInterfaceTests(PythonFixture server) : IDisposable
         using var result = await InferAsync("py_calls", "WHAT", "logs");
         Assert.Equal("of model", result.Parameters["kind"].StringParam);
         Assert.Equal(3, result.Parameters["n"].Int64Param);
+        Assert.Equal(2, result.Parameters["real"].DoubleParam);
+        Assert.Equal("NaN", result.Parameters["none"].StringParam);
     }
 
     [Theory]

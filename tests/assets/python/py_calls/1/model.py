@@ -24,7 +24,8 @@ class TritonPythonModel:
         except pb_utils.TritonModelException as error:
             value = "refused: %s" % error
         return pb_utils.InferenceResponse(
-            [pb_utils.Tensor("OUT", np.array([json.dumps(value)], dtype=object))], parameters='{"kind": "of model", "n": 3}')
+            [pb_utils.Tensor("OUT", np.array([json.dumps(value)], dtype=object))],
+            parameters='{"kind": "of model", "n": 3, "real": 2.0, "none": NaN}')
 
     def metrics(self):
         self.times.observe(0.5)
@@ -32,6 +33,17 @@ class TritonPythonModel:
 
     def negative(self):
         self.counter.increment(-1)
+
+    def parameters(self):
+        def ask(parameters):
+            rows = [pb_utils.Tensor("IN", np.zeros(1, np.float32))]
+            try:
+                response = pb_utils.InferenceRequest("py_identity", ["OUT"], rows, parameters=parameters).exec()
+                return response.has_error()
+            except pb_utils.TritonModelException as error:
+                return str(error)
+
+        return [ask({"a": float("nan"), "b": 1}), ask('{"a": -Infinity}'), ask("[1]"), ask('{"a": %s}' % ("[" * 100 + "]" * 100))]
 
     def ready(self):
         return [pb_utils.is_model_ready("py_add_sub"), pb_utils.is_model_ready("no_such_model")]
