@@ -138,7 +138,7 @@ public sealed class RestCall : ICallLifetime, ICallOrigin
     internal ValueTask<BodyLease> ReadBodyAsync(int alignAt = 0) => BodyReader.ReadAsync(Exchange, _options, Pool, alignAt);
 
     /// <summary>Sends an answer without a body.</summary>
-    internal void SendEmpty(int status = 200) => Exchange.SetHead(status, null, 0);
+    internal void SendEmpty(int status = 200) => Exchange.SetHead(status, null, status == 304 ? -1 : 0); // its length would be another answer's
 
     /// <summary>Sends how a request failed, and when another try makes sense.</summary>
     public void SendError(InferRequest request)
