@@ -12,12 +12,15 @@ import re
 import types
 import uuid
 
-from . import wire
+from . import faults, wire
 
 EMPTY, JSON_OBJECT, BYTES = range(3)
 LARGE = 64 * 1024
 IP_TYPES = (
     ipaddress.IPv4Address, ipaddress.IPv6Address, ipaddress.IPv4Interface, ipaddress.IPv6Interface, ipaddress.IPv4Network, ipaddress.IPv6Network)
+TEXTS_OF_PYDANTIC = frozenset((
+    "SecretStr", "SecretBytes", "Secret", "AnyUrl", "Url", "MultiHostUrl", "_BaseUrl", "_BaseMultiHostUrl", "Color", "NameEmail"))
+LONGEST_INTEGER = 4300  # Digits that Python prints.
 
 
 class Call:
@@ -56,7 +59,7 @@ def encode_request(data):
         return BYTES, bytes(data)
     if not isinstance(data, dict):
         raise ValueError("send_request takes a dict or bytes, not %s" % type(data).__name__)
-    return JSON_OBJECT, json.dumps(data, default=encode).encode("utf-8")
+    return JSON_OBJECT, dump(data).encode("utf-8")
 
 
 def decode_answer(frame):
@@ -69,7 +72,12 @@ def decode_answer(frame):
 
 
 def encode(value):
-    """What a JSON answer may hold besides JSON's own."""
+    """What a JSON answer may hold besides JSON's own; keys of what it returns may be of the same kinds."""
+    names = pydantic_names(value)
+    if names & TEXTS_OF_PYDANTIC:
+        return str(value)
+    if "BaseModel" in names and hasattr(value, "model_dump"):
+        return value.model_dump(mode="json", by_alias=True)
     if isinstance(value, (datetime.datetime, datetime.date, datetime.time)):
         return value.isoformat()
     if isinstance(value, datetime.timedelta):
@@ -81,7 +89,8 @@ def encode(value):
     if isinstance(value, bytes):
         return value.decode("utf-8")
     if isinstance(value, decimal.Decimal):
-        return int(value) if value.is_finite() and value.as_tuple().exponent >= 0 else float(value)
+        is_whole = value.is_finite() and value.as_tuple().exponent >= 0
+        return int(value) if is_whole and value.adjusted() < LONGEST_INTEGER else float(value)
     if isinstance(value, (uuid.UUID, pathlib.PurePath) + IP_TYPES):
         return str(value)
     if isinstance(value, re.Pattern):
@@ -90,27 +99,44 @@ def encode(value):
         return dataclasses.asdict(value)
     if hasattr(value, "dict") and callable(value.dict):
         return value.dict()
+    is_response = hasattr(value, "media_type") and hasattr(value, "status_code")
+    if is_response and not hasattr(value, "body") and not hasattr(value, "body_iterator"):
+        raise TypeError("a response of class %s cannot be sent: it has neither body nor body_iterator" % type(value).__name__)
     # numpy's are refused, also those that a dict could be made of by chance.
-    for fields in (dict, vars) if type(value).__module__ != "numpy" else ():
+    for fields in (dict, vars) if "numpy" not in map(package_of, type(value).__mro__) else ():
         try:
-            return with_plain_keys(dict(fields(value)))
+            return {key: item for key, item in dict(fields(value)).items() if not (isinstance(key, str) and key.startswith("_sa"))}
         except Exception:
             continue
     raise TypeError("Object of type %s is not JSON serializable" % type(value).__name__)
 
 
+def package_of(kind):
+    return str(kind.__module__).split(".")[0]
+
+
+def pydantic_names(value):
+    """Names of the classes of pydantic and its parts that this one is of; pydantic itself need not be installed."""
+    return {base.__name__ for base in type(value).__mro__ if package_of(base).startswith("pydantic")}
+
+
+def plain_key(key):
+    if isinstance(key, enum.Enum):
+        key = key.value
+    return key if key is None or isinstance(key, (str, int, float)) else encode(key)
+
+
 def with_plain_keys(value):
     """The same with keys that JSON can have; `json` itself makes texts of numbers, booleans and None alone."""
     if isinstance(value, dict):
-        return {
-            key if key is None or isinstance(key, (str, int, float)) else encode(key): with_plain_keys(item) for key, item in value.items()}
+        return {plain_key(key): with_plain_keys(item) for key, item in value.items()}
     return [with_plain_keys(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 def dump(value, **settings):
     made = {}
 
-    def default(item):
+    def encode_once(item):
         if not hasattr(item, "__next__"):
             return encode(item)
         if id(item) not in made:
@@ -118,11 +144,11 @@ def dump(value, **settings):
         return made[id(item)][1]
 
     try:
-        return json.dumps(value, default=default, **settings)
+        return json.dumps(value, default=encode_once, **settings)
     except TypeError as error:
         if not str(error).startswith("keys must be"):
             raise
-    return json.dumps(with_plain_keys(value), default=default, **settings)
+    return json.dumps(with_plain_keys(value), default=lambda item: with_plain_keys(encode_once(item)), **settings)
 
 
 def encode_statistics(statistics):
@@ -131,9 +157,9 @@ def encode_statistics(statistics):
     for name, value in statistics.items():
         try:
             text = json.dumps(value, default=plain, allow_nan=False)
-        except (TypeError, ValueError):
+        except Exception:
             text = "null"
-        members.append(json.dumps(str(name)) + ":" + text)
+        members.append(json.dumps(faults.printed(name)) + ":" + text)
     return ("{" + ",".join(members) + "}").encode("utf-8")
 
 
@@ -147,12 +173,25 @@ class Reply:
 
     def __init__(self, response, body):
         self.body = body
-        headers = getattr(response, "headers", None) or {}
-        content_type = headers.get("content-type") or response.media_type or "application/json"
+        content_type = self._header_of(response, "content-type") or response.media_type or "application/json"
         self.content_type = "".join(letter for letter in str(content_type) if " " <= letter <= "~")[:1024]
         self.status = int(getattr(response, "status_code", None) or 200)
         if not 200 <= self.status <= 599:
             raise ValueError("%d is no status of an answer" % self.status)
+
+    @staticmethod
+    def _header_of(response, wanted):
+        headers = getattr(response, "headers", None)
+        try:
+            pairs = list(headers.items() if hasattr(headers, "items") else headers)
+        except Exception:
+            return None
+        for pair in pairs:
+            if isinstance(pair, (tuple, list)) and len(pair) == 2:
+                name, value = (part.decode("latin-1") if isinstance(part, bytes) else part for part in pair)
+                if isinstance(name, str) and name.lower() == wanted:
+                    return value
+        return None
 
 
 def is_streamed(result):
@@ -176,9 +215,10 @@ def send_result(worker, call, result):
         else:
             content = dump(result, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
             content_type, status = "application/json", 200
-    except Exception as error:
-        detail = "Error [%s] processing request: the answer cannot be written as JSON: %s" % (type(error), error)
-        send_reply(worker, call, 3, detail=detail)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        send_reply(worker, call, 3, detail=faults.of_request(error, "the answer cannot be written as JSON: "))
         return
     send_reply(worker, call, 0, content, content_type, status=status)
 
@@ -192,7 +232,7 @@ def send_reply(worker, call, outcome, content=b"", content_type="", detail="", t
         try:
             offset = worker.heap.allocate(length)
         except MemoryError as error:
-            send_reply(worker, call, 3, detail="Error [%s] processing request: %s" % (type(error), error))
+            send_reply(worker, call, 3, detail=faults.of_request(error))
             return
         worker.heap.map[offset:offset + length] = content
         worker.heap.give(offset, offset)

@@ -14,6 +14,7 @@ from .baton import Baton
 
 OK, NOT_FOUND, BAD_REQUEST, FAILED, UNAVAILABLE, TIMED_OUT, CANCELLED, RAISED = range(8)
 STARTED_AT = 32768  # Distance of the byte that says that a call has begun from the one that says that it was cancelled.
+ENDS_OF_A_THREAD = (KeyboardInterrupt, GeneratorExit)  # Anything else that users' code raises, SystemExit too, is told to the caller.
 SEND_TIMEOUT_SECONDS = 0.8 * float(os.environ.get("GUNICORN_SERVING_TIMEOUT") or 600)
 
 _depth = contextvars.ContextVar("depth", default=None)
@@ -167,7 +168,9 @@ class EndpointServer:
             result = self._hook("postprocess", data, state, collect)
             if bodies.is_streamed(result):
                 result = asyncio.run(bodies.gather(result))
-        except Exception as error:
+        except ENDS_OF_A_THREAD:
+            raise
+        except BaseException as error:
             self._fail(call, error)
             return
         finally:
@@ -212,7 +215,9 @@ class EndpointServer:
                     data = await data
             if bodies.is_streamed(data):
                 data = await bodies.gather(data)
-        except Exception as error:
+        except ENDS_OF_A_THREAD:
+            raise
+        except BaseException as error:
             self._fail(call, error)
             return
         finally:
@@ -226,8 +231,7 @@ class EndpointServer:
                 pb_utils.TritonError.INVALID_ARG: BAD_REQUEST, pb_utils.TritonError.UNAVAILABLE: UNAVAILABLE,
                 pb_utils.TritonError.NOT_FOUND: UNAVAILABLE, pb_utils.TritonError.CANCELLED: CANCELLED,
             }.get(error.code, FAILED)
-        detail = "Error [%s] processing request: %s" % (type(error), error)
-        bodies.send_reply(self.worker, call, outcome, detail=detail, traceback=faults.full(error))
+        bodies.send_reply(self.worker, call, outcome, detail=faults.of_request(error), traceback=faults.full(error))
 
     def _request_frame(self, endpoint, version, data):
         depth = _depth.get()

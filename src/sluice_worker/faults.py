@@ -20,10 +20,24 @@ def free_memory(error):
         traceback.clear_frames(error.__traceback__)
 
 
+def printed(value):
+    """Its text; what cannot be printed is named by its class."""
+    try:
+        return str(value)
+    except BaseException:
+        return "<%s that cannot be printed>" % type(value).__name__
+
+
+def of_request(error, doing=""):
+    """What a caller is told of a call that failed."""
+    free_memory(error)
+    return "Error [%s] processing request: %s%s" % (printed(type(error)), doing, printed(error))
+
+
 def describe(error):
     """Class, message and places, as the original prints them."""
     free_memory(error)
-    lines = ["%s: %s" % (type(error).__name__, error), "", "At:"]
+    lines = ["%s: %s" % (type(error).__name__, printed(error)), "", "At:"]
     lines += ["  %s(%s): %s" % (frame.filename, frame.lineno, frame.name) for frame in reversed(frames_of(error))]
     return "\n".join(lines) + "\n"
 

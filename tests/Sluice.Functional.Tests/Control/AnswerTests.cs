@@ -8,7 +8,7 @@ namespace Sluice.Functional.Tests.Control;
 public sealed class AnswerTests
 {
     private const string Code = """
-        import collections, datetime, decimal, enum, ipaddress, re, types, uuid
+        import collections, dataclasses, datetime, decimal, enum, ipaddress, os, re, types, uuid
         import numpy as np
 
         class Color(enum.Enum):
@@ -38,7 +38,75 @@ public sealed class AnswerTests
                     raise ValueError("no more")
                 yield b"data: 2\n\n"
 
+            async def leave(self):
+                yield "data: 1\n\n"
+                raise SystemExit(4)
+
+        class File:
+            media_type, status_code, path = "text/plain", 200, "/secret"
+
+        class SecretStr:
+            __module__ = "pydantic.types"
+
+            def __init__(self):
+                self._secret_value = "hidden"
+
+            def __str__(self):
+                return "**********"
+
+        class Token(SecretStr):
+            __module__ = "code"
+
+        class BaseModel:
+            __module__ = "pydantic.main"
+
+            def model_dump(self, mode, by_alias):
+                return {"mode": mode, "by_alias": by_alias}
+
+        class Model(BaseModel):
+            __module__ = "code"
+
+        @dataclasses.dataclass
+        class Deep:
+            of: dict
+
+        class Own(np.ndarray):
+            pass
+
+        class Mute(Exception):
+            def __str__(self):
+                raise SystemExit(5)
+
+        def fail(error):
+            raise error
+
+        def leaving():
+            stream = Stream()
+            stream.body_iterator = stream.leave()
+            return stream
+
         ANSWERS = {
+            "process": lambda: os.getpid(),
+            "secret": lambda: [SecretStr(), Token(), types.SimpleNamespace(of=SecretStr())],
+            "model": lambda: {"it": Model()},
+            "huge": lambda: decimal.Decimal("1E+999999999"),
+            "zero": lambda: decimal.Decimal("0E+999999"),
+            "file": lambda: File(),
+            "files": lambda: [File()],
+            "masked": lambda: {"y": np.ma.array([1, 2])},
+            "own": lambda: np.ones(2).view(Own),
+            "deep": lambda: [
+                Deep({datetime.date(2020, 1, 2): {Color.RED: 1}}), collections.deque([{uuid.UUID(int=5): 2}]),
+                ({b"k": ({Color.RED: i} for i in range(2))} for i in range(1)), types.SimpleNamespace(of={b"k": 3})],
+            "mute": lambda: fail(Mute()),
+            "muted": lambda: (fail(Mute()) for i in range(1)),
+            "exit": lambda: fail(SystemExit(3)),
+            "exits": lambda: (fail(SystemExit(3)) for i in range(1)),
+            "leaving": leaving,
+            "row": lambda: types.SimpleNamespace(_sa_instance_state=Fields(), a=2),
+            "cased": lambda: Response(200, b"1", {"Content-Type": "text/csv"}),
+            "listed": lambda: Response(200, b"1", [3, ("x",), (b"Content-Type", b"text/csv")]),
+            "odd": lambda: Response(200, b"1", 5),
             "generator": lambda: (i for i in range(3)),
             "deque": lambda: collections.deque([1, 2]),
             "object": lambda: {"it": Fields()},
@@ -96,6 +164,7 @@ public sealed class AnswerTests
                     Assert.Equal(type, response.Content.Headers.ContentType?.ToString());
             }
 
+            var process = (await server.ServeAsync(endpoint, """{"of": "process"}""")).Body.GetRawText();
             await CheckAsync("generator", 200, "[0,1,2]");
             await CheckAsync("deque", 200, "[1,2]");
             await CheckAsync("object", 200, """{"it":{"a":1,"b":[2,2.5]}}""");
@@ -116,6 +185,29 @@ public sealed class AnswerTests
             await CheckAsync("wrong", 500, "99 is no status of an answer");
             await CheckAsync("stream", 202, "data: é\n\ndata: 2\n\n", "text/event-stream");
             await CheckAsync("broken", 422, "no more");
+            await CheckAsync("secret", 200, """["**********","**********",{"of":"**********"}]""");
+            await CheckAsync("model", 200, """{"it":{"mode":"json","by_alias":true}}""");
+            await CheckAsync("huge", 500, "Out of range float values are not JSON compliant");
+            await CheckAsync("zero", 200, "0.0");
+            await CheckAsync("file", 500, "a response of class File cannot be sent");
+            await CheckAsync("files", 500, "a response of class File cannot be sent");
+            await CheckAsync("masked", 500, "Object of type MaskedArray is not JSON serializable");
+            await CheckAsync("own", 500, "Object of type Own is not JSON serializable");
+            await CheckAsync(
+                "deep", 200,
+                """[{"of":{"2020-01-02":{"red":1}}},[{"00000000-0000-0000-0000-000000000005":2}],[{"k":[{"red":0},{"red":1}]}],{"of":{"k":3}}]""");
+            await CheckAsync("row", 200, """{"a":2}""");
+            await CheckAsync("cased", 200, "1", "text/csv");
+            await CheckAsync("listed", 200, "1", "text/csv");
+            await CheckAsync("odd", 200, "1", "text/plain");
+
+            // Each is told to its caller, and the process goes on.
+            await CheckAsync("mute", 422, "Mute that cannot be printed");
+            await CheckAsync("muted", 500, "Mute that cannot be printed");
+            await CheckAsync("exit", 422, "SystemExit");
+            await CheckAsync("exits", 500, "SystemExit");
+            await CheckAsync("leaving", 422, "SystemExit");
+            await CheckAsync("process", 200, process);
         }
 
         // What is no 2xx is None to code that asks.
