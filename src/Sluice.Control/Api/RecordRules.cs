@@ -95,7 +95,7 @@ internal sealed class RecordRules
                 $"there are {spec.Weights.Count} weights and {spec.LoadEndpoints.Count} input endpoints; give as many of one as of the other");
         foreach (var key in spec.LoadEndpoints.Where(key => state.Canaries.ContainsKey(key) || key == spec.Endpoint))
             rules._errors.Add($"input endpoint '{key}' is a canary itself; name the endpoints behind it");
-        rules.CheckArms(spec, state);
+        rules._warnings.AddRange(MissingArms(spec, state, before: null));
         if (state.Endpoints.ContainsKey(spec.Endpoint))
             rules._warnings.Add($"'{spec.Endpoint}' is an endpoint too; calls go to the canary");
         rules.Finish($"canary '{spec.Endpoint}'", warnings);
@@ -107,10 +107,8 @@ internal sealed class RecordRules
     {
         foreach (var canary in after.Canaries.Values)
         {
-            foreach (var key in canary.LoadEndpoints.Where(key => Exists(key, before) && !Exists(key, after)))
-                warnings.Add($"canary '{canary.Endpoint}' names '{key}'; its share goes to the others");
-            if (canary.LoadEndpointPrefix is { } prefix && AnyStartsWith(prefix, before) && !AnyStartsWith(prefix, after))
-                warnings.Add($"canary '{canary.Endpoint}' finds no endpoint that starts with '{prefix}' any more; its calls fail");
+            foreach (var warning in MissingArms(canary, after, before))
+                warnings.Add(warning);
         }
     }
 
@@ -162,21 +160,23 @@ internal sealed class RecordRules
         return spec;
     }
 
-    private void CheckArms(CanarySpec spec, DesiredState state)
+    /// <summary>What a canary misses; of an edit (<paramref name="before"/> is given) only when it takes something away.</summary>
+    private static IEnumerable<string> MissingArms(CanarySpec spec, DesiredState state, DesiredState? before)
     {
         var absent = spec.LoadEndpoints.Where(key => !Exists(key, state)).Distinct(StringComparer.Ordinal).ToList();
-        if (absent.Count > 0 && spec.LoadEndpoints.All(absent.Contains))
+        var told = absent.Where(key => before is null || Exists(key, before)).ToList();
+        if (told.Count > 0 && spec.LoadEndpoints.All(absent.Contains))
         {
-            _warnings.Add($"canary '{spec.Endpoint}': none of its input endpoints is there: {string.Join(", ", absent)}; calls fail until one is");
+            yield return $"canary '{spec.Endpoint}': none of its input endpoints is there: {string.Join(", ", absent)}; calls fail until one is";
         }
         else
         {
-            foreach (var key in absent)
-                _warnings.Add($"canary '{spec.Endpoint}': input endpoint '{key}' is not there; its share goes to the others until it is");
+            foreach (var key in told)
+                yield return $"canary '{spec.Endpoint}': input endpoint '{key}' is not there; its share goes to the others until it is";
         }
 
-        if (spec.LoadEndpointPrefix is { } prefix && !AnyStartsWith(prefix, state))
-            _warnings.Add($"canary '{spec.Endpoint}': no endpoint starts with '{prefix}'; calls fail until one does");
+        if (spec.LoadEndpointPrefix is { } prefix && !AnyStartsWith(prefix, state) && (before is null || AnyStartsWith(prefix, before)))
+            yield return $"canary '{spec.Endpoint}': no endpoint starts with '{prefix}'; calls fail until one does";
     }
 
     private static bool IsMeasurable(string name, DesiredState state) =>

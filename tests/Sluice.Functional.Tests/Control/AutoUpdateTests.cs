@@ -88,8 +88,7 @@ public sealed class AutoUpdateTests
         Assert.All(warnings, warning => Assert.Contains(warning, plan, StringComparison.Ordinal));
 
         var removed = await server.DoAsync("model", "remove", "--endpoint", "a");
-        Assert.Contains("Warning: canary 'some' names 'a/1'; its share goes to the others\n", removed, StringComparison.Ordinal);
-        Assert.Contains("Warning: canary 'begun' finds no endpoint that starts with 'a/' any more; its calls fail\n", removed, StringComparison.Ordinal);
+        Assert.All(warnings[..3], warning => Assert.Contains(warning, removed, StringComparison.Ordinal));
 
         // Metrics outlive their endpoints, so what is exported then can be applied too.
         await server.DoAsync("export", "--file", file);
