@@ -157,7 +157,7 @@ def encode_statistics(statistics):
     for name, value in statistics.items():
         try:
             text = json.dumps(value, default=plain, allow_nan=False)
-        except Exception:
+        except (Exception, SystemExit):
             text = "null"
         members.append(json.dumps(faults.printed(name)) + ":" + text)
     return ("{" + ",".join(members) + "}").encode("utf-8")
