@@ -75,10 +75,16 @@ apt_get() {
     -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=300 "$@" >"$apt_log" 2>&1 </dev/null
 }
 
-# free_ports COUNT: prints ports that nobody listens on.
+# free_ports COUNT: prints ports that nobody listens on, below those that the system gives to connections.
 free_ports() {
-  "$debian_python" -c 'import socket, sys
-sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(int(sys.argv[1]))]
+  "$debian_python" -c 'import random, socket, sys
+sockets = []
+for port in random.sample(range(20000, 32000), 1000):
+    try:
+        if len(sockets) < int(sys.argv[1]):
+            sockets.append(socket.create_server(("127.0.0.1", port)))
+    except OSError:
+        pass
 print(*(s.getsockname()[1] for s in sockets))' "$1"
 }
 

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { after, before, beforeEach, test } from 'node:test';
 import { openBrowser, openPage, picture, workOf } from './browser.mjs';
 import { endpoint, instance, startFake } from './fakeServer.mjs';
+import { freePort } from './freePort.mjs';
 
 let fake;
 let browser;
@@ -245,7 +246,7 @@ withPage('new figures come without a reload, only while the tab is seen and refr
 });
 
 test('a server that goes away is told of, and is found again', async () => {
-  const own = await startFake();
+  const own = await startFake(await freePort());
   own.endpoints = [endpoint(1)];
   const { page, close } = await openPage(browser, own.address, { expectsErrors: true });
   await first(page).waitFor();

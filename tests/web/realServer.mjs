@@ -1,21 +1,13 @@
 // The server itself with its endpoints, and a scripted load on them.
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { eventually } from './eventually.mjs';
+import { freePort } from './freePort.mjs';
 
 const root = join(import.meta.dirname, '../..');
 const program = join(root, 'artifacts/bin/Sluice.Server/release/sluice.dll');
-
-const freePort = () => new Promise(resolve => {
-  const server = createServer();
-  server.listen(0, '127.0.0.1', () => {
-    const { port } = server.address();
-    server.close(() => resolve(port));
-  });
-});
 
 /** Starts the server; its address stays the same when it is started again. */
 export async function startServer(...more) {

@@ -4,6 +4,7 @@ using System.Text;
 using Microsoft.Extensions.Logging.Abstractions;
 using Sluice.Control.Artifacts;
 using Sluice.Inference;
+using Sluice.Testing;
 
 namespace Sluice.Control.Tests.Artifacts;
 
@@ -18,26 +19,13 @@ public sealed class ArtifactCacheTests : IDisposable
 
     public ArtifactCacheTests()
     {
-        while (!_listener.IsListening)
-        {
-            var port = Random.Shared.Next(20_000, 60_000);
-            _listener.Prefixes.Clear();
-            _listener.Prefixes.Add($"http://127.0.0.1:{port}/");
-            try
-            {
-                _listener.Start();
-                Root = $"http://127.0.0.1:{port}";
-            }
-            catch (HttpListenerException)
-            {
-                // Taken; the next one may not be.
-            }
-        }
-
+        Root = $"http://127.0.0.1:{FreePort.Take()}";
+        _listener.Prefixes.Add($"{Root}/");
+        _listener.Start();
         _ = ServeAsync();
     }
 
-    private string Root { get; set; } = "";
+    private string Root { get; }
 
     public void Dispose()
     {

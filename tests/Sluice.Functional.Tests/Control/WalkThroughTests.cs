@@ -1,8 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
-using System.Net;
-using System.Net.Sockets;
 using System.Text.RegularExpressions;
+using Sluice.Testing;
 
 namespace Sluice.Functional.Tests.Control;
 
@@ -12,11 +11,11 @@ public sealed class WalkThroughTests
     [Fact]
     public async Task Commands_OfTheReadme_DoWhatTheySay()
     {
-        var root = Path.GetFullPath(Path.Combine(Sluice.Testing.GoldenSet.FolderOf("onnx"), "..", "..", "..", ".."));
+        var root = Path.GetFullPath(Path.Combine(GoldenSet.FolderOf("onnx"), "..", "..", "..", ".."));
         var folder = Directory.CreateTempSubdirectory("sluice-walk-").FullName;
         try
         {
-            var ports = FreePorts(4);
+            int[] ports = [FreePort.Take(), FreePort.Take(), FreePort.Take(), FreePort.Take()];
             var section = Regex.Match(await File.ReadAllTextAsync(Path.Combine(root, "README.md")), @"## From zero to canary.*?```bash\n(.*?)```", RegexOptions.Singleline);
             Assert.True(section.Success, "the README has no walk-through");
             var commands = section.Groups[1].Value;
@@ -63,14 +62,5 @@ public sealed class WalkThroughTests
             if (!process.HasExited)
                 process.Kill(entireProcessTree: true);
         }
-    }
-
-    private static int[] FreePorts(int count)
-    {
-        var listeners = Enumerable.Range(0, count).Select(_ => new TcpListener(IPAddress.Loopback, 0)).ToList();
-        listeners.ForEach(listener => listener.Start());
-        int[] ports = [.. listeners.Select(listener => ((IPEndPoint)listener.LocalEndpoint).Port)];
-        listeners.ForEach(listener => listener.Stop());
-        return ports;
     }
 }

@@ -1,4 +1,5 @@
 using System.Net;
+using Sluice.Testing;
 
 namespace Sluice.Functional.Tests.Infrastructure;
 
@@ -9,12 +10,7 @@ internal sealed class SpanCollector : IDisposable
 
     public SpanCollector()
     {
-        using (var probe = new System.Net.Sockets.TcpListener(IPAddress.Loopback, 0))
-        {
-            probe.Start();
-            Url = new Uri($"http://127.0.0.1:{((IPEndPoint)probe.LocalEndpoint).Port}/v1/traces");
-        }
-
+        Url = new Uri($"http://127.0.0.1:{FreePort.Take()}/v1/traces");
         _listener.Prefixes.Add(Url.AbsoluteUri + "/");
         _listener.Start();
     }

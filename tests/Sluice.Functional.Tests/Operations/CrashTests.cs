@@ -6,6 +6,7 @@ using Sluice.Functional.Tests.Infrastructure;
 using Sluice.Inference;
 using Sluice.Protocol.Codec;
 using Sluice.Server.Supervision;
+using Sluice.Testing;
 
 namespace Sluice.Functional.Tests.Operations;
 
@@ -22,7 +23,7 @@ public sealed partial class CrashTests : IDisposable
     public async Task Crash_StartsAgain_NamesTheModel_AndTheSecondTimeKeepsItOut()
     {
         TestModels.CopyTo(_repository, "slow", "add_sub_int32");
-        var endPoint = $"127.0.0.1:{FreePort()}";
+        var endPoint = $"127.0.0.1:{FreePort.Take()}";
         using var supervisor = new ServerProcess(
             ["serve", "--model-repository", _repository, "--grpc-port", endPoint[(endPoint.IndexOf(':', StringComparison.Ordinal) + 1)..],
                 "--grpc-address=127.0.0.1", "--allow-http=false", "--allow-metrics=false", "--warm-up=false", "--restart-on-crash", "--strict-readiness=false"]);
@@ -135,13 +136,6 @@ public sealed partial class CrashTests : IDisposable
     {
         using var kill = Process.Start("kill", [$"-{signal}", process.ToString(CultureInfo.InvariantCulture)]);
         kill.WaitForExit();
-    }
-
-    private static int FreePort()
-    {
-        using var listener = new System.Net.Sockets.TcpListener(System.Net.IPAddress.Loopback, 0);
-        listener.Start();
-        return ((System.Net.IPEndPoint)listener.LocalEndpoint).Port;
     }
 
     [GeneratedRegex("Ready after")]

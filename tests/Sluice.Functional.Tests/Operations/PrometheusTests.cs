@@ -1,12 +1,12 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Net;
-using System.Net.Sockets;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using Sluice.Functional.Tests.Control;
 using Sluice.Functional.Tests.Infrastructure;
 using Sluice.Inference;
+using Sluice.Testing;
 
 namespace Sluice.Functional.Tests.Operations;
 
@@ -167,7 +167,7 @@ public sealed partial class PrometheusTests
             var file = Path.Combine(folder, "prometheus.yml");
             File.WriteAllText(file, configuration);
             File.Copy(Path.Combine(Deploy, "prometheus", "alerts.yml"), Path.Combine(folder, "alerts.yml"));
-            var port = FreePort();
+            var port = FreePort.Take();
             _http = new HttpClient { BaseAddress = new Uri($"http://127.0.0.1:{port}") };
             _process = Process.Start(new ProcessStartInfo(Program,
             [
@@ -217,13 +217,6 @@ public sealed partial class PrometheusTests
             var results = JsonElement.Parse(text).GetProperty("data").GetProperty("result");
             return (results.GetArrayLength() == 0 ? null : results.EnumerateArray().Sum(one =>
                 double.Parse(one.GetProperty("value")[1].GetString()!, CultureInfo.InvariantCulture)), text);
-        }
-
-        private static int FreePort()
-        {
-            using var probe = new TcpListener(IPAddress.Loopback, 0);
-            probe.Start();
-            return ((IPEndPoint)probe.LocalEndpoint).Port;
         }
     }
 
