@@ -45,6 +45,20 @@ public sealed class HttpGenerateTests(ServerFixture server) : IDisposable
         Assert.False(answer.TryGetProperty("OUTPUT_LIST", out _));
     }
 
+    /// <summary>Python writes these words without quotes.</summary>
+    [Fact]
+    public async Task Both_BareWords_AreFloatingPoint()
+    {
+        foreach (var route in new[] { "generate", "generate_stream" })
+        {
+            var (status, _, text) = await PostAsync(
+                $"/v2/models/identity_double/{route}", """{"id":"NaN","INPUT0":[1.5,NaN,Infinity,-Infinity],"parameters":{"p":NaN}}""");
+            Assert.True(status == 200, text);
+            Assert.Contains("\"OUTPUT0\":[1.5,\"NaN\",\"Infinity\",\"-Infinity\"]", text, StringComparison.Ordinal);
+            Assert.Contains("\"id\":\"NaN\"", text, StringComparison.Ordinal);
+        }
+    }
+
     [Theory]
     [InlineData("{}", 400, "expected number of inputs between 2 and 3 but got 0")]
     [InlineData("", 400, "expected number of inputs between 2 and 3 but got 0")]

@@ -42,7 +42,7 @@ internal static class GenerateJsonReader
         }
         catch (Exception error) when (JsonTokens.IsOfReader(error))
         {
-            throw new InferenceException(InferenceCode.InvalidArgument, $"failed to parse the request JSON buffer: {error.Message}", error);
+            throw JsonTokens.Unreadable(error);
         }
     }
 

@@ -11,6 +11,12 @@ internal static class BareWords
     // A longer text with such words is refused: the copies that it takes are not of the tensor memory, which has a limit.
     private const int LongestMarked = 4 << 20;
 
+    private static ReadOnlySpan<byte> MarkedNaN => "N\\u0061N"u8;
+
+    private static ReadOnlySpan<byte> MarkedInfinity => "\\u0049nfinity"u8;
+
+    private static ReadOnlySpan<byte> MarkedMinusInfinity => "-\\u0049nfinity"u8;
+
     /// <summary>Returns the text with quoted words; null when it has none.</summary>
     public static byte[]? Quote(ReadOnlySpan<byte> json) => Replace(json, isMarked: false);
 
@@ -28,11 +34,11 @@ internal static class BareWords
         value = 0;
         if (reader.TokenType != JsonTokenType.String || !reader.ValueIsEscaped || reader.HasValueSequence)
             return false;
-        if (reader.ValueSpan.SequenceEqual("N\\u0061N"u8))
+        if (reader.ValueSpan.SequenceEqual(MarkedNaN))
             value = double.NaN;
-        else if (reader.ValueSpan.SequenceEqual("\\u0049nfinity"u8))
+        else if (reader.ValueSpan.SequenceEqual(MarkedInfinity))
             value = double.PositiveInfinity;
-        else if (reader.ValueSpan.SequenceEqual("-\\u0049nfinity"u8))
+        else if (reader.ValueSpan.SequenceEqual(MarkedMinusInfinity))
             value = double.NegativeInfinity;
         return value != 0;
     }
@@ -55,7 +61,7 @@ internal static class BareWords
             replaced.AddRange(json[copied..i]);
             replaced.Add((byte)'"');
             if (isMarked)
-                replaced.AddRange(json[i] switch { (byte)'N' => "N\\u0061N"u8, (byte)'I' => "\\u0049nfinity"u8, _ => "-\\u0049nfinity"u8 });
+                replaced.AddRange(json[i] switch { (byte)'N' => MarkedNaN, (byte)'I' => MarkedInfinity, _ => MarkedMinusInfinity });
             else
                 replaced.AddRange(json.Slice(i, length));
             replaced.Add((byte)'"');

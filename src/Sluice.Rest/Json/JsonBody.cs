@@ -36,7 +36,7 @@ internal static class JsonBody
         }
         catch (Exception error) when (JsonTokens.IsOfReader(error))
         {
-            throw InferenceException.Invalid($"failed to parse the request JSON buffer: {error.Message}");
+            throw JsonTokens.Unreadable(error);
         }
     }
 

@@ -83,6 +83,10 @@ internal static class JsonTokens
     public static InferenceException TooDeep() =>
         InferenceException.Invalid($"JSON nesting depth exceeds maximum allowed limit ({MaxDepth})");
 
+    /// <summary>What the reader refuses; the cause stands in it.</summary>
+    public static InferenceException Unreadable(Exception error) =>
+        new(InferenceCode.InvalidArgument, $"failed to parse the request JSON buffer: {error.Message}", error);
+
     public static InferenceException Mistyped(string name, JsonTokenType type)
     {
         var wanted = type switch
