@@ -12,6 +12,8 @@ internal static class DebianPython
     {
         var path = Path.Combine(GoldenSet.FolderOf("onnx"), "../../../clients/python", script);
         var start = new ProcessStartInfo("/usr/bin/python3", ["-W", "ignore", path, .. arguments]) { RedirectStandardError = true };
+        if (Environment.GetEnvironmentVariable("SLUICE_LIGHTGBM_PATH") is { } lightGbm)
+            start.Environment["PYTHONPATH"] = lightGbm;
         using var python = Process.Start(start)!;
         var errors = await python.StandardError.ReadToEndAsync();
         await python.WaitForExitAsync();

@@ -80,7 +80,8 @@ internal static class ReferenceEvaluator
             var value = row[leaf.Features[i]];
             if (double.IsNaN(value))
                 return plain;
-            sum += leaf.Coefficients[i] * value;
+            if (Math.Abs(value) > TreeEnsemble.ZeroBand)
+                sum += leaf.Coefficients[i] * value;
         }
 
         return sum;

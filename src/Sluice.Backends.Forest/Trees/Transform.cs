@@ -129,6 +129,13 @@ internal sealed record Transform(TransformKind Kind, double Scale = 1)
             value /= sum;
     }
 
+    /// <summary>log(1 + x), also where 1 + x is 1, which <see cref="double.LogP1"/> is not.</summary>
+    private static double LogOnePlus(double x)
+    {
+        var sum = 1 + x;
+        return sum == 1 || double.IsInfinity(sum) ? x : Math.Log(sum) * (x / (sum - 1));
+    }
+
     private float Apply(float value) => Kind switch
     {
         // The bound keeps e^x finite; the last summand keeps the denominator from being 0.
@@ -142,8 +149,8 @@ internal sealed record Transform(TransformKind Kind, double Scale = 1)
     {
         TransformKind.Sigmoid => 1 / (1 + Math.Exp(-Scale * value)),
         TransformKind.Exp => Math.Exp(value),
-        TransformKind.LogOnePlusExp => double.LogP1(Math.Exp(value)),
-        TransformKind.SignedSquare => Math.Sign(value) * value * value,
+        TransformKind.LogOnePlusExp => LogOnePlus(Math.Exp(value)),
+        TransformKind.SignedSquare => Math.Abs(value) * value,
         _ => throw new InvalidOperationException($"{Kind} is not of LightGBM"),
     };
 }

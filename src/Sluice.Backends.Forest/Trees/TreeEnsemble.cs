@@ -35,7 +35,7 @@ internal enum ClassRule
 /// <remarks><b>Threads.</b> Immutable once read.</remarks>
 internal sealed record TreeEnsemble
 {
-    /// <summary>Values this near to zero count as missing where zeros do (<c>kZeroThreshold</c> of LightGBM).</summary>
+    /// <summary>Values this near to zero are zero to LightGBM (its <c>kZeroThreshold</c>).</summary>
     public const double ZeroBand = 1e-35f;
 
     /// <summary>The library and version that the file names, for people.</summary>

@@ -49,7 +49,7 @@ internal sealed class LightGbmTree
         {
             Root = inner == 0 ? ~0 : 0,
             Features = _features,
-            Thresholds = thresholds,
+            Thresholds = [.. thresholds.Select((threshold, node) => IsNumeric(node) ? PastZeros(threshold) : threshold)],
             Left = left,
             Right = right,
             DefaultLeft = [.. Enumerable.Range(0, inner).Select(node => GoesLeftWithoutValue(node, thresholds[node]))],
@@ -84,6 +84,14 @@ internal sealed class LightGbmTree
     private bool IsNumeric(int node) => (_decisions[node] & Categorical) == 0;
 
     private Missing MissingOf(int node) => (Missing)(_decisions[node] >> 2 & 3);
+
+    /// <summary>The threshold that sends what is next to zero where zero goes: the library makes it zero before it predicts (<c>src/c_api.cpp</c>).</summary>
+    private static double PastZeros(double threshold) => threshold switch
+    {
+        >= -TreeEnsemble.ZeroBand and < 0 => double.BitDecrement(-TreeEnsemble.ZeroBand),
+        >= 0 and <= TreeEnsemble.ZeroBand => TreeEnsemble.ZeroBand,
+        _ => threshold,
+    };
 
     private bool GoesLeftWithoutValue(int node, double threshold)
     {
