@@ -12,8 +12,9 @@ internal static class DebianPython
     {
         var path = Path.Combine(GoldenSet.FolderOf("onnx"), "../../../clients/python", script);
         var start = new ProcessStartInfo("/usr/bin/python3", ["-W", "ignore", path, .. arguments]) { RedirectStandardError = true };
-        if (Environment.GetEnvironmentVariable("SLUICE_LIGHTGBM_PATH") is { } lightGbm)
-            start.Environment["PYTHONPATH"] = lightGbm;
+        string?[] others = [Environment.GetEnvironmentVariable("SLUICE_LIGHTGBM_PATH"), Environment.GetEnvironmentVariable("SLUICE_XGBOOST_PATH")];
+        if (Array.Exists(others, path => path is not null))
+            start.Environment["PYTHONPATH"] = string.Join(':', others.Where(path => path is not null));
         using var python = Process.Start(start)!;
         var errors = await python.StandardError.ReadToEndAsync();
         await python.WaitForExitAsync();

@@ -26,6 +26,12 @@ internal enum TransformKind
 
     /// <summary>Number of the class with the highest score.</summary>
     ArgMax,
+
+    /// <summary>The scores in rising order.</summary>
+    Rising,
+
+    /// <summary>The first score, and each other one as a step up from the one before it.</summary>
+    Steps,
 }
 
 /// <summary>The transform of an objective, with the arithmetic of its library.</summary>
@@ -33,11 +39,17 @@ internal enum TransformKind
 /// <param name="Scale">Of <see cref="TransformKind.Sigmoid"/>.</param>
 internal sealed record Transform(TransformKind Kind, double Scale = 1)
 {
+    /// <summary>What <see cref="TransformKind.Steps"/> adds to each step (<c>kRtEps</c> of XGBoost).</summary>
+    public const float LeastStep = 1e-6f;
+
     /// <summary>The score is the prediction.</summary>
     public static readonly Transform Identity = new(TransformKind.Identity);
 
     /// <summary>Columns of the prediction for a score of so many.</summary>
     public int Width(int outputCount) => Kind == TransformKind.ArgMax ? 1 : outputCount;
+
+    /// <summary>The x whose <c>log(1 + e^x)</c> is the value, which is above 0.</summary>
+    public static float SoftPlusInverse(float value) => value + MathF.Log((float)-double.ExpM1(-value));
 
     /// <summary>The values are probabilities of classes.</summary>
     public bool IsProbability => Kind is TransformKind.Sigmoid or TransformKind.Softmax;
@@ -55,6 +67,13 @@ internal sealed record Transform(TransformKind Kind, double Scale = 1)
                 return;
             case TransformKind.ArgMax:
                 row[0] = ArgMax<float>(row);
+                return;
+            case TransformKind.Rising:
+                row.Sort();
+                return;
+            case TransformKind.Steps:
+                for (var i = 1; i < row.Length; i++)
+                    row[i] = row[i - 1] + (LeastStep + SoftPlus(row[i]));
                 return;
             default:
                 foreach (ref var value in row)
@@ -135,6 +154,10 @@ internal sealed record Transform(TransformKind Kind, double Scale = 1)
         var sum = 1 + x;
         return sum == 1 || double.IsInfinity(sum) ? x : Math.Log(sum) * (x / (sum - 1));
     }
+
+    /// <summary>log(1 + e^x).</summary>
+    private static float SoftPlus(float x) =>
+        x > 0 ? x + (float)LogOnePlus(MathF.Exp(-x)) : (float)LogOnePlus(MathF.Exp(x));
 
     private float Apply(float value) => Kind switch
     {

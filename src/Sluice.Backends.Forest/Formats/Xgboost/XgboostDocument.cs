@@ -23,17 +23,18 @@ internal static class XgboostDocument
         var features = shared["num_feature"].Count(MaxFeatures);
         var booster = learner["gradient_booster"];
         var baseMargin = BaseMargin(shared["base_score"], objective, outputs);
+        var version = VersionOf(document);
         var names = learner.TryGet("feature_names") is { Value: List<object?> list } ? list.OfType<string>().ToArray() : [];
         var common = new TreeEnsemble
         {
-            Source = $"XGBoost {Version(document)}",
+            Source = version is null ? "XGBoost 1.0 or older" : $"XGBoost {version}",
             FeatureCount = features,
             OutputCount = outputs,
             Trees = [],
             RoundStarts = [0],
             BaseMargin = baseMargin,
             IsDouble = false,
-            Transform = XgboostObjective.TransformOf(objective),
+            Transform = XgboostObjective.TransformOf(objective, version ?? new Version(1, 0)),
             Objective = objective,
             FeatureNames = names,
         };
@@ -54,14 +55,15 @@ internal static class XgboostDocument
             one => FormatNumber.TryParse(one, out var number) ? number : throw field.Wrong("is not a number or a list of numbers"));
         if (numbers.Length != 1 && numbers.Length != outputs)
             throw field.Wrong($"has {numbers.Length} values for {outputs} outputs");
-        var margins = new double[outputs];
+        var margins = new float[outputs];
         for (var i = 0; i < outputs; i++)
-            margins[i] = XgboostObjective.Margin(objective, (float)numbers[numbers.Length == 1 ? 0 : i]);
-        return margins;
+            margins[i] = (float)numbers[numbers.Length == 1 ? 0 : i];
+        XgboostObjective.ToMargins(objective, margins);
+        return Array.ConvertAll(margins, margin => (double)margin);
     }
 
-    private static string Version(Field document) =>
-        document.TryGet("version") is { Value: double[] numbers } ? string.Join('.', numbers) : "1.0 or older";
+    private static Version? VersionOf(Field document) =>
+        document.TryGet("version")?.Integers(0, ushort.MaxValue) is [var major, var minor, var patch, ..] ? new Version(major, minor, patch) : null;
 
     private static TreeEnsemble ReadLinear(Field model, TreeEnsemble common)
     {

@@ -35,10 +35,12 @@ internal ref struct XgboostLegacy(ReadOnlySpan<byte> file)
         var objective = ReadText();
         var booster = ReadText();
         var outputs = Math.Max(Math.Max(1, classes), targets is > 0 and <= 1 << 16 ? targets : 1);
-        var transform = XgboostObjective.TransformOf(objective);
+        var transform = XgboostObjective.TransformOf(objective, new Version(Math.Max(0, major), Math.Max(0, minor)));
         if (major == 0 && !objective.StartsWith("multi:", StringComparison.Ordinal))
             baseScore = Transformed(transform, baseScore);
-        var margin = XgboostObjective.Margin(objective, baseScore);
+        var margins = new float[outputs];
+        Array.Fill(margins, baseScore);
+        XgboostObjective.ToMargins(objective, margins);
         var forest = new TreeEnsemble
         {
             Source = major == 0 ? "XGBoost older than 1.0" : $"XGBoost {major}.{minor}",
@@ -46,7 +48,7 @@ internal ref struct XgboostLegacy(ReadOnlySpan<byte> file)
             OutputCount = outputs,
             Trees = [],
             RoundStarts = [0],
-            BaseMargin = [.. Enumerable.Repeat((double)margin, outputs)],
+            BaseMargin = Array.ConvertAll(margins, margin => (double)margin),
             IsDouble = false,
             Transform = transform,
             Objective = objective,
