@@ -96,7 +96,7 @@ public sealed class DifferentialTests : IDisposable
         for (var row = 0; row < rows.Length / forest.FeatureCount; row++)
         {
             contributions.Find(Array.ConvertAll(rows[(row * forest.FeatureCount)..((row + 1) * forest.FeatureCount)], value => (double)value), values);
-            var scale = Math.Max(1, values.Where(double.IsFinite).Max(Math.Abs));
+            var scale = Math.Max(1, values.Where(double.IsFinite).Select(Math.Abs).DefaultIfEmpty(0).Max());
             for (var i = 0; i < values.Length; i++)
             {
                 var wanted = expected[(row * values.Length) + i];
