@@ -77,7 +77,8 @@ internal static class InferJsonWriter
 
         if (tensor.Shared != 0)
         {
-            WriteShared(output, request, ref request.Placement.Tensors[tensor.Shared - 1]);
+            // Nothing says where it lies, which the caller does know: Triton's C++ client takes any parameter here for bytes behind the text.
+            output.WriteRaw("]}"u8);
             return;
         }
 
@@ -92,20 +93,5 @@ internal static class InferJsonWriter
         output.WriteRaw("],\"data\":"u8);
         TensorJsonWriter.Write(output, tensor.DataType, tensor.Data, settings.Name);
         output.WriteRaw("}"u8);
-    }
-
-    private static void WriteShared(ResponseBuffer output, InferRequest request, ref SharedTensor place)
-    {
-        output.WriteRaw("],\"parameters\":{\"shared_memory_region\":"u8);
-        output.WriteJsonString(request.Text(place.Region));
-        output.WriteRaw(",\"shared_memory_byte_size\":"u8);
-        output.WriteNumber(place.WrittenLength);
-        if (place.Offset != 0)
-        {
-            output.WriteRaw(",\"shared_memory_offset\":"u8);
-            output.WriteNumber(place.Offset);
-        }
-
-        output.WriteRaw("}}"u8);
     }
 }
