@@ -14,6 +14,9 @@ namespace Sluice.Control.Reconciler;
 /// be written by numbered keys. The messages' descriptors say what is meant.</remarks>
 public static class AuxiliaryConfig
 {
+    /// <summary>Settings of the processes that run an endpoint's code; models have none of them.</summary>
+    private const string SettingsOfCode = "python";
+
     private static readonly JsonParser Parser = new(new JsonParser.Settings(TextFormat.MaxDepth));
 
     /// <summary>Reads a configuration.</summary>
@@ -85,6 +88,8 @@ public static class AuxiliaryConfig
         {
             foreach (var member in element.EnumerateObject())
             {
+                if (message == ModelConfig.Descriptor && member.Name == SettingsOfCode)
+                    continue;
                 var field = message.FindFieldByName(member.Name) ?? message.Fields.InDeclarationOrder().FirstOrDefault(f => f.JsonName == member.Name)
                     ?? throw new FormatException(
                         $"{message.Name} has no field '{member.Name}'; it has: " +

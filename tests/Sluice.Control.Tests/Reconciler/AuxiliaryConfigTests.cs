@@ -26,6 +26,14 @@ public sealed class AuxiliaryConfigTests
     }
 
     [Fact]
+    public void SettingsOfCode_AreNoneOfTheModel()
+    {
+        var config = AuxiliaryConfig.ToModelConfig("""{"python": {"workers": 2}, "max_batch_size": 8}""", "e");
+        Assert.Equal(8, config.MaxBatchSize);
+        Assert.Empty(config.Parameters);
+    }
+
+    [Fact]
     public void Text_IsReadAsAConfigurationFile()
     {
         var text = JsonSerializer.Serialize("max_batch_size: 8\ndynamic_batching { }\ninput [{ name: \"x\" data_type: TYPE_FP32 dims: [4] }]");
