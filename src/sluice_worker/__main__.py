@@ -72,7 +72,8 @@ def main():
     sys.modules["c_python_backend_utils"] = pb_utils
     # Only the package itself was wanted from there; the folder may hold anything.
     sys.path[:1] = plan.get("import_paths", [])
-    sys.path.append(os.path.join(PACKAGE, "shims"))
+    from sluice_worker import imports
+    sys.path.append(imports.SHIMS)
     if plan["kind"] == "endpoint":
         from sluice_worker.endpoint_server import EndpointServer
         server = EndpointServer(connection)

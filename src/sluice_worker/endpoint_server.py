@@ -2,14 +2,13 @@
 
 import asyncio
 import contextvars
-import importlib
 import importlib.util
 import inspect
 import json
 import os
 import sys
 
-from . import bodies, engines, faults, model_server, pb_utils, wire
+from . import bodies, engines, faults, imports, pb_utils, wire
 from .baton import Baton
 
 OK, NOT_FOUND, BAD_REQUEST, FAILED, UNAVAILABLE, TIMED_OUT, CANCELLED, RAISED = range(8)
@@ -29,10 +28,8 @@ class ModelEndpoint:
     def as_dict(self, remove_null_entries=False):
         return {key: value for key, value in self.__dict__.items() if value is not None or not remove_null_entries}
 
-    def __getattr__(self, name):
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return None
+    def __repr__(self):
+        return "ModelEndpoint(%s)" % ", ".join("%s=%r" % field for field in self.__dict__.items())
 
 
 class EndpointServer:
@@ -84,20 +81,18 @@ class EndpointServer:
             return
         self._loop.add_reader(self.worker.sock.fileno(), self._on_readable)
         self._loop.run_forever()
+        self._unload()
 
     def _import(self, path):
         if path is None:
             return None
         if os.path.isdir(path):
-            # The package is imported under its own name, so that its modules find each other.
-            parent, name = os.path.split(os.path.abspath(path))
-            if name.isidentifier() and os.path.exists(os.path.join(path, "__init__.py")):
-                sys.path[:0] = [parent, path]
-                module = importlib.import_module(name)
-            else:
-                module = model_server.import_file(self._entry_of(path), "Preprocess", path)
+            path = os.path.abspath(path)
+            imports.add_folder(path)
+            entry = self._entry_of(path)
+            module = imports.import_file(entry, "Preprocess", path if os.path.basename(entry) == "__init__.py" else None)
         else:
-            module = model_server.import_file(path, "Preprocess", os.path.dirname(os.path.abspath(path)))
+            module = imports.import_file(path, "Preprocess")
         found = getattr(module, "Preprocess", None)
         if found is None:
             raise AttributeError("'%s' has no class Preprocess" % os.path.basename(path))
@@ -144,7 +139,8 @@ class EndpointServer:
             for at in range(8, len(data), 8):
                 self.worker.heap.take_back(wire.U64.unpack_from(data, at)[0])
         elif kind == wire.STOP:
-            self._unload()
+            if self._loop is None:
+                self._unload()
             return False
         return True
 
@@ -270,12 +266,12 @@ class EndpointServer:
         if end is not None:
             try:
                 result = end()
-                if inspect.isawaitable(result) and self._loop is None:
-                    asyncio.run(await_it(result))
-                elif inspect.isawaitable(result):
-                    self._loop.create_task(await_it(result))
+                if inspect.isawaitable(result):
+                    (asyncio.run if self._loop is None else self._loop.run_until_complete)(await_it(result))
             except Exception as error:
                 self.worker.log(2, "unload failed: %s" % faults.full(error))
+        # Code may have a __del__ instead.
+        self._user = end = None
         self.worker.send(wire.STOPPED, b"{}")
 
 

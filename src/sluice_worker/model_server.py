@@ -1,14 +1,13 @@
 """Runs a Triton Python model: takes executions, calls the model's code, answers."""
 
 import asyncio
-import importlib.util
 import inspect
 import json
 import os
 import sys
 import threading
 
-from . import executions, faults, pb_utils, tensors, wire
+from . import executions, faults, imports, pb_utils, tensors, wire
 
 # Stands for the response of a request that comes again.
 RESCHEDULE = object()
@@ -25,17 +24,6 @@ def to_numbers(value, key=""):
     if isinstance(value, list):
         return [to_numbers(item, key) for item in value]
     return int(value) if key in INT64_FIELDS and isinstance(value, str) else value
-
-
-def import_file(path, name, folder):
-    """Imports users' code from a file."""
-    if folder not in sys.path:
-        sys.path.insert(0, folder)
-    spec = importlib.util.spec_from_file_location(name, path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 def names_of(config):
@@ -353,7 +341,8 @@ class ModelServer:
             from . import sklearn_model
             sklearn_model.path = plan["file"]
             return sklearn_model.TritonPythonModel
-        module = import_file(plan["file"], "model", plan["version_folder"])
+        imports.add_folder(plan["version_folder"])
+        module = imports.import_file(plan["file"], "model")
         found = getattr(module, "TritonPythonModel", None)
         if found is None:
             raise AttributeError("module '%s' has no class TritonPythonModel" % os.path.basename(plan["file"]))

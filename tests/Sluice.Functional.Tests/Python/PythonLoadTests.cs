@@ -83,6 +83,24 @@ public sealed class PythonLoadTests(PythonFixture fixture)
     }
 
     [Fact]
+    public async Task FilesBesideTheModel_AreImported_ButHideNoLibrary()
+    {
+        await using var server = await StartAsync(
+            "import colorsys\n" + Answering.Replace("import packaged", "import beside as packaged; assert colorsys.rgb_to_hsv(1, 1, 1)", StringComparison.Ordinal),
+            Config,
+            (options, folder) =>
+            {
+                File.WriteAllText(Path.Combine(folder, "models", "own", "1", "beside.py"), "NAME = 'from beside'");
+                File.WriteAllText(Path.Combine(folder, "models", "own", "1", "colorsys.py"), "raise ImportError('not the library')");
+                return options;
+            });
+        using var http = server.CreateHttp();
+        var (_, body) = await PythonRequests.PostAsync(
+            http, "own", """{"inputs":[{"name":"X","datatype":"FP32","shape":[1],"data":[1]}]}""");
+        Assert.Contains("from beside", body.GetRawText(), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Requirements_AreInstalledForTheModel_AndAMissingOneIsTold()
     {
         await using var server = await StartAsync(

@@ -11,6 +11,13 @@ import zipfile
 __all__ = ["StorageManager"]
 
 
+def __getattr__(name):
+    if name.startswith("__"):
+        raise AttributeError(name)
+    raise ImportError("clearml is not installed, and what stands for it has StorageManager only, no '%s'; "
+                      "CLEARML_EXTRA_PYTHON_PACKAGES=clearml in the server's environment installs it" % name)
+
+
 class StorageManager:
     """Brings files near."""
 
