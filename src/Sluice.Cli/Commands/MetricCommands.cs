@@ -92,7 +92,7 @@ internal static class MetricCommands
         var service = await ServiceChoice.FindAsync(context).ConfigureAwait(false);
         context.Output.Line($"List endpoint metrics, control task id={service.Id}");
         var state = await Edits.ReadAsync(context, service).ConfigureAwait(false);
-        context.Output.Block("Logged metrics:", json => json.WriteMap(state.Metrics, metric => metric.Endpoint, RecordJson.Write));
+        context.Output.Block("Logged Metrics:", json => json.WriteMap(state.Metrics, metric => metric.Endpoint, RecordJson.Write));
         context.Output.Json(json => json.WriteMap(state.Metrics, metric => metric.Endpoint, RecordJson.Write));
         return 0;
     }

@@ -212,7 +212,7 @@ public sealed class CliTests : IAsyncLifetime
         Assert.Equal("""{"type":"enum","buckets":["cat","dog"]}""", JsonSerializer.Serialize(one.GetProperty("metrics").GetProperty("animal")));
         Assert.Equal("""{"type":"value","buckets":null}""", JsonSerializer.Serialize(one.GetProperty("metrics").GetProperty("y")));
         Assert.Equal("counter", one.GetProperty("metrics").GetProperty("n").GetProperty("type").GetString());
-        Assert.Contains("Logged metrics:\n{\n", await _server.DoAsync("metrics", "list"), StringComparison.Ordinal);
+        Assert.Contains("Logged Metrics:\n{\n", await _server.DoAsync("metrics", "list"), StringComparison.Ordinal);
 
         await _server.FailAsync(1, "metrics", "remove", "--endpoint", "m/1", "--variable", "y", "nothere");
         Assert.True((await _server.JsonAsync("metrics", "list")).GetProperty("m/1").GetProperty("metrics").TryGetProperty("y", out _));
