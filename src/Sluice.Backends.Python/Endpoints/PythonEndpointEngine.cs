@@ -8,10 +8,15 @@ namespace Sluice.Backends.Python.Endpoints;
 /// <summary>Runs endpoints of the ClearML style: users' <c>Preprocess</c> classes with the engines that live in Python, and around
 /// models that the server runs itself.</summary>
 /// <param name="runtime">Shared with the other Python engines; owned by the caller.</param>
-public sealed class PythonEndpointEngine(PythonRuntime runtime) : IEndpointEngine
+/// <param name="settings">The operator's, for endpoints that say nothing else; names in lower case with dashes.</param>
+/// <param name="workers">Processes of an endpoint for which nobody says a number.</param>
+public sealed class PythonEndpointEngine(
+    PythonRuntime runtime, IReadOnlyDictionary<string, string>? settings = null, int workers = 1) : IEndpointEngine
 {
+    /// <summary>Most processes of one endpoint.</summary>
+    public const int MostWorkers = 64;
+
     private const string SettingPrefix = "python.";
-    private const int MostWorkers = 64;
 
     /// <inheritdoc/>
     public IReadOnlyCollection<string> Engines { get; } = ["sklearn", "xgboost", "lightgbm", "custom", "custom_async", "triton"];
@@ -20,27 +25,28 @@ public sealed class PythonEndpointEngine(PythonRuntime runtime) : IEndpointEngin
     public async Task<IEndpointRunner> LoadAsync(EndpointPlan plan, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(plan);
-        string? Value(string name) => plan.Auxiliary.GetValueOrDefault(SettingPrefix + name.ToLowerInvariant());
+        string? Value(string name) => plan.Auxiliary.GetValueOrDefault(SettingPrefix + name.ToLowerInvariant()) ??
+            settings?.GetValueOrDefault(name.ToLowerInvariant().Replace('_', '-'));
         var process = WorkerPlans.Create(runtime, plan.Key, plan.Key, plan.PreprocessPath ?? "", Value, LoadOf(plan));
         process = await runtime.Packages.AddAsync(process, takesExtra: true, cancellationToken).ConfigureAwait(false);
-        var count = Whole(plan.Key, Value("WORKERS"), "workers", 1, MostWorkers);
+        var count = Whole(plan.Key, Value("WORKERS"), "workers", workers, MostWorkers);
         var mostCalls = Whole(plan.Key, Value("MAX_CALLS"), "max_calls", 4096, int.MaxValue / 2);
-        EndpointWorker[] workers =
+        EndpointWorker[] processes =
         [
             .. Enumerable.Range(0, count).Select(i => new EndpointWorker(
                 runtime, plan, process with { Name = count == 1 ? plan.Key : $"{plan.Key}_{i}" })),
         ];
         try
         {
-            await Task.WhenAll(workers.Select(worker => worker.StartAsync(cancellationToken))).ConfigureAwait(false);
+            await Task.WhenAll(processes.Select(worker => worker.StartAsync(cancellationToken))).ConfigureAwait(false);
         }
         catch
         {
-            await Task.WhenAll(workers.Select(worker => worker.DisposeAsync().AsTask())).ConfigureAwait(false);
+            await Task.WhenAll(processes.Select(worker => worker.DisposeAsync().AsTask())).ConfigureAwait(false);
             throw;
         }
 
-        return new PythonEndpointRunner(plan.Key, workers, mostCalls, runtime.Time);
+        return new PythonEndpointRunner(plan.Key, processes, mostCalls, runtime.Time);
     }
 
     /// <inheritdoc/>

@@ -26,17 +26,18 @@ internal static class ModelParts
             LoadThreadCount = options.ModelLoadThreadCount,
             LoadRetryCount = options.ModelLoadRetryCount,
         };
-        var config = new ModelConfigOptions
-        {
-            AutoComplete = options.AutoCompleteConfig,
-            // Requests to other servers keep their shapes; those servers batch.
-            BackendConfig = options.BackendConfig.Insert(0, ("remote", "default-max-batch-size", "0")).GroupBy(setting => setting.Backend).ToImmutableDictionary(
-                group => group.Key,
-                group => group.GroupBy(setting => setting.Key).ToImmutableDictionary(s => s.Key, s => s.Last().Value)),
-        };
         return new ModelLifecycle(
-            repository, loader, lifecycle, config, loggers.CreateLogger<ModelLifecycle>(), time);
+            repository, loader, lifecycle, CreateConfig(options), loggers.CreateLogger<ModelLifecycle>(), time);
     }
+
+    public static ModelConfigOptions CreateConfig(ServerOptions options) => new()
+    {
+        AutoComplete = options.AutoCompleteConfig,
+        // Requests to other servers keep their shapes; those servers batch.
+        BackendConfig = options.BackendConfig.Insert(0, ("remote", "default-max-batch-size", "0")).GroupBy(setting => setting.Backend).ToImmutableDictionary(
+            group => group.Key,
+            group => group.GroupBy(setting => setting.Key).ToImmutableDictionary(s => s.Key, s => s.Last().Value)),
+    };
 
     public static SchedulerOptions CreateScheduler(ServerOptions options) => new()
     {

@@ -19,7 +19,8 @@ internal sealed class PythonParts : IPythonServer, IAsyncDisposable
     {
         Runtime = new PythonRuntime(pool, loggers, time, options.Python) { Server = this };
         Backends = [new PythonBackend(Runtime), new PythonBackend(Runtime, "sklearn")];
-        Endpoints = new PythonEndpointEngine(Runtime);
+        Endpoints = new PythonEndpointEngine(
+            Runtime, ModelParts.CreateConfig(options).BackendConfigFor("python"), options.ControlPlane?.EndpointWorkers ?? 1);
         Forests = new ForestExporter(Runtime);
     }
 

@@ -39,6 +39,9 @@ public sealed record ControlPlaneOptions
     /// original answers, or 500 as those before it (spec clearml §3.3).</summary>
     public int RaisedStatus { get; init; } = 422;
 
+    /// <summary>Processes that run the code of an endpoint that says no number of its own.</summary>
+    public int EndpointWorkers { get; init; } = 1;
+
     /// <summary>Name of this replica; empty = the machine's name and the process's number.</summary>
     public string Replica { get; init; } = "";
 

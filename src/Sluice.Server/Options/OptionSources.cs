@@ -18,17 +18,17 @@ public static class OptionSources
         if (file is not null)
             options = ApplyAll(options, ReadFile(file, errors), name => $"{file}: {name}", errors);
         var variables = OptionTable.All
-            .Select(definition => (definition.Name, Value: Variable(definition, environment)))
-            .Where(setting => !string.IsNullOrEmpty(setting.Value)).Select(setting => (setting.Name, setting.Value!));
-        options = ApplyAll(options, variables, name => Find(name)!.Variable, errors);
+            .Select(definition => (definition.Name, Variable: VariableOf(definition, environment)))
+            .Where(setting => setting.Variable is not null).ToDictionary(setting => setting.Name, setting => setting.Variable!);
+        options = ApplyAll(options, variables.Select(pair => (pair.Key, environment(pair.Value)!)), name => variables[name], errors);
         options = ApplyAll(options, commandLine, name => $"--{name}", errors);
         OptionRules.Check(options, errors);
         return options;
     }
 
-    private static string? Variable(OptionDefinition definition, Func<string, string?> environment) =>
-        environment(definition.Variable) is { Length: > 0 } value ? value
-        : definition.OtherVariable is { } other ? environment(other) : null;
+    private static string? VariableOf(OptionDefinition definition, Func<string, string?> environment) =>
+        !string.IsNullOrEmpty(environment(definition.Variable)) ? definition.Variable
+        : definition.OtherVariable is { } other && !string.IsNullOrEmpty(environment(other)) ? other : null;
 
     private static ServerOptions ApplyAll(
         ServerOptions options, IEnumerable<(string Name, string Value)> settings, Func<string, string> source,

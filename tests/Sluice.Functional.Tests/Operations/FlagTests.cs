@@ -128,6 +128,25 @@ public sealed class FlagTests
     }
 
     [Theory]
+    [InlineData(null, "", 1)]
+    [InlineData(null, "3", 3)]
+    [InlineData("2", "3", 2)]
+    [InlineData(null, "65", "CLEARML_SERVING_NUM_PROCESS: '65' must be a whole number from 1 to 64")]
+    [InlineData("0", "3", "SLUICE_ENDPOINT_WORKERS: '0' must be a whole number from 1 to 64")]
+    public void VariablesOfTheOriginal_AreRead_WhereTheirOwnAreNotSet(string? own, string original, object expected)
+    {
+        var errors = new List<string>();
+        var options = OptionSources.Read(
+            [("model-repository", "m")],
+            name => name switch { "SLUICE_ENDPOINT_WORKERS" => own, "CLEARML_SERVING_NUM_PROCESS" => original, _ => null }, null, errors);
+
+        if (expected is int)
+            Assert.Equal((expected, 0), (options.ControlPlane!.EndpointWorkers, errors.Count));
+        else
+            Assert.Equal(expected, Assert.Single(errors));
+    }
+
+    [Theory]
     [InlineData("--no-such-flag=1")]
     [InlineData("--no-such-flag")]
     public async Task UnknownFlag_PrintsUsageAndFails(string flag)
