@@ -119,7 +119,7 @@ class EndpointServer:
             if path is None:
                 raise ValueError("the endpoint has no model, which engine '%s' needs" % self._engine)
             if self._engine == "lightgbm" and plan.get("model_name") and importlib.util.find_spec("lightgbm") is None:
-                return engines.ServedForest(plan["model_name"], self._baton.outside)
+                return engines.ServedForest(plan["model_name"], path, self._baton.outside)
             model = engines.LOADERS[self._engine](path)
         return model
 

@@ -41,17 +41,34 @@ def load_lightgbm(path):
     return lightgbm.Booster(model_file=only_file(path))
 
 
+def lightgbm_width(path):
+    """Number of features that a model file was trained with; None when it does not say."""
+    if not os.path.isfile(path):
+        return None
+    with open(path, "rb") as file:
+        for line in file:
+            if line.startswith(b"max_feature_idx="):
+                return int(line.split(b"=")[1]) + 1
+            if line.startswith(b"Tree="):
+                break
+    return None
+
+
 class ServedForest:
     """Stands for a LightGBM booster that the server runs itself, where Python has no such library."""
 
-    def __init__(self, name, outside):
+    def __init__(self, name, path, outside):
         self._name = name
+        self._width = lightgbm_width(only_file(path))
         self._outside = outside
 
     def predict(self, data):
         rows = np.asarray(data, dtype=np.float64)
         if rows.ndim != 2:
             raise ValueError("Input numpy.ndarray or list must be 2 dimensional")
+        # The server itself takes columns that are not there for missing values; the library refuses such rows.
+        if self._width is not None and rows.shape[1] != self._width:
+            raise ValueError("the data has %d features, the model was trained with %d" % (rows.shape[1], self._width))
         request = pb_utils.InferenceRequest(self._name, ["output__0"], [pb_utils.Tensor("input__0", rows)])
         response = self._outside(request.exec)
         if response.has_error():

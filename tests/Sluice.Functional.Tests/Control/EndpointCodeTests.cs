@@ -123,6 +123,31 @@ public sealed class EndpointCodeTests
     }
 
     [Theory]
+    [InlineData("[1, 2, 3, 4]", 200, "")]
+    [InlineData("[1, 2, 3, null]", 200, "")]
+    [InlineData("[1, 2, 3]", 422, "features")]
+    [InlineData("[1, 2, 3, 4, 5]", 422, "features")]
+    public async Task RowsOfAnotherWidth_AreRefusedAsByLightGbm(string row, int status, string detail)
+    {
+        await using var server = await ControlledServer.StartAsync();
+        await server.CreateServiceAsync();
+        var golden = Path.Combine(Sluice.Testing.GoldenSet.FolderOf("clearml"), "lightgbm_xn");
+        await server.DoAsync("model", "upload", "--name", "m", "--project", "p", "--framework", "lightgbm", "--path", Path.Combine(golden, "lgbm_model"));
+        await WriteAsync(server, "preprocess.py", """
+            class Preprocess:
+                def preprocess(self, body, state, collect_custom_statistics_fn=None):
+                    return [body["row"]]
+
+                def postprocess(self, data, state, collect_custom_statistics_fn=None):
+                    return data.tolist()
+            """);
+        await AddAsync(server, "lightgbm", "preprocess.py", "--name", "m");
+        var (found, body) = await CallAsync(server, $$"""{"row": {{row}}}""");
+        Assert.Equal(status, found);
+        Assert.Contains(detail, body, StringComparison.Ordinal);
+    }
+
+    [Theory]
     [InlineData("from clearml import StorageManager, Task")]
     [InlineData("import clearml\nclearml.Task.init()")]
     public async Task PackageThatIsMissing_IsNamedWithWhatToDo(string import)
@@ -148,9 +173,9 @@ public sealed class EndpointCodeTests
         await server.ReadyAsync("own");
     }
 
-    private static async Task<(int Status, string Body)> CallAsync(ControlledServer server)
+    private static async Task<(int Status, string Body)> CallAsync(ControlledServer server, string body = "{}")
     {
-        using var content = new StringContent("{}", System.Text.Encoding.UTF8, "application/json");
+        using var content = new StringContent(body, System.Text.Encoding.UTF8, "application/json");
         using var response = await server.Http.PostAsync("/serve/own", content);
         return ((int)response.StatusCode, await response.Content.ReadAsStringAsync());
     }
