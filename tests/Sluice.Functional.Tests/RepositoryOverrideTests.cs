@@ -30,7 +30,7 @@ public sealed class RepositoryOverrideTests : IAsyncLifetime
     [Fact]
     public async Task Load_Files_MakeAModelThatNoRepositoryHas()
     {
-        await LoadAsync("sent", Config, ("1/model.onnx", AddSub), ("4/model.onnx", AddSub), ("readme.txt", [1]));
+        await LoadAsync("sent", Config, ("1/model.onnx", AddSub), ("/4/model.onnx", AddSub), ("readme.txt", [1]));
         var metadata = await _server.Grpc.GetModelMetadataAsync("sent");
         Assert.Equal(["4"], metadata.Versions);
         Assert.Equal(3, (await _server.Grpc.GetModelConfigAsync("sent")).MaxBatchSize);
@@ -78,7 +78,9 @@ public sealed class RepositoryOverrideTests : IAsyncLifetime
     [Theory]
     [InlineData("../model.onnx")]
     [InlineData("1/../../x")]
-    [InlineData("/etc/x")]
+    [InlineData("//etc/x")]
+    [InlineData("/../x")]
+    [InlineData("/")]
     [InlineData("1//x")]
     [InlineData("")]
     [InlineData("1/.")]

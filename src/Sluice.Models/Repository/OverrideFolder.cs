@@ -56,7 +56,7 @@ internal sealed class OverrideFolder
             var folder = new OverrideFolder(root, Path.Combine(root, model));
             Directory.CreateDirectory(folder.ModelPath);
             foreach (var (path, content) in files)
-                folder.Write(path, content);
+                folder.Write(WithinModel(path), content);
             return folder;
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
@@ -90,9 +90,12 @@ internal sealed class OverrideFolder
             Remove(_root);
     }
 
+    /// <summary>A path may begin with a slash, which stands for the model's folder.</summary>
+    private static string WithinModel(string path) => path.StartsWith('/') ? path[1..] : path;
+
     private static void CheckPath(string model, string path)
     {
-        var segments = path.Split('/');
+        var segments = WithinModel(path).Split('/');
         if (path.Length > LongestPath || segments.Length > MaxDepth || path.AsSpan().ContainsAny('\\', '\0') ||
             Array.Exists(segments, segment => segment is "" or "." or ".."))
             throw InferenceException.Invalid(
