@@ -89,6 +89,9 @@ public sealed partial class InferRequest : IValueTaskSource
     /// <summary>It failed before a scheduler took it: it is wrong in itself, or there was no room.</summary>
     public bool IsRefused { get; set; }
 
+    /// <summary>The model failed it and chose the words.</summary>
+    public bool HasModelFailed { get; set; }
+
     /// <summary>Streams: answer with an empty final message when the model ended without one.</summary>
     public bool WantsEmptyFinal { get; set; }
 
@@ -350,7 +353,7 @@ public sealed partial class InferRequest : IValueTaskSource
         Sink = null;
         Model = null;
         Endpoint = null;
-        IsRefused = IsSampled = IsWatched = IsRescheduled = IsCancelled = IsDelayed = IsSequenceStart = IsSequenceEnd = WantsEmptyFinal = PrefersBinaryOutput = false;
+        IsRefused = HasModelFailed = IsSampled = IsWatched = IsRescheduled = IsCancelled = IsDelayed = IsSequenceStart = IsSequenceEnd = WantsEmptyFinal = PrefersBinaryOutput = false;
         Times = default;
         ReceivedAt = QueuedAt = DeadlineAt = 0;
         Lifetime = null;

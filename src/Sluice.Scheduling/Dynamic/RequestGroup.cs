@@ -85,6 +85,7 @@ internal sealed class RequestGroup(InstanceScheduler owner, IRequestInstance ins
 
     public void Fail(int position, InferenceCode code, string message)
     {
+        this[position].HasModelFailed = true;
         owner.RecordFailure(this[position], new InferenceException(code, message));
         _isDone[position] = true;
     }

@@ -113,7 +113,8 @@ internal sealed class EnsembleRun : ICallLifetime
     /// <summary>Takes what a step's request failed with as the failure of all; the first one counts.</summary>
     public void Fail(InferRequest step)
     {
-        var isBare = step.Settings?.Ensemble is null && (step.IsRefused || step.Status == InferenceCode.Unavailable);
+        var isBare = step.Settings?.Ensemble is null &&
+            (step.IsRefused || (step.Status == InferenceCode.Unavailable && !step.HasModelFailed));
         if (!_hasFailed)
             Request.RetryAfterMilliseconds = step.RetryAfterMilliseconds;
         Fail(step.Status, isBare ? step.IdPrefix + step.StatusMessage : step.StatusMessage);

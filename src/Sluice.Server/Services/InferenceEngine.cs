@@ -111,10 +111,11 @@ public sealed class InferenceEngine(ModelTable models, TensorPlacement placement
             observer.OnAnswered(request);
     }
 
-    /// <summary>Refusals of the queue carry the request's id, as all errors of the original's core do (spec §1.3).</summary>
+    /// <summary>Refusals of the queue carry the request's id, as all errors of the original's core do (spec §1.3), and what a model says
+    /// itself does not.</summary>
     private static void ExplainRefusal(InferRequest request)
     {
-        if (request.Status != InferenceCode.Unavailable || request.Settings?.Ensemble is not null)
+        if (request.Status != InferenceCode.Unavailable || request.HasModelFailed || request.Settings?.Ensemble is not null)
             return;
         var message = request.IdPrefix + request.StatusMessage;
         request.ClearFailure();
