@@ -66,8 +66,8 @@ def main():
     kind, data = frames[0]
     plan = json.loads(data[8:])
     apply_limits(plan.get("limits", {}), libc)
-    from sluice_worker import pb_utils
-    pb_utils._worker = connection
+    from sluice_worker import pb_utils, services
+    pb_utils._worker = services.worker = connection
     sys.modules["triton_python_backend_utils"] = pb_utils
     sys.modules["c_python_backend_utils"] = pb_utils
     # Only the package itself was wanted from there; the folder may hold anything.

@@ -41,7 +41,7 @@ class Calls:
         waiter = queue.SimpleQueue()
         self._waiters[number] = waiter.put
         self._start(number, kind, make)
-        return SyncCall(self, number, waiter)
+        return Call(self, number, waiter)
 
     def open_async(self, kind, make):
         """Begins a call from the running event loop."""
@@ -50,16 +50,17 @@ class Calls:
             self._loops.add(loop)
             loop.add_reader(self._sock.fileno(), self._on_readable)
         number = next(self._ids)
-        waiter = asyncio.Queue()
-        self._waiters[number] = lambda message: loop.call_soon_threadsafe(waiter.put_nowait, message)
+        waiter = LoopQueue(loop)
+        self._waiters[number] = waiter.put
         self._start(number, kind, make)
-        return AsyncCall(self, number, waiter)
+        return Call(self, number, waiter)
 
     def close(self, number):
         self._waiters.pop(number, None)
 
     def cancel(self, number):
-        self.send(wire.CANCEL_CALL, wire.U32.pack(number))
+        if number in self._waiters:
+            self.send(wire.CANCEL_CALL, wire.U32.pack(number))
 
     def wait(self, waiter):
         while True:
@@ -118,8 +119,40 @@ class Calls:
                 deliver(_WAKE)
 
 
-class SyncCall:
-    """A call under way, for a thread that may block."""
+class LoopQueue(queue.SimpleQueue):
+    """A queue at which an event loop may wait, and any thread."""
+
+    def __init__(self, loop):
+        super().__init__()
+        self._loop = loop
+        self._future = None
+
+    def put(self, message):
+        super().put(message)
+        if self._future is not None:
+            self._loop.call_soon_threadsafe(self._tell)
+
+    async def next(self):
+        while True:
+            try:
+                message = self.get_nowait()
+            except queue.Empty:
+                # Whoever puts a message in after this line sees the future.
+                future = self._future = self._loop.create_future()
+                if self.empty():
+                    await future
+                continue
+            if message is not _WAKE:
+                return message
+
+    def _tell(self):
+        future, self._future = self._future, None
+        if future is not None and not future.done():
+            future.set_result(None)
+
+
+class Call:
+    """A call under way. Threads may wait for what comes, and the event loop that began it."""
 
     __slots__ = ("_calls", "_number", "_waiter")
 
@@ -131,25 +164,8 @@ class SyncCall:
     def next(self):
         return self._calls.wait(self._waiter)
 
-    def cancel(self):
-        self._calls.cancel(self._number)
-
-    def close(self):
-        self._calls.close(self._number)
-
-
-class AsyncCall:
-    """A call under way, for an event loop."""
-
-    __slots__ = ("_calls", "_number", "_waiter")
-
-    def __init__(self, calls, number, waiter):
-        self._calls = calls
-        self._number = number
-        self._waiter = waiter
-
-    async def next(self):
-        return await self._waiter.get()
+    async def next_async(self):
+        return await self._waiter.next()
 
     def cancel(self):
         self._calls.cancel(self._number)

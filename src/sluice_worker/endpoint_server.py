@@ -90,7 +90,13 @@ class EndpointServer:
             path = os.path.abspath(path)
             imports.add_folder(path)
             entry = self._entry_of(path)
-            module = imports.import_file(entry, "Preprocess", path if os.path.basename(entry) == "__init__.py" else None)
+            if os.path.basename(entry) == "__init__.py":
+                # Its modules may name it by its own name, where nothing else has that.
+                name = os.path.basename(path)
+                is_free = name.isidentifier() and importlib.util.find_spec(name) is None
+                module = imports.import_file(entry, name if is_free else "Preprocess", path)
+            else:
+                module = imports.import_file(entry, "Preprocess")
         else:
             module = imports.import_file(path, "Preprocess")
         found = getattr(module, "Preprocess", None)
@@ -256,7 +262,7 @@ class EndpointServer:
         frame = self._request_frame(endpoint, version, data)
         call = self.worker.calls.open_async(wire.SEND_CALL, frame)
         try:
-            _, answer = await call.next()
+            _, answer = await call.next_async()
         finally:
             call.close()
         return bodies.decode_answer(answer)

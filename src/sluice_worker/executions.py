@@ -8,22 +8,26 @@ from . import pb_utils, tensors, wire
 # A sender that runs ahead of the client waits after so many responses.
 UNCONFIRMED = 32
 
+SECOND_RESPONSE = "Unable to send response. Non-decoupled model cannot send more than one response."
+
 
 class Execution:
     """One group of requests under way."""
 
-    __slots__ = ("server", "number", "requests", "block", "ended", "senders", "sent", "pending", "has_returned", "is_failed",
-                 "is_rescheduling")
+    __slots__ = ("server", "number", "requests", "block", "ended", "closed", "senders", "sent", "pending", "has_replied",
+                 "has_returned", "is_failed", "is_rescheduling")
 
     def __init__(self, server, number, block):
         self.server = server
         self.number = number
         self.block = block
         self.requests = []
-        self.ended = []
+        self.ended = []  # The server has all that it gets of a request.
+        self.closed = []  # The sender of a request takes nothing more.
         self.senders = None
         self.sent = 0
         self.pending = 0
+        self.has_replied = False
         self.has_returned = False
         self.is_failed = False
         self.is_rescheduling = False
@@ -43,26 +47,43 @@ class Execution:
         final = bool(flags & pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
         if flags & ~pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL:
             raise pb_utils.TritonModelException(
-                "Unable to send response. Unsupported flag provided: it must be 0 or TRITONSERVER_RESPONSE_COMPLETE_FINAL.")
+                "Unable to send response. Unsupported flag provided. It must be 0 or TRITONSERVER_RESPONSE_COMPLETE_FINAL.")
         if response is None and not final:
             raise pb_utils.TritonModelException(
                 "Inference Response object must be provided when the response flags is set to zero.")
-        if self.ended[index]:
-            raise pb_utils.TritonModelException("Unable to send response. Response sender has been closed.")
         server = self.server
-        if not server.is_decoupled and response is not None and not final:
-            raise pb_utils.TritonModelException(
-                "Unable to send response. Unsupported flag provided: a model that is not decoupled sends one final response.")
-        if final:
-            self.ended[index] = True
-        head = wire.REPLY.pack(self.number, index, 1 if final else 0)
+        if not server.is_decoupled:
+            self.check_single(index, response)
+        if self.closed[index]:
+            raise pb_utils.TritonModelException("Unable to send response. Response sender has been closed.")
+        if response is None and not server.is_decoupled:
+            self.closed[index] = True
+            return
+        ends = final or not server.is_decoupled
+        head = wire.REPLY.pack(self.number, index, 1 if ends else 0)
         body = server.encode((response,), self, len(head))
+        self.closed[index] = final
+        self.ended[index] = ends
         server.worker.send(wire.RESPONSE, head, *body)
         self.sent += 1
-        if final:
+        if ends:
             self.settle_if_over()
         elif self.sent % UNCONFIRMED == 0:
             server.worker.flush(self.number, index)
+
+    def check_single(self, index, response):
+        """A model that is not decoupled answers a request once, and closes its sender with that or later."""
+        if response is not None and self.ended[index]:
+            raise pb_utils.TritonModelException(SECOND_RESPONSE)
+        if response is None and not self.ended[index]:
+            raise pb_utils.TritonModelException(
+                "Unable to send response. Non-decoupled model cannot send complete final before sending a response.")
+
+    def end(self, index, answer):
+        """Ends a request, if nothing has, of an execution whose code went on after its reply."""
+        if not self.ended[index]:
+            self.ended[index] = self.closed[index] = True
+            self.server.worker.send(wire.RESPONSE, wire.REPLY.pack(self.number, index, 1), answer)
 
     def reschedules(self, index):
         """Tells whether the code wants to see a request again."""
@@ -148,4 +169,5 @@ def parse(server, data):
         request._release_flags = 1
         execution.requests.append(request)
         execution.ended.append(False)
+        execution.closed.append(False)
     return execution

@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import sys
+import types
 
 SHIMS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "shims")
 
@@ -20,3 +21,18 @@ def import_file(path, name, folder=None):
     sys.modules[name] = module
     spec.loader.exec_module(module)
     return module
+
+
+def import_model(path, version_folder):
+    """Imports a model's code as VERSION.FILE, so that it may import from the files beside it with and without a dot, and from
+    the model's folder."""
+    add_folder(version_folder)
+    add_folder(os.path.dirname(version_folder))
+    package = os.path.basename(version_folder)
+    beside = os.path.join(version_folder, "__init__.py")
+    if os.path.exists(beside):
+        import_file(beside, package, version_folder)
+    else:
+        sys.modules[package] = types.ModuleType(package)
+        sys.modules[package].__path__ = [version_folder]
+    return import_file(path, "%s.%s" % (package, os.path.splitext(os.path.basename(path))[0]))

@@ -5,7 +5,6 @@ import inspect
 import json
 import os
 import sys
-import threading
 
 from . import executions, faults, imports, pb_utils, tensors, wire
 
@@ -157,17 +156,29 @@ class ModelServer:
 
     async def _execute_async(self, data):
         execution = executions.parse(self, data)
+        if self.is_decoupled:
+            # Others may come while this one waits.
+            self._reply(execution, None)
         try:
             responses = await self._model.execute(execution.requests)
         except SystemExit as error:
-            self._fail(execution, error)
+            if not self.is_decoupled:
+                self._fail(execution, error)
             os._exit(error.code if isinstance(error.code, int) else 1)
         except BaseException as error:
             self._fail(execution, error)
         else:
-            self._reply(execution, responses)
+            if not self.is_decoupled or responses is not None:
+                self._reply(execution, responses)
+            else:
+                self._reschedule(execution)
             responses = None
         self._finish(execution)
+
+    def _reschedule(self, execution):
+        for index in range(len(execution.requests)):
+            if execution.reschedules(index):
+                execution.end(index, wire.ANSWER.pack(wire.RESCHEDULED, 0, 0, 0))
 
     def _finish(self, execution):
         execution.has_returned = True
@@ -204,9 +215,15 @@ class ModelServer:
         # Those that were answered before keep their answers.
         head = wire.REPLY.pack(execution.number, len(execution.requests), flags)
         utf8 = text.encode("utf-8", "replace")
+        if execution.has_replied:
+            if all(execution.ended):
+                self.worker.log(2, text)
+            for index in range(len(execution.requests)):
+                execution.end(index, wire.ANSWER.pack(wire.FAILED, pb_utils.TritonError.INTERNAL, 0, len(utf8)) + utf8)
+            return
         body = []
         for index, ended in enumerate(execution.ended):
-            execution.ended[index] = True
+            execution.ended[index] = execution.closed[index] = True
             body.append(wire.ANSWER.pack(wire.NONE, 0, 0, 0) if ended
                         else wire.ANSWER.pack(wire.FAILED, pb_utils.TritonError.INTERNAL, 0, len(utf8)) + utf8)
         self.worker.send(wire.REPLIED, head, *body)
@@ -237,8 +254,9 @@ class ModelServer:
             return
         for index, response in enumerate(responses):
             if response is not None:
-                execution.ended[index] = True
+                execution.ended[index] = execution.closed[index] = True
         self.worker.send(wire.REPLIED, head, *body)
+        execution.has_replied = True
 
     def _find_fault(self, execution, responses, count):
         if not isinstance(responses, (list, tuple)):
@@ -249,7 +267,8 @@ class ModelServer:
         for index, response in enumerate(responses):
             if execution.reschedules(index):
                 if response is not None:
-                    return ("Expected a None object in the execute function return list for rescheduled request, found type '%s'."
+                    # The word is the original's, for those who look for it.
+                    return ("Expected a None object in the execute function return list for reschduled request, found type '%s'."
                             % type(response).__name__)
             elif response is None:
                 if not self.is_decoupled and (execution.senders is None or index not in execution.senders):
@@ -258,6 +277,8 @@ class ModelServer:
             elif not isinstance(response, pb_utils.InferenceResponse):
                 return ("Expected an 'InferenceResponse' object in the execute function return list, found type '%s'."
                         % type(response).__name__)
+            elif execution.ended[index]:
+                return executions.SECOND_RESPONSE
         return None
 
     def encode(self, responses, execution, head_length):
@@ -341,8 +362,7 @@ class ModelServer:
             from . import sklearn_model
             sklearn_model.path = plan["file"]
             return sklearn_model.TritonPythonModel
-        imports.add_folder(plan["version_folder"])
-        module = imports.import_file(plan["file"], "model")
+        module = imports.import_model(plan["file"], os.path.abspath(plan["version_folder"]))
         found = getattr(module, "TritonPythonModel", None)
         if found is None:
             raise AttributeError("module '%s' has no class TritonPythonModel" % os.path.basename(plan["file"]))

@@ -4,14 +4,15 @@ import json
 
 import numpy as np
 
-from . import tensors, wire
-from .calls import CallError
+from . import tensors
 from .errors import TritonError, TritonModelException
 from .helpers import (  # noqa: F401  Part of the interface.
     deserialize_bytes_tensor, get_input_config_by_name, get_input_tensor_by_name, get_output_config_by_name,
     get_output_tensor_by_name, numpy_to_triton_type, serialize_byte_tensor, triton_string_to_numpy, triton_to_numpy_type,
     using_decoupled_model_transaction_policy)
 from .model_config import ModelConfig  # noqa: F401  Part of the interface.
+from .services import (  # noqa: F401  Part of the interface.
+    Logger, LogLevel, Metric, MetricFamily, is_model_ready, load_model, unload_model)
 
 TRITONSERVER_REQUEST_FLAG_SEQUENCE_START = 1
 TRITONSERVER_REQUEST_FLAG_SEQUENCE_END = 2
@@ -33,6 +34,16 @@ def parameters_as_sent(text):
     if not isinstance(given, dict):
         raise ValueError("they are no JSON object")
     return (json.dumps(given) if words else text).encode("utf-8")
+
+
+def _parameters_as_text(parameters):
+    """The JSON of a response's parameters, of which each is one that clients can be sent."""
+    for key, value in parameters.items():
+        if not isinstance(key, str):
+            raise TritonModelException("Expect parameters keys to have type str, found type %s" % type(key))
+        if not isinstance(value, (bool, int, str)):
+            raise TritonModelException("Expect parameters values to have type bool/int/str, found type %s" % type(value))
+    return json.dumps(parameters)
 
 
 class PreferredMemory:
@@ -63,8 +74,8 @@ class Tensor:
             if isinstance(array, np.generic):
                 array = np.asarray(array)
             else:
-                raise TritonModelException(
-                    "tensor '%s' must be made from a numpy array, not from %s" % (name, type(array).__name__))
+                raise TypeError("tensor '%s' must be made from a numpy array, not from %s" % (name, type(array).__name__))
+        _check_name(name)
         tensors.code_of(array.dtype)
         self._name = name
         self._array = array
@@ -117,11 +128,14 @@ class Tensor:
     @staticmethod
     def from_dlpack(name, tensor):
         """Makes a tensor of another library's one, or of a capsule, without a copy."""
+        _check_name(name)
         if hasattr(tensor, "__dlpack__"):
             device = tensor.__dlpack_device__()[0] if hasattr(tensor, "__dlpack_device__") else 1
             if int(device) not in (1, 3):
                 raise TritonModelException("tensor '%s' is not in the CPU's memory" % name)
             return Tensor(name, np.from_dlpack(tensor))
+        if type(tensor).__name__ != "PyCapsule":
+            raise TritonModelException("tensor '%s' cannot be made from %s, which has no DLPack form" % (name, type(tensor).__name__))
         return Tensor(name, np.from_dlpack(_Capsule(tensor)))
 
     def _numeric(self):
@@ -140,6 +154,19 @@ class Tensor:
         return self._stored.take_root()
 
 
+def _check_name(name):
+    _check("name", name, str)
+    if not name:
+        raise TritonModelException("Tensor name cannot be an empty string.")
+
+
+def _check(argument, value, *kinds):
+    """What the original's interface refuses by its type is refused here."""
+    if not isinstance(value, kinds):
+        raise TypeError("%s must be %s, not %s" % (
+            argument, " or ".join(kind.__name__ for kind in kinds), type(value).__name__))
+
+
 class _Capsule:
     def __init__(self, capsule):
         self._capsule = capsule
@@ -156,16 +183,18 @@ class InferenceResponse:
 
     __slots__ = ("_tensors", "_error", "_parameters", "_final", "_call")
 
-    def __init__(self, output_tensors=None, error=None, parameters=""):
+    def __init__(self, output_tensors=(), error=None, parameters=""):
         if error is not None and not isinstance(error, TritonError):
             error = TritonError(str(error))
-        if parameters is None:
-            parameters = ""
-        if not isinstance(parameters, str):
-            raise TritonModelException("response parameters must be a JSON string")
-        self._tensors = list(output_tensors) if output_tensors is not None else []
+        if isinstance(parameters, dict):
+            parameters = _parameters_as_text(parameters)
+        elif parameters is not None and not isinstance(parameters, str):
+            raise TritonModelException("Expect response parameters to be a dict or a JSON string, got %s" % type(parameters))
+        if output_tensors is None and error is None:
+            raise TypeError("output_tensors must be a list of tensors, not None")
+        self._tensors = list(output_tensors or ())
         self._error = error
-        self._parameters = parameters
+        self._parameters = parameters or ""
         self._final = True
         self._call = None
         if error is None:
@@ -198,8 +227,15 @@ class InferenceRequest:
 
     def __init__(self, model_name, requested_output_names, inputs, request_id="", correlation_id=0, model_version=-1,
                  flags=0, timeout=0, preferred_memory=None, trace=None, parameters=None):
+        _check("model_name", model_name, str)
+        _check("request_id", request_id, str)
+        _check("correlation_id", correlation_id, int, str, np.integer)
+        _check("model_version", model_version, int, np.integer)
+        _check("flags", flags, int, np.integer)
         self._model = model_name
         self._requested = list(requested_output_names)
+        for name in self._requested:
+            _check("requested_output_names", name, str)
         self._inputs = list(inputs)
         self._id = request_id
         self._correlation = correlation_id
@@ -273,9 +309,9 @@ class InferenceRequest:
         return answers if decoupled else next(answers)
 
     async def async_exec(self, decoupled=False):
-        """As exec, without blocking the event loop."""
-        answers = _worker.infer_async(self, decoupled)
-        return answers if decoupled else await answers.first()
+        """As exec, without blocking the event loop while the first response is made."""
+        answers = await _worker.infer_async(self, decoupled).begun()
+        return answers if decoupled else next(answers)
 
 
 class InferenceResponseSender:
@@ -292,95 +328,6 @@ class InferenceResponseSender:
 
     def is_cancelled(self):
         return self._state.is_cancelled(self._index)
-
-
-class Logger:
-    """Writes to the server's log."""
-
-    INFO, WARNING, ERROR, VERBOSE = range(4)
-
-    @staticmethod
-    def log(message, level=INFO):
-        _worker.log(int(level), str(message))
-
-    @staticmethod
-    def log_info(message):
-        _worker.log(0, str(message))
-
-    @staticmethod
-    def log_warn(message):
-        _worker.log(1, str(message))
-
-    @staticmethod
-    def log_error(message):
-        _worker.log(2, str(message))
-
-    @staticmethod
-    def log_verbose(message):
-        _worker.log(3, str(message))
-
-
-LogLevel = Logger
-
-
-class MetricFamily:
-    """A family of metrics of the model's own, exposed with the server's."""
-
-    COUNTER, GAUGE, HISTOGRAM = range(3)
-
-    def __init__(self, name, description, kind):
-        self._name = name
-        self._kind = kind
-        _call_metric({"op": "family", "name": name, "description": description, "kind": int(kind)})
-
-    def Metric(self, labels=None, buckets=None):
-        return Metric(self._name, self._kind, labels or {}, buckets)
-
-
-class Metric:
-    """One series."""
-
-    def __init__(self, family, kind, labels, buckets):
-        self._key = {"name": family, "labels": {str(k): str(v) for k, v in labels.items()}}
-        _call_metric(dict(self._key, op="metric", buckets=None if buckets is None else [float(b) for b in buckets]))
-
-    def increment(self, value):
-        _call_metric(dict(self._key, op="increment", value=float(value)))
-
-    def set(self, value):
-        _call_metric(dict(self._key, op="set", value=float(value)))
-
-    def observe(self, value):
-        _call_metric(dict(self._key, op="observe", value=float(value)))
-
-    def value(self):
-        return _call_metric(dict(self._key, op="value"))["value"]
-
-
-def _call_metric(request):
-    return _ask(wire.METRIC_CALL, request)
-
-
-def _ask(kind, request):
-    try:
-        return _worker.ask(kind, request)
-    except CallError as error:
-        raise TritonModelException(str(error)) from None
-
-
-def load_model(model_name, config=None, files=None):
-    """Loads a model from the repository, or from a configuration and files."""
-    import base64
-    files = {name: base64.b64encode(content).decode("ascii") for name, content in (files or {}).items()}
-    _ask(wire.MODEL_CALL, {"op": "load", "name": model_name, "config": config, "files": files})
-
-
-def unload_model(model_name, unload_dependents=False):
-    _ask(wire.MODEL_CALL, {"op": "unload", "name": model_name, "unload_dependents": bool(unload_dependents)})
-
-
-def is_model_ready(model_name, model_version=""):
-    return _ask(wire.MODEL_CALL, {"op": "ready", "name": model_name, "version": str(model_version)})["ready"]
 
 
 def empty(shape, dtype):

@@ -76,7 +76,7 @@ class Worker:
 
     def infer_async(self, request, decoupled):
         call = self.calls.open_async(wire.INFER_CALL, lambda number: self._infer_body(number, request, decoupled))
-        return AsyncAnswers(self, call)
+        return Answers(self, call)
 
     def _infer_body(self, number, request, decoupled):
         model = str(request._model).encode("utf-8")
@@ -102,7 +102,7 @@ class Worker:
         return (head, texts, parameters, *described, *data)
 
     def read_answer(self, data):
-        """Reads one answer of a model; returns (response or None for an empty end, is it the last)."""
+        """Reads one answer of a model; returns (response, is it the last). An end without outputs is a response too."""
         _, status, code, final, count, text_length, block = wire.INFERRED.unpack_from(data, 8)
         at = 8 + wire.INFERRED.size
         text = str(data[at:at + text_length], "utf-8")
@@ -110,7 +110,7 @@ class Worker:
         if status == wire.FAILED:
             return pb_utils.InferenceResponse(error=pb_utils.TritonError(text, code)), final
         if status == wire.NONE:
-            return None, final
+            return pb_utils.InferenceResponse(), final
         body = bytearray(data) if block == wire.NO_BLOCK else None
         outputs = []
         for _ in range(count):
@@ -131,65 +131,54 @@ def _text(utf8):
 
 
 class Answers:
-    """Responses of another model, one by one."""
+    """Responses of another model, one by one: for threads and plain loops, and with `async for`. Those that came are kept,
+    since a second loop begins with the first of them, as in the original."""
 
     def __init__(self, worker, call):
         self._worker = worker
         self._call = call
+        self._kept = []
+        self._at = 0
         self._is_over = False
 
     def __iter__(self):
+        if self._is_over and self._at >= len(self._kept):
+            self._at = 0
         return self
 
     def __next__(self):
-        while not self._is_over:
-            _, data = self._call.next()
-            response, final = self._worker.read_answer(data)
-            if final:
-                self._is_over = True
-                self._call.close()
-            if response is not None:
-                response._call = self
-                return response
-        raise StopIteration
-
-    def cancel(self):
-        if not self._is_over:
-            self._call.cancel()
-
-
-class AsyncAnswers:
-    """The same for event loops."""
-
-    def __init__(self, worker, call):
-        self._worker = worker
-        self._call = call
-        self._is_over = False
+        if self._at >= len(self._kept):
+            if self._is_over:
+                raise StopIteration
+            self._take(self._call.next())
+        return self._pass()
 
     def __aiter__(self):
-        return self
+        return iter(self)
 
     async def __anext__(self):
-        while not self._is_over:
-            _, data = await self._call.next()
-            response, final = self._worker.read_answer(data)
-            if final:
-                self._is_over = True
-                self._call.close()
-            if response is not None:
-                response._call = self
-                return response
-        raise StopAsyncIteration
+        if self._at >= len(self._kept):
+            if self._is_over:
+                raise StopAsyncIteration
+            self._take(await self._call.next_async())
+        return self._pass()
 
-    # The original's decoupled answers of async_exec are a plain iterator that blocks; both ways work here.
-    def __iter__(self):
-        raise pb_utils.TritonModelException("responses of async_exec are read with 'async for'")
-
-    async def first(self):
-        async for response in self:
-            return response
-        return pb_utils.InferenceResponse()
+    async def begun(self):
+        """Returns these answers when the first one is there, so that a plain loop does not block for it."""
+        self._take(await self._call.next_async())
+        return self
 
     def cancel(self):
-        if not self._is_over:
-            self._call.cancel()
+        self._call.cancel()
+
+    def _take(self, message):
+        response, self._is_over = self._worker.read_answer(message[1])
+        if self._is_over:
+            self._call.close()
+        response._call = self._call
+        self._kept.append(response)
+
+    def _pass(self):
+        response = self._kept[self._at]
+        self._at += 1
+        return response

@@ -18,6 +18,9 @@ public sealed class PythonInterfaceTests(PythonFixture server) : IDisposable
     [InlineData("large", "true")]
     [InlineData("dlpack", "[[[0, 1, 2], [3, 4, 5]], [[0, 1, 2], [3, 4, 5]], 1]")]
     [InlineData("logs", "\"logged\"")]
+    [InlineData("loops", "[[0, 1, null], [0, 1, null], [[0, 1, null], [0, 1, null]], [0, 1, null]]")]
+    [InlineData("single", "[7]")]
+    [InlineData("arguments", "\"Type Type Trit Trit Type Type Trit Type Type Trit Trit Trit Trit Type Type \"")]
     [InlineData("parameters", "[false, false, \"request parameters must be a JSON object: they are no JSON object\", true]")]
     public async Task Call_OfTheInterface_GivesWhatItPromises(string what, string expected)
     {

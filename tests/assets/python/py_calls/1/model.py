@@ -1,3 +1,4 @@
+import asyncio
 import json
 import threading
 
@@ -53,7 +54,52 @@ class TritonPythonModel:
 
     def decoupled(self):
         request = pb_utils.InferenceRequest("py_repeat", ["OUT"], [pb_utils.Tensor("IN", np.arange(100, dtype=np.int32))])
-        return [int(pb_utils.get_output_tensor_by_name(response, "OUT").as_numpy()[0]) for response in request.exec(decoupled=True)]
+        return self.values(request.exec(decoupled=True))[:-1]
+
+    def values(self, responses):
+        """The value of each response; null for one without outputs."""
+        found = [pb_utils.get_output_tensor_by_name(response, "OUT") for response in responses]
+        return [None if tensor is None else int(tensor.as_numpy()[0]) for tensor in found]
+
+    def loops(self):
+        """A response of no outputs ends those of a decoupled model; a second loop has all of them again."""
+        request = pb_utils.InferenceRequest("py_repeat", ["OUT"], [pb_utils.Tensor("IN", np.arange(2, dtype=np.int32))])
+        responses = request.exec(decoupled=True)
+
+        async def plain():
+            both = await asyncio.gather(request.async_exec(decoupled=True), request.async_exec(decoupled=True))
+            return [self.values(each) for each in both]
+
+        async def asynchronous():
+            return self.values([response async for response in await request.async_exec(decoupled=True)])
+
+        return [self.values(responses), self.values(responses), asyncio.run(plain()), asyncio.run(asynchronous())]
+
+    def single(self):
+        """A model that is not decoupled has one response for whoever asks for many."""
+        request = pb_utils.InferenceRequest("py_identity", ["OUT"], [pb_utils.Tensor("IN", np.full(1, 7, np.float32))])
+        return self.values(request.exec(decoupled=True))
+
+    def arguments(self):
+        """Which kind of error each wrong argument is."""
+        tensor, name = pb_utils.Tensor("A", np.zeros(1, np.float32)), ["OUT"]
+        attempts = [
+            lambda: pb_utils.Tensor("A", [1.0]), lambda: pb_utils.Tensor(None, np.zeros(1)), lambda: pb_utils.Tensor("", np.zeros(1)),
+            lambda: pb_utils.Tensor.from_dlpack("A", None), lambda: pb_utils.InferenceRequest(None, name, [tensor]),
+            lambda: pb_utils.InferenceRequest("m", [None], [tensor]), lambda: pb_utils.InferenceRequest("m", name, [None]),
+            lambda: pb_utils.InferenceRequest("m", name, [tensor], correlation_id=None),
+            lambda: pb_utils.InferenceResponse(None), lambda: pb_utils.InferenceResponse([None]),
+            lambda: pb_utils.InferenceResponse([], parameters=[]), lambda: pb_utils.InferenceResponse([], parameters={"a": 0.5}),
+            lambda: pb_utils.InferenceResponse([], parameters={1: 1}), lambda: pb_utils.Logger.log("text", 1),
+            lambda: pb_utils.Logger.log_warn(None), lambda: pb_utils.Logger.log("text", pb_utils.Logger.LogLevel.VERBOSE)]
+        kinds = []
+        for attempt in attempts:
+            try:
+                attempt()
+                kinds.append("")
+            except Exception as error:
+                kinds.append(type(error).__name__[:4])
+        return " ".join(kinds)
 
     def threads(self):
         sums = [None] * 16
