@@ -53,11 +53,10 @@ public sealed class DifferentialTests : IDisposable
                 var place = $"{file} of seed {seed}, {engine.Kernel.Name}";
                 var margin = Floats(folder, "margin.npy");
 
-                // The start of these scores is of the C library's logarithm and exponential.
-                var isNear = forest.Objective == "reg:expectileerror" && margin.Zip(scores).All(pair => Math.Abs(pair.First - pair.Second) <= 2e-6f);
-                Assert.True(
-                    isNear || MemoryMarshal.AsBytes<float>(margin).SequenceEqual(MemoryMarshal.AsBytes<float>(scores)),
-                    $"{place}: {string.Join(", ", margin.Zip(scores).Index().Where(pair => !pair.Item.First.Equals(pair.Item.Second)).Take(5))}");
+                // The start of expectiles' scores is of the C library's logarithm and exponential.
+                var tolerance = forest.Objective == "reg:expectileerror" ? 2e-6f : 0;
+                var different = margin.Zip(scores).Index().Where(pair => !IsSame(pair.Item.First, pair.Item.Second, tolerance));
+                Assert.True(margin.Length == scores.Length && !different.Any(), $"{place}: {string.Join(", ", different.Take(5))}");
                 compared++;
                 if (forest.Linear is not null)
                     continue;
@@ -67,7 +66,7 @@ public sealed class DifferentialTests : IDisposable
             }
         }
 
-        Assert.True(compared >= 2 * int.Parse(count, CultureInfo.InvariantCulture));
+        Assert.True(compared >= int.Parse(count, CultureInfo.InvariantCulture));
     }
 
     /// <summary>The last bits of an exponential are the compiler's.</summary>
@@ -105,6 +104,11 @@ public sealed class DifferentialTests : IDisposable
             }
         }
     }
+
+    /// <summary>The same bits but for NaN, or as near as that.</summary>
+    private static bool IsSame(float expected, float actual, float tolerance) =>
+        BitConverter.SingleToInt32Bits(expected) == BitConverter.SingleToInt32Bits(actual) || (float.IsNaN(expected) && float.IsNaN(actual)) ||
+        Math.Abs(expected - actual) <= tolerance && tolerance > 0;
 
     private static float[] Floats(string folder, string name) =>
         MemoryMarshal.Cast<byte, float>(NpyFile.Read(Path.Combine(folder, name)).Data).ToArray();
