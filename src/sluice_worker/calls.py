@@ -27,6 +27,7 @@ class Calls:
         self._reading = threading.Lock()
         self._ids = itertools.count(1)
         self._waiters = {}
+        self._blocked = set()  # Queues at which a thread waits.
         self._loops = weakref.WeakSet()
         self.ended = False
 
@@ -63,23 +64,28 @@ class Calls:
             self.send(wire.CANCEL_CALL, wire.U32.pack(number))
 
     def wait(self, waiter):
-        while True:
-            try:
-                message = waiter.get_nowait()
-            except queue.Empty:
-                if self._reading.acquire(False):
-                    try:
-                        while waiter.empty() and self._read():
-                            pass
-                        if self.ended and waiter.empty():
-                            raise CallError("the server has gone away")
-                    finally:
-                        self._reading.release()
-                        self._wake_others(waiter)
-                    continue
-                message = waiter.get()
-            if message is not _WAKE:
-                return message
+        # Whoever stands here before it tries to read is woken by the reader that was faster.
+        self._blocked.add(waiter)
+        try:
+            while True:
+                try:
+                    message = waiter.get_nowait()
+                except queue.Empty:
+                    if self._reading.acquire(False):
+                        try:
+                            while waiter.empty() and self._read():
+                                pass
+                            if self.ended and waiter.empty():
+                                raise CallError("the server has gone away")
+                        finally:
+                            self._reading.release()
+                            self._wake_others(waiter)
+                        continue
+                    message = waiter.get()
+                if message is not _WAKE:
+                    return message
+        finally:
+            self._blocked.discard(waiter)
 
     def _start(self, number, kind, make):
         try:
@@ -113,10 +119,9 @@ class Calls:
 
     def _wake_others(self, own):
         """Whoever still waits in a thread becomes the next reader."""
-        for deliver in list(self._waiters.values()):
-            waiter = getattr(deliver, "__self__", None)
-            if waiter is not None and waiter is not own:
-                deliver(_WAKE)
+        for waiter in list(self._blocked):
+            if waiter is not own:
+                waiter.put(_WAKE)
 
 
 class LoopQueue(queue.SimpleQueue):
@@ -130,7 +135,11 @@ class LoopQueue(queue.SimpleQueue):
     def put(self, message):
         super().put(message)
         if self._future is not None:
-            self._loop.call_soon_threadsafe(self._tell)
+            try:
+                self._loop.call_soon_threadsafe(self._tell)
+            except RuntimeError:
+                # The loop has ended; nobody waits there any more.
+                self._future = None
 
     async def next(self):
         while True:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextvars
+import gc
 import importlib.util
 import inspect
 import json
@@ -91,10 +92,8 @@ class EndpointServer:
             imports.add_folder(path)
             entry = self._entry_of(path)
             if os.path.basename(entry) == "__init__.py":
-                # Its modules may name it by its own name, where nothing else has that.
-                name = os.path.basename(path)
-                is_free = name.isidentifier() and importlib.util.find_spec(name) is None
-                module = imports.import_file(entry, name if is_free else "Preprocess", path)
+                # No file has this name: modules of the package must find what they import.
+                module = imports.import_file(entry, "_sluice_endpoint", path)
             else:
                 module = imports.import_file(entry, "Preprocess")
         else:
@@ -276,8 +275,9 @@ class EndpointServer:
                     (asyncio.run if self._loop is None else self._loop.run_until_complete)(await_it(result))
             except Exception as error:
                 self.worker.log(2, "unload failed: %s" % faults.full(error))
-        # Code may have a __del__ instead.
+        # Code may have a __del__ instead, and refer to itself.
         self._user = end = None
+        gc.collect()
         self.worker.send(wire.STOPPED, b"{}")
 
 

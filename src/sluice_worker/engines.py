@@ -54,6 +54,10 @@ def lightgbm_width(path):
     return None
 
 
+class LightGBMError(Exception):
+    """The library's own."""
+
+
 class ServedForest:
     """Stands for a LightGBM booster that the server runs itself, where Python has no such library."""
 
@@ -68,7 +72,7 @@ class ServedForest:
             raise ValueError("Input numpy.ndarray or list must be 2 dimensional")
         # The server itself takes columns that are not there for missing values; the library refuses such rows.
         if self._width is not None and rows.shape[1] != self._width:
-            raise ValueError("the data has %d features, the model was trained with %d" % (rows.shape[1], self._width))
+            raise LightGBMError("the data has %d features, the model was trained with %d" % (rows.shape[1], self._width))
         request = pb_utils.InferenceRequest(self._name, ["output__0"], [pb_utils.Tensor("input__0", rows)])
         response = self._outside(request.exec)
         if response.has_error():

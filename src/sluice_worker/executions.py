@@ -1,6 +1,7 @@
 """Executions: groups of requests that the server sends, and the answers to each."""
 
 import sys
+import threading
 import weakref
 
 from . import pb_utils, tensors, wire
@@ -14,8 +15,8 @@ SECOND_RESPONSE = "Unable to send response. Non-decoupled model cannot send more
 class Execution:
     """One group of requests under way."""
 
-    __slots__ = ("server", "number", "requests", "block", "ended", "closed", "senders", "sent", "pending", "has_replied",
-                 "has_returned", "is_failed", "is_rescheduling")
+    __slots__ = ("server", "number", "requests", "block", "ended", "closed", "senders", "sent", "pending", "has_returned",
+                 "is_failed", "is_rescheduling", "gate")
 
     def __init__(self, server, number, block):
         self.server = server
@@ -27,10 +28,10 @@ class Execution:
         self.senders = None
         self.sent = 0
         self.pending = 0
-        self.has_replied = False
         self.has_returned = False
         self.is_failed = False
         self.is_rescheduling = False
+        self.gate = threading.Lock()  # Held from the look at `ended` and `closed` to the sending of what they allow.
 
     def sender(self, index):
         if self.senders is None:
@@ -52,19 +53,20 @@ class Execution:
             raise pb_utils.TritonModelException(
                 "Inference Response object must be provided when the response flags is set to zero.")
         server = self.server
-        if not server.is_decoupled:
-            self.check_single(index, response)
-        if self.closed[index]:
-            raise pb_utils.TritonModelException("Unable to send response. Response sender has been closed.")
-        if response is None and not server.is_decoupled:
-            self.closed[index] = True
-            return
         ends = final or not server.is_decoupled
-        head = wire.REPLY.pack(self.number, index, 1 if ends else 0)
-        body = server.encode((response,), self, len(head))
-        self.closed[index] = final
-        self.ended[index] = ends
-        server.worker.send(wire.RESPONSE, head, *body)
+        with self.gate:
+            if not server.is_decoupled:
+                self.check_single(index, response)
+            if self.closed[index]:
+                raise pb_utils.TritonModelException("Unable to send response. Response sender has been closed.")
+            if response is None and not server.is_decoupled:
+                self.closed[index] = True
+                return
+            head = wire.REPLY.pack(self.number, index, 1 if ends else 0)
+            body = server.encode((response,), self, len(head))
+            self.closed[index] = final
+            self.ended[index] = ends
+            server.worker.send(wire.RESPONSE, head, *body)
         self.sent += 1
         if ends:
             self.settle_if_over()
@@ -78,12 +80,6 @@ class Execution:
         if response is None and not self.ended[index]:
             raise pb_utils.TritonModelException(
                 "Unable to send response. Non-decoupled model cannot send complete final before sending a response.")
-
-    def end(self, index, answer):
-        """Ends a request, if nothing has, of an execution whose code went on after its reply."""
-        if not self.ended[index]:
-            self.ended[index] = self.closed[index] = True
-            self.server.worker.send(wire.RESPONSE, wire.REPLY.pack(self.number, index, 1), answer)
 
     def reschedules(self, index):
         """Tells whether the code wants to see a request again."""

@@ -53,4 +53,7 @@ def explain_import(error):
     if isinstance(error, ModuleNotFoundError) and error.name:
         return "module '%s' is not installed for the Python interpreter %s (%s)\n%s" % (
             error.name, sys.executable, sys.version.split()[0], describe(error))
+    if isinstance(error, ImportError) and error.name == "clearml":
+        hint = getattr(sys.modules.get("clearml"), "HINT", None)
+        return describe(error) if hint is None else "%s\n%s" % (hint, describe(error))
     return describe(error)

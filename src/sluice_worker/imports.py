@@ -1,9 +1,9 @@
 """Imports users' code."""
 
+import importlib.machinery
 import importlib.util
 import os
 import sys
-import types
 
 SHIMS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "shims")
 
@@ -33,6 +33,9 @@ def import_model(path, version_folder):
     if os.path.exists(beside):
         import_file(beside, package, version_folder)
     else:
-        sys.modules[package] = types.ModuleType(package)
-        sys.modules[package].__path__ = [version_folder]
-    return import_file(path, "%s.%s" % (package, os.path.splitext(os.path.basename(path))[0]))
+        spec = importlib.machinery.ModuleSpec(package, None, is_package=True)
+        spec.submodule_search_locations.append(version_folder)
+        sys.modules[package] = importlib.util.module_from_spec(spec)
+    name = "%s.%s" % (package, os.path.splitext(os.path.basename(path))[0])
+    # The package may have imported it.
+    return sys.modules.get(name) or import_file(path, name)

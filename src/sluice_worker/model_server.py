@@ -156,29 +156,17 @@ class ModelServer:
 
     async def _execute_async(self, data):
         execution = executions.parse(self, data)
-        if self.is_decoupled:
-            # Others may come while this one waits.
-            self._reply(execution, None)
         try:
             responses = await self._model.execute(execution.requests)
         except SystemExit as error:
-            if not self.is_decoupled:
-                self._fail(execution, error)
+            self._fail(execution, error)
             os._exit(error.code if isinstance(error.code, int) else 1)
         except BaseException as error:
             self._fail(execution, error)
         else:
-            if not self.is_decoupled or responses is not None:
-                self._reply(execution, responses)
-            else:
-                self._reschedule(execution)
+            self._reply(execution, responses)
             responses = None
         self._finish(execution)
-
-    def _reschedule(self, execution):
-        for index in range(len(execution.requests)):
-            if execution.reschedules(index):
-                execution.end(index, wire.ANSWER.pack(wire.RESCHEDULED, 0, 0, 0))
 
     def _finish(self, execution):
         execution.has_returned = True
@@ -215,18 +203,16 @@ class ModelServer:
         # Those that were answered before keep their answers.
         head = wire.REPLY.pack(execution.number, len(execution.requests), flags)
         utf8 = text.encode("utf-8", "replace")
-        if execution.has_replied:
+        with execution.gate:
             if all(execution.ended):
+                # Nobody is told any more.
                 self.worker.log(2, text)
-            for index in range(len(execution.requests)):
-                execution.end(index, wire.ANSWER.pack(wire.FAILED, pb_utils.TritonError.INTERNAL, 0, len(utf8)) + utf8)
-            return
-        body = []
-        for index, ended in enumerate(execution.ended):
-            execution.ended[index] = execution.closed[index] = True
-            body.append(wire.ANSWER.pack(wire.NONE, 0, 0, 0) if ended
-                        else wire.ANSWER.pack(wire.FAILED, pb_utils.TritonError.INTERNAL, 0, len(utf8)) + utf8)
-        self.worker.send(wire.REPLIED, head, *body)
+            body = []
+            for index, ended in enumerate(execution.ended):
+                execution.ended[index] = execution.closed[index] = True
+                body.append(wire.ANSWER.pack(wire.NONE, 0, 0, 0) if ended
+                            else wire.ANSWER.pack(wire.FAILED, pb_utils.TritonError.INTERNAL, 0, len(utf8)) + utf8)
+            self.worker.send(wire.REPLIED, head, *body)
 
     def _reply(self, execution, responses):
         count = len(execution.requests)
@@ -256,7 +242,6 @@ class ModelServer:
             if response is not None:
                 execution.ended[index] = execution.closed[index] = True
         self.worker.send(wire.REPLIED, head, *body)
-        execution.has_replied = True
 
     def _find_fault(self, execution, responses, count):
         if not isinstance(responses, (list, tuple)):

@@ -165,7 +165,13 @@ class Answers:
 
     async def begun(self):
         """Returns these answers when the first one is there, so that a plain loop does not block for it."""
-        self._take(await self._call.next_async())
+        try:
+            self._take(await self._call.next_async())
+        except BaseException:
+            # Whoever has stopped waiting never comes to the rest.
+            self._call.cancel()
+            self._call.close()
+            raise
         return self
 
     def cancel(self):

@@ -4,8 +4,8 @@ using System.Net.Sockets;
 namespace Sluice.Testing;
 
 /// <summary>
-/// Ports for programs that cannot take port 0. They lie below those that the system gives to connections and to port 0,
-/// and none is given twice, so that nothing takes one between this call and its use.
+/// Ports for programs that cannot take port 0. They lie below those that Linux, left as it comes, gives to connections and to
+/// port 0, and none is given twice, so that nothing takes one between this call and its use.
 /// </summary>
 public static class FreePort
 {

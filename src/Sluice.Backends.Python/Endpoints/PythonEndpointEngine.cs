@@ -14,7 +14,7 @@ public sealed class PythonEndpointEngine(
     PythonRuntime runtime, IReadOnlyDictionary<string, string>? settings = null, int workers = 1) : IEndpointEngine
 {
     /// <summary>Most processes of one endpoint.</summary>
-    public const int MostWorkers = 64;
+    public const int MostWorkers = 256;
 
     private const string SettingPrefix = "python.";
 
@@ -26,7 +26,7 @@ public sealed class PythonEndpointEngine(
     {
         ArgumentNullException.ThrowIfNull(plan);
         string? Value(string name) => plan.Auxiliary.GetValueOrDefault(SettingPrefix + name.ToLowerInvariant()) ??
-            settings?.GetValueOrDefault(name.ToLowerInvariant().Replace('_', '-'));
+            SettingOfModelsToo(name.ToLowerInvariant().Replace('_', '-'));
         var process = WorkerPlans.Create(runtime, plan.Key, plan.Key, plan.PreprocessPath ?? "", Value, LoadOf(plan));
         process = await runtime.Packages.AddAsync(process, takesExtra: true, cancellationToken).ConfigureAwait(false);
         var count = Whole(plan.Key, Value("WORKERS"), "workers", workers, MostWorkers);
@@ -51,6 +51,10 @@ public sealed class PythonEndpointEngine(
 
     /// <inheritdoc/>
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+
+    // What lies in a model's folder is not there for an endpoint.
+    private string? SettingOfModelsToo(string name) =>
+        settings?.GetValueOrDefault(name) is { } value && !value.Contains(WorkerPlans.ModelFolderMark, StringComparison.Ordinal) ? value : null;
 
     private static JsonObject LoadOf(EndpointPlan plan) => new()
     {

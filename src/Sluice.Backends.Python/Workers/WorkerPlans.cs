@@ -10,7 +10,8 @@ namespace Sluice.Backends.Python.Workers;
 /// <summary>Makes the plans of worker processes from settings: interpreter, environment, limits.</summary>
 internal static partial class WorkerPlans
 {
-    private const string ModelFolderMark = "$$TRITON_MODEL_DIRECTORY";
+    /// <summary>Stands for the model's folder in settings.</summary>
+    public const string ModelFolderMark = "$$TRITON_MODEL_DIRECTORY";
 
     /// <summary>Makes a plan.</summary>
     /// <param name="runtime">Finds interpreters.</param>

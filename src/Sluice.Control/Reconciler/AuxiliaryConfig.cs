@@ -88,7 +88,7 @@ public static class AuxiliaryConfig
         {
             foreach (var member in element.EnumerateObject())
             {
-                if (message == ModelConfig.Descriptor && member.Name == SettingsOfCode)
+                if (message == ModelConfig.Descriptor && (member.Name == SettingsOfCode || member.Name.StartsWith(SettingsOfCode + ".", StringComparison.Ordinal)))
                     continue;
                 var field = message.FindFieldByName(member.Name) ?? message.Fields.InDeclarationOrder().FirstOrDefault(f => f.JsonName == member.Name)
                     ?? throw new FormatException(

@@ -23,7 +23,7 @@ internal static class ControlOptionTable
         new("service-id", "Serving service whose endpoints are served. Default all of the store; of endpoints with one name the oldest service's.", (o, v) => With(o, c => c with { ServiceId = v })) { OtherVariable = "CLEARML_SERVING_TASK_ID" },
         new("control-poll-minutes", "Minutes, fractions too, between looks for changes that nobody told of. Default 0.033.", (o, v) => With(o, c => c with { PollPeriod = Minutes(v) })) { OtherVariable = "CLEARML_SERVING_POLL_FREQ" },
         new("serve-exception-status", "HTTP status of a call of /serve whose code raises an exception other than ValueError: 422 as the newest ClearML Serving, or 500 as its releases before. ValueError is 422 always. Default 422.", (o, v) => With(o, c => c with { RaisedStatus = v is "422" or "500" ? int.Parse(v, CultureInfo.InvariantCulture) : throw new FormatException("must be 422 or 500") })),
-        new("endpoint-workers", "Processes that run the code of an endpoint which says no number of its own (python.workers in its auxiliary configuration), 1 to 64. Default 1.", (o, v) => With(o, c => c with { EndpointWorkers = Workers(v) })) { OtherVariable = "CLEARML_SERVING_NUM_PROCESS" },
+        new("endpoint-workers", "Processes that run the code of an endpoint which says no number of its own (python.workers in its auxiliary configuration), 1 to 256. Default 1.", (o, v) => With(o, c => c with { EndpointWorkers = Workers(v) })) { OtherVariable = "CLEARML_SERVING_NUM_PROCESS" },
         new("replica", "Name of this replica, unique among those of the store. Default the machine's name and the process's number.", (o, v) => With(o, c => c with { Replica = v })),
     ];
 

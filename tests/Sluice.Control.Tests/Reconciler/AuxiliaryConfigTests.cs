@@ -28,7 +28,7 @@ public sealed class AuxiliaryConfigTests
     [Fact]
     public void SettingsOfCode_AreNoneOfTheModel()
     {
-        var config = AuxiliaryConfig.ToModelConfig("""{"python": {"workers": 2}, "max_batch_size": 8}""", "e");
+        var config = AuxiliaryConfig.ToModelConfig("""{"python": {"workers": 2}, "python.nice": 5, "max_batch_size": 8}""", "e");
         Assert.Equal(8, config.MaxBatchSize);
         Assert.Empty(config.Parameters);
     }

@@ -18,6 +18,8 @@ public sealed class EndpointCodeTests
     [InlineData("colorsys.py", Grey)]
     [InlineData("code/__init__.py", Grey, "code/colorsys.py", "raise ImportError('not the library')")]
     [InlineData("code/__init__.py", "from .colorsys import Preprocess", "code/colorsys.py", Grey)]
+    [InlineData("code/__init__.py", "from Preprocess import Preprocess", "code/Preprocess.py", Grey)]
+    [InlineData("preprocess.py", "import clearml\nassert not hasattr(clearml, 'Task')\n" + Grey)]
     [InlineData("code/preprocess.py", Grey, "code/colorsys.py", "raise ImportError('not the library')")]
     [InlineData("code/__init__.py", "from .sub import helper_of_this_test\n" + Grey, "code/sub/__init__.py", "", "code/sub/helper_of_this_test.py", "import other_of_this_test", "code/other_of_this_test.py", "")]
     public async Task FilesOfCode_HideNoLibrary_AndFindEachOther(params string[] files)
@@ -78,7 +80,7 @@ public sealed class EndpointCodeTests
     {
         await using var server = await ControlledServer.StartAsync(change: options => options with
         {
-            BackendConfig = ofEngine is null ? [] : [("python", "environment", "ONE=1"), ("python", "workers", ofEngine)],
+            BackendConfig = ofEngine is null ? [] : [("python", "environment", "ONE=1"), ("python", "workers", ofEngine), ("python", "requirements", "$$TRITON_MODEL_DIRECTORY/of-models")],
             ControlPlane = options.ControlPlane! with { EndpointWorkers = workers },
         });
         await server.CreateServiceAsync();
@@ -112,6 +114,9 @@ public sealed class EndpointCodeTests
         var note = Path.Combine(server.Folder, "note");
         await WriteAsync(server, "preprocess.py", $"""
             class Preprocess:
+                def __init__(self):
+                    self.cycle = self.__init__
+
                 {method}
                     with open("{note}", "a") as file:
                         file.write("end")

@@ -131,8 +131,8 @@ public sealed class FlagTests
     [InlineData(null, "", 1)]
     [InlineData(null, "3", 3)]
     [InlineData("2", "3", 2)]
-    [InlineData(null, "65", "CLEARML_SERVING_NUM_PROCESS: '65' must be a whole number from 1 to 64")]
-    [InlineData("0", "3", "SLUICE_ENDPOINT_WORKERS: '0' must be a whole number from 1 to 64")]
+    [InlineData(null, "257", "CLEARML_SERVING_NUM_PROCESS: '257' must be a whole number from 1 to 256")]
+    [InlineData("0", "3", "SLUICE_ENDPOINT_WORKERS: '0' must be a whole number from 1 to 256")]
     public void VariablesOfTheOriginal_AreRead_WhereTheirOwnAreNotSet(string? own, string original, object expected)
     {
         var errors = new List<string>();

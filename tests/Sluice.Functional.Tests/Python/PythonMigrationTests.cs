@@ -37,19 +37,20 @@ public sealed class PythonMigrationTests
             from .near import NAME
             import near as also
             import shared
+            shared.COUNT += 1
             class TritonPythonModel:
                 def execute(self, requests):
-                    return [answer(" ".join([near.NAME, NAME, also.NAME, shared.NAME, __name__])) for _ in requests]
+                    return [answer(" ".join([near.NAME, NAME, also.NAME, shared.NAME, str(shared.COUNT), __name__])) for _ in requests]
             """,
             Config,
             version =>
             {
                 File.WriteAllText(Path.Combine(version, "near.py"), "NAME = 'near'");
-                File.WriteAllText(Path.Combine(version, "..", "shared.py"), "NAME = 'shared'");
+                File.WriteAllText(Path.Combine(version, "..", "shared.py"), "NAME, COUNT = 'shared', 0");
                 if (isPackage)
-                    File.WriteAllText(Path.Combine(version, "__init__.py"), "from .near import NAME");
+                    File.WriteAllText(Path.Combine(version, "__init__.py"), "from .near import NAME\nfrom .model import TritonPythonModel");
             });
-        Assert.Equal("near near near shared 1.model", TextOf(await AskAsync(server, 0)));
+        Assert.Equal("near near near shared 1 1.model", TextOf(await AskAsync(server, 0)));
     }
 
     [Theory]
@@ -103,29 +104,69 @@ public sealed class PythonMigrationTests
     }
 
     [Fact]
-    public async Task Coroutines_OfADecoupledModel_RunBesideEachOther()
+    public async Task Call_ThatNobodyWaitsForAnyMore_HarmsNoLaterOne()
     {
         await using var server = await StartAsync(
             Beginning + """
             class TritonPythonModel:
-                def initialize(self, args):
-                    self.opened = asyncio.Event()
-                async def execute(self, requests):
+                def execute(self, requests):
+                    return [answer(self.ask(value(request))) for request in requests]
+                def ask(self, number):
+                    call = pb.InferenceRequest("held", ["Y"], [pb.Tensor("X", np.full((1, 1), number, np.float32))])
+                    if number:
+                        return call.exec().output_tensors()[0].as_numpy()[0][0].decode()
+                    async def wait():
+                        await asyncio.wait_for(call.async_exec(), 0.01)
+                    try:
+                        asyncio.run(wait())
+                    except asyncio.TimeoutError:
+                        return "given up"
+            """,
+            Config,
+            version =>
+            {
+                var held = Directory.CreateDirectory(Path.Combine(version, "..", "..", "held", "1")).FullName;
+                File.WriteAllText(Path.Combine(held, "..", "config.pbtxt"), Config);
+                File.WriteAllText(Path.Combine(held, "model.py"), Beginning + """
+                    import time
+                    class TritonPythonModel:
+                        def execute(self, requests):
+                            while any(value(request) == 0 and not request.is_cancelled() for request in requests):
+                                time.sleep(0.001)
+                            return [answer("held %d" % value(request)) for request in requests]
+                    """);
+            });
+        Assert.Equal("given up", TextOf(await AskAsync(server, 0)));
+        for (var i = 1; i <= 3; i++)
+            Assert.Equal($"held {i}", TextOf(await AskAsync(server, i)));
+    }
+
+    [Fact]
+    public async Task Senders_OfTwoThreads_EndARequestOnce()
+    {
+        await using var server = await StartAsync(
+            Beginning + """
+            import threading
+            class TritonPythonModel:
+                def execute(self, requests):
                     for request in requests:
-                        number = value(request)
-                        if number == 0:
-                            await self.opened.wait()
-                        elif number == 1:
-                            self.opened.set()
-                        else:
-                            await asyncio.sleep(0)
-                            raise ValueError("not this one")
-                        request.get_response_sender().send(answer("number %d" % number), flags=FINAL)
-            """, Config + "model_transaction_policy { decoupled: true }");
-        var waiting = StreamAsync(server, 0);
-        Assert.Contains("ValueError: not this one", await StreamAsync(server, 2), StringComparison.Ordinal);
-        Assert.Contains("number 1", await StreamAsync(server, 1), StringComparison.Ordinal);
-        Assert.Contains("number 0", await waiting, StringComparison.Ordinal);
+                        sender, texts = request.get_response_sender(), np.full((1, 100_000), "x", dtype=object)
+                        both, told = threading.Barrier(2), []
+                        def end():
+                            both.wait()
+                            try:
+                                sender.send(pb.InferenceResponse([pb.Tensor("Y", texts)]), flags=FINAL)
+                            except pb.TritonModelException as error:
+                                told.append(str(error))
+                        threads = [threading.Thread(target=end) for _ in range(2)]
+                        for thread in threads:
+                            thread.start()
+                        for thread in threads:
+                            thread.join()
+                        assert told == ["Unable to send response. Response sender has been closed."], told
+            """, Config.Replace("dims: 1 }\n", "dims: -1 }\n", StringComparison.Ordinal) + "model_transaction_policy { decoupled: true }");
+        for (var i = 0; i < 3; i++)
+            Assert.Contains("\"x\"", await StreamAsync(server, i), StringComparison.Ordinal);
     }
 
     [Theory]

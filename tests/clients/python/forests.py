@@ -52,7 +52,7 @@ def make(folder, random):
     parameters = {
         "objective": objective, "max_depth": int(random.integers(1, 10)), "eta": float(random.choice([0.1, 0.3, 1])),
         "tree_method": str(random.choice(["exact", "hist"])), "min_child_weight": float(random.choice([0, 1])),
-        "booster": str(random.choice(["gbtree", "dart", "gblinear"], p=[0.64, 0.3, 0.06])), "rate_drop": 0.2, "verbosity": 0,
+        "booster": str(random.choice(["gbtree", "dart", "gblinear"], p=[0.64, 0.3, 0.06])), "rate_drop": 0.2, "verbosity": 0, "nthread": 1,
         "base_score": 0.5, "num_parallel_tree": int(random.choice([1, 1, 3])), "subsample": 0.8,
         "seed": int(random.integers(1 << 30)),
     }

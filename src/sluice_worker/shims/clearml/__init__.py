@@ -11,11 +11,14 @@ import zipfile
 __all__ = ["StorageManager"]
 
 
+# What is told where other names are wanted.
+HINT = ("clearml is not installed, and what stands for it has StorageManager only; "
+        "CLEARML_EXTRA_PYTHON_PACKAGES=clearml in the server's environment installs it")
+
+
 def __getattr__(name):
-    if name.startswith("__"):
-        raise AttributeError(name)
-    raise ImportError("clearml is not installed, and what stands for it has StorageManager only, no '%s'; "
-                      "CLEARML_EXTRA_PYTHON_PACKAGES=clearml in the server's environment installs it" % name)
+    # Whoever only asks whether it is there, as pickle asks all modules, goes on.
+    raise AttributeError("%s, no '%s'" % (HINT, name))
 
 
 class StorageManager:
