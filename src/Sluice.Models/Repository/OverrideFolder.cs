@@ -43,6 +43,8 @@ internal sealed class OverrideFolder
     {
         foreach (var path in files.Keys)
             CheckPath(model, path);
+        if (files.Keys.GroupBy(WithinModel).FirstOrDefault(same => same.Count() > 1) is { } twice)
+            throw InferenceException.Invalid($"failed to load '{model}', the file '{twice.Key}' comes twice");
         var bytes = files.Values.Sum(content => (long)content.Length);
         if (files.Count > MaxFiles || bytes > MaxBytes)
             throw new InferenceException(
