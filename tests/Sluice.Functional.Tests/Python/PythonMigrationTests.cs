@@ -146,7 +146,9 @@ public sealed class PythonMigrationTests
     {
         await using var server = await StartAsync(
             Beginning + """
+            import sys
             import threading
+            sys.setswitchinterval(1e-6)
             class TritonPythonModel:
                 def execute(self, requests):
                     for request in requests:
