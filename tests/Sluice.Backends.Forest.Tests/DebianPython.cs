@@ -11,7 +11,7 @@ internal static class DebianPython
     public static async Task<bool> TryRunAsync(string script, params string[] arguments)
     {
         var path = Path.Combine(GoldenSet.FolderOf("onnx"), "../../../clients/python", script);
-        var start = new ProcessStartInfo("/usr/bin/python3", ["-W", "ignore", path, .. arguments]) { RedirectStandardError = true };
+        var start = new ProcessStartInfo("/usr/bin/python3", ["-B", "-W", "ignore", path, .. arguments]) { RedirectStandardError = true };
         string?[] others = [Environment.GetEnvironmentVariable("SLUICE_LIGHTGBM_PATH"), Environment.GetEnvironmentVariable("SLUICE_XGBOOST_PATH")];
         if (Array.Exists(others, path => path is not null))
             start.Environment["PYTHONPATH"] = string.Join(':', others.Where(path => path is not null));

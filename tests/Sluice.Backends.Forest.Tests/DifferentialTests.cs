@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Runtime.InteropServices;
 using Sluice.Backends.Forest.Engine;
 using Sluice.Backends.Forest.Formats;
@@ -8,33 +7,27 @@ using Sluice.Testing;
 namespace Sluice.Backends.Forest.Tests;
 
 /// <summary>Random models of the real XGBoost give, bit for bit, what it gives; rows hold everything that is special.</summary>
-/// <remarks><c>SLUICE_FOREST_MODELS</c> sets how many models, <c>SLUICE_FOREST_SEED</c> which, <c>SLUICE_FOREST_KEEP</c> leaves them there. Needs Debian's python3-xgboost; <c>SLUICE_XGBOOST_PATH</c> is a folder with another release.</remarks>
+/// <remarks>Needs Debian's python3-xgboost; <c>SLUICE_XGBOOST_PATH</c> is a folder with another release.</remarks>
 public sealed class DifferentialTests : IDisposable
 {
-    private readonly string _folder = Directory.CreateTempSubdirectory("sluice-forests-").FullName;
+    private readonly RandomModels _models = new(40);
 
-    public void Dispose()
-    {
-        if (Environment.GetEnvironmentVariable("SLUICE_FOREST_KEEP") is null)
-            Directory.Delete(_folder, recursive: true);
-    }
+    public void Dispose() => _models.Dispose();
 
     [Fact]
     public async Task EveryLayout_OfRandomModels_IsBitForBitTheLibrary()
     {
-        var count = Environment.GetEnvironmentVariable("SLUICE_FOREST_MODELS") ?? "40";
-        var seed = Environment.GetEnvironmentVariable("SLUICE_FOREST_SEED") ?? "1";
-        if (!await DebianPython.TryRunAsync("forests.py", _folder, seed, count))
+        if (!await _models.TryMakeAsync("forests.py"))
             return;
         var compared = 0;
-        foreach (var folder in Directory.EnumerateDirectories(_folder))
+        foreach (var folder in _models.Folders)
         {
             var file = Directory.GetFiles(folder, "model.*").Single();
             var forest = ForestFile.Read(file);
-            var rows = Floats(folder, "rows.npy");
+            var rows = RandomModels.Read<float>(folder, "rows.npy");
             if (File.Exists(Path.Combine(folder, "contributions.npy")))
-                CompareContributions(forest, rows, Floats(folder, "contributions.npy"), $"{file} of seed {seed}");
-            ComparePredictions(forest, Floats(folder, "margin.npy"), Floats(folder, "predicted.npy"), $"{file} of seed {seed}");
+                CompareContributions(forest, rows, RandomModels.Read<float>(folder, "contributions.npy"), $"{file} of seed {_models.Seed}");
+            ComparePredictions(forest, RandomModels.Read<float>(folder, "margin.npy"), RandomModels.Read<float>(folder, "predicted.npy"), $"{file} of seed {_models.Seed}");
             foreach (var kernel in (string?[])[null, "turns", "8-bit", "16-bit"])
             {
                 Engine.ForestEngine<float> engine;
@@ -50,8 +43,8 @@ public sealed class DifferentialTests : IDisposable
 
                 var scores = new float[rows.Length / forest.FeatureCount * forest.OutputCount];
                 engine.Score(rows, forest.FeatureCount, scores);
-                var place = $"{file} of seed {seed}, {engine.Kernel.Name}";
-                var margin = Floats(folder, "margin.npy");
+                var place = $"{file} of seed {_models.Seed}, {engine.Kernel.Name}";
+                var margin = RandomModels.Read<float>(folder, "margin.npy");
 
                 // The start of expectiles' scores is of the C library's logarithm and exponential.
                 var tolerance = forest.Objective == "reg:expectileerror" ? 2e-6f : 0;
@@ -66,7 +59,7 @@ public sealed class DifferentialTests : IDisposable
             }
         }
 
-        Assert.True(compared >= int.Parse(count, CultureInfo.InvariantCulture));
+        Assert.True(compared >= _models.Count);
     }
 
     /// <summary>The last bits of an exponential are the compiler's.</summary>
@@ -109,7 +102,4 @@ public sealed class DifferentialTests : IDisposable
     private static bool IsSame(float expected, float actual, float tolerance) =>
         BitConverter.SingleToInt32Bits(expected) == BitConverter.SingleToInt32Bits(actual) || (float.IsNaN(expected) && float.IsNaN(actual)) ||
         Math.Abs(expected - actual) <= tolerance && tolerance > 0;
-
-    private static float[] Floats(string folder, string name) =>
-        MemoryMarshal.Cast<byte, float>(NpyFile.Read(Path.Combine(folder, name)).Data).ToArray();
 }

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Runtime.InteropServices;
 using Sluice.Backends.Forest.Engine;
 using Sluice.Backends.Forest.Formats;
@@ -10,38 +9,30 @@ namespace Sluice.Backends.Forest.Tests;
 /// <summary>Random models of the real LightGBM give, bit for bit, what it gives; rows hold everything that is special.</summary>
 /// <remarks>
 /// <c>SLUICE_LIGHTGBM_PATH</c> is a folder with the <c>lightgbm</c> package; Debian has none, so that CI has the recorded models of the golden set alone.
-/// <c>SLUICE_FOREST_MODELS</c> sets how many models, <c>SLUICE_FOREST_SEED</c> which, <c>SLUICE_FOREST_KEEP</c> leaves them there.
 /// </remarks>
 public sealed class LightGbmDifferentialTests : IDisposable
 {
-    private readonly string _folder = Directory.CreateTempSubdirectory("sluice-forests-").FullName;
+    private readonly RandomModels _models = new(40);
 
-    public void Dispose()
-    {
-        if (Environment.GetEnvironmentVariable("SLUICE_FOREST_KEEP") is null)
-            Directory.Delete(_folder, recursive: true);
-    }
+    public void Dispose() => _models.Dispose();
 
     [LightGbmFact]
     public async Task EveryLayout_OfRandomModels_IsBitForBitTheLibrary()
     {
-        var count = Environment.GetEnvironmentVariable("SLUICE_FOREST_MODELS") ?? "40";
-        var seed = Environment.GetEnvironmentVariable("SLUICE_FOREST_SEED") ?? "1";
-        await DebianPython.TryRunAsync("lightgbm_forests.py", _folder, seed, count);
-        var folders = Directory.GetDirectories(_folder);
-        Assert.Equal(int.Parse(count, CultureInfo.InvariantCulture), folders.Length);
-        foreach (var folder in folders)
+        await _models.TryMakeAsync("lightgbm_forests.py");
+        Assert.Equal(_models.Count, _models.Folders.Length);
+        foreach (var folder in _models.Folders)
         {
-            var place = $"{folder} of seed {seed}";
+            var place = $"{folder} of seed {_models.Seed}";
             var forest = ForestFile.Read(Path.Combine(folder, "model.txt"));
-            var rows = Doubles(folder, "rows.npy").Chunk(forest.FeatureCount).ToArray();
+            var rows = RandomModels.Read<double>(folder, "rows.npy").Chunk(forest.FeatureCount).ToArray();
             var raw = rows.SelectMany(row => Score(forest, row, 0, forest.RoundStarts.Length - 1)).ToArray();
-            AssertSame(Doubles(folder, "raw.npy"), raw, $"{place}, raw");
-            var rounds = MemoryMarshal.Cast<byte, int>(NpyFile.Read(Path.Combine(folder, "rounds.npy")).Data).ToArray();
-            AssertSame(Doubles(folder, "part.npy"), [.. rows.SelectMany(row => Score(forest, row, rounds[0], rounds[0] + rounds[1]))], $"{place}, part");
-            AssertNear(Doubles(folder, "predicted.npy"), [.. raw.Chunk(forest.OutputCount).SelectMany(score => Finished(forest, score))], 1e-14, 0, $"{place}, predicted");
+            AssertSame(RandomModels.Read<double>(folder, "raw.npy"), raw, $"{place}, raw");
+            var rounds = RandomModels.Read<int>(folder, "rounds.npy");
+            AssertSame(RandomModels.Read<double>(folder, "part.npy"), [.. rows.SelectMany(row => Score(forest, row, rounds[0], rounds[0] + rounds[1]))], $"{place}, part");
+            AssertNear(RandomModels.Read<double>(folder, "predicted.npy"), [.. raw.Chunk(forest.OutputCount).SelectMany(score => Finished(forest, score))], 1e-14, 0, $"{place}, predicted");
             if (File.Exists(Path.Combine(folder, "contributions.npy")))
-                CompareContributions(forest, rows, Doubles(folder, "contributions.npy"), place);
+                CompareContributions(forest, rows, RandomModels.Read<double>(folder, "contributions.npy"), place);
             var leaves = new int[rows.Length * forest.Trees.Length];
             new ForestEngine<double>(forest, null).FindLeaves([.. rows.SelectMany(row => row)], forest.FeatureCount, leaves);
             Assert.True(NpyFile.Read(Path.Combine(folder, "leaf.npy")).Data.AsSpan().SequenceEqual(MemoryMarshal.AsBytes<int>(leaves)), $"{place}, leaves");
@@ -94,9 +85,6 @@ public sealed class LightGbmDifferentialTests : IDisposable
             Assert.True(isSame, $"{place}, value {i}: {actual[i]:R}, expected {expected[i]:R}");
         }
     }
-
-    private static double[] Doubles(string folder, string name) =>
-        MemoryMarshal.Cast<byte, double>(NpyFile.Read(Path.Combine(folder, name)).Data).ToArray();
 
     /// <summary>A test that runs only where somebody has brought the library.</summary>
     private sealed class LightGbmFactAttribute : FactAttribute

@@ -10,29 +10,22 @@ using Sluice.Testing;
 namespace Sluice.Backends.Forest.Tests;
 
 /// <summary>Random tree operators give, bit for bit, what ONNX Runtime gives, by each layout.</summary>
-/// <remarks><c>SLUICE_FOREST_MODELS</c> sets how many models, <c>SLUICE_FOREST_SEED</c> which, <c>SLUICE_FOREST_KEEP</c> leaves them there. Needs
-/// Debian's python3-onnx.</remarks>
+/// <remarks>Needs Debian's python3-onnx.</remarks>
 public sealed class OnnxDifferentialTests : IDisposable
 {
-    private readonly string _folder = Directory.CreateTempSubdirectory("sluice-onnx-forests-").FullName;
+    private readonly RandomModels _models = new(60);
 
-    public void Dispose()
-    {
-        if (Environment.GetEnvironmentVariable("SLUICE_FOREST_KEEP") is null)
-            Directory.Delete(_folder, recursive: true);
-    }
+    public void Dispose() => _models.Dispose();
 
     [Fact]
     public async Task Run_OfRandomOperators_IsBitForBitOnnxRuntime()
     {
-        var count = Environment.GetEnvironmentVariable("SLUICE_FOREST_MODELS") ?? "60";
-        var seed = Environment.GetEnvironmentVariable("SLUICE_FOREST_SEED") ?? "1";
-        if (!await DebianPython.TryRunAsync("onnx_forests.py", _folder, seed, count))
+        if (!await _models.TryMakeAsync("onnx_forests.py"))
             return;
         using var onnx = new OnnxRuntimeBackend();
         var compared = 0;
         var differences = new List<string>();
-        foreach (var folder in Directory.EnumerateDirectories(_folder).OrderBy(folder => int.Parse(Path.GetFileName(folder), CultureInfo.InvariantCulture)))
+        foreach (var folder in _models.Folders.OrderBy(folder => int.Parse(Path.GetFileName(folder), CultureInfo.InvariantCulture)))
         {
             try
             {
@@ -41,14 +34,14 @@ public sealed class OnnxDifferentialTests : IDisposable
             }
             catch (Exception error) when (error is InferenceException or ForestFormatException or Xunit.Sdk.XunitException)
             {
-                differences.Add($"{folder} of seed {seed}: {error.Message}");
+                differences.Add($"{folder} of seed {_models.Seed}: {error.Message}");
             }
 
             compared++;
         }
 
         Assert.True(differences.Count == 0, $"{differences.Count} differ: {string.Join("; ", differences.Take(20))}");
-        Assert.Equal(int.Parse(count, CultureInfo.InvariantCulture), compared);
+        Assert.Equal(_models.Count, compared);
     }
 
     private static async Task CompareAsync(OnnxRuntimeBackend onnx, string folder)

@@ -7,11 +7,12 @@ negative, fractional and too large. Needs Debian's python3-xgboost, or a newer r
 """
 
 import json
-import pathlib
 import sys
 
 import numpy as np
 import xgboost
+
+import forest_scripts
 
 VERSION = tuple(int(part) for part in xgboost.__version__.split(".")[:2])
 OBJECTIVES = [
@@ -93,10 +94,7 @@ def make(folder, random):
         print(str(error).split("\n")[0][-200:], file=sys.stderr)
         return False
     probes = random.standard_normal((60, features)).astype(np.float32)
-    for values in (SPECIAL, thresholds(booster)):
-        where = random.random(probes.shape) < 0.15
-        if len(values):
-            probes[where] = random.choice(values, int(where.sum()))
+    forest_scripts.put_in(random, probes, SPECIAL, thresholds(booster))
     for column in categorical:
         probes[:, column] = np.where(random.random(60) < 0.4, random.choice(CATEGORIES, 60), random.integers(0, 80, 60))
     folder.mkdir(parents=True)
@@ -112,14 +110,5 @@ def make(folder, random):
     return True
 
 
-def main():
-    if len(sys.argv) != 4:
-        sys.exit(__doc__)
-    random = np.random.default_rng(int(sys.argv[2]))
-    made = 0
-    while made < int(sys.argv[3]):
-        made += make(pathlib.Path(sys.argv[1]) / str(made), random)
-
-
 if __name__ == "__main__":
-    main()
+    forest_scripts.run(__doc__, make)

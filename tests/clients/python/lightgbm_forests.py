@@ -6,12 +6,12 @@ linear trees, contributions.npy. Rows hold NaN, infinities, what counts as zero 
 categories that are negative, fractional, unseen and too large. Needs the lightgbm package, which Debian does not have.
 """
 
-import pathlib
 import re
-import sys
 
 import lightgbm
 import numpy as np
+
+import forest_scripts
 
 OBJECTIVES = [
     "regression", "regression_l1", "huber", "fair", "poisson", "quantile", "mape", "gamma", "tweedie", "binary", "multiclass", "multiclassova",
@@ -101,10 +101,7 @@ def make(folder, random):
         return False
     probes = random.standard_normal((60, features)) * pick(random, 1, 1, 1e-3, 1e6)
     text = booster.model_to_string()
-    for values in (SPECIAL, thresholds(text), np.nextafter(thresholds(text), np.inf)):
-        where = random.random(probes.shape) < 0.15
-        if len(values):
-            probes[where] = random.choice(values, int(where.sum()))
+    forest_scripts.put_in(random, probes, SPECIAL, thresholds(text), np.nextafter(thresholds(text), np.inf))
     for column in categorical:
         probes[:, column] = np.where(random.random(60) < 0.4, random.choice(CATEGORIES, 60), random.integers(0, 310, 60))
     folder.mkdir(parents=True)
@@ -124,14 +121,5 @@ def make(folder, random):
     return True
 
 
-def main():
-    if len(sys.argv) != 4:
-        sys.exit(__doc__)
-    random = np.random.default_rng(int(sys.argv[2]))
-    made = 0
-    while made < int(sys.argv[3]):
-        made += make(pathlib.Path(sys.argv[1]) / str(made), random)
-
-
 if __name__ == "__main__":
-    main()
+    forest_scripts.run(__doc__, make)

@@ -7,11 +7,10 @@ any weights. Rows hold NaN, infinities, denormals, zeros of both signs, and thre
 python3-onnx.
 """
 
-import pathlib
-import sys
-
 import numpy as np
 from onnx import TensorProto, helper
+
+import forest_scripts
 
 ML = "ai.onnx.ml"
 MODES = ["BRANCH_LEQ", "BRANCH_LT", "BRANCH_GTE", "BRANCH_GT", "BRANCH_EQ", "BRANCH_NEQ"]
@@ -229,13 +228,5 @@ def rows_for(plan):
     return rows.astype(TYPES[plan.type]).astype(np.float64)
 
 
-def main():
-    if len(sys.argv) != 4:
-        sys.exit(__doc__)
-    random = np.random.default_rng(int(sys.argv[2]))
-    for index in range(int(sys.argv[3])):
-        make(pathlib.Path(sys.argv[1]) / str(index), random)
-
-
 if __name__ == "__main__":
-    main()
+    forest_scripts.run(__doc__, make)
