@@ -133,11 +133,11 @@ internal sealed class FrameSender
     {
         if (stream.IsReset)
             return false;
-        var isServed = stream.IsServed; // before the output is looked at: it is published first
+        var isAnswered = stream.IsAnswered; // before the output is looked at: it is published first
         if (!stream.HasSentHeaders)
         {
             stream.HasSentHeaders = true;
-            if (isServed && stream.Pending.Published == 0)
+            if (isAnswered && stream.Pending.Published == 0)
             {
                 WriteFields(batch, stream, stream.ResponseHeaders, isTrailer: false, FrameFlags.EndStream);
                 _connection.LocalEnded(stream);
@@ -156,7 +156,7 @@ internal sealed class FrameSender
             return stream.SendWindow > 0;
         }
 
-        if (isServed)
+        if (isAnswered)
         {
             WriteFields(batch, stream, stream.ResponseTrailers, isTrailer: true, FrameFlags.EndStream);
             _connection.LocalEnded(stream);

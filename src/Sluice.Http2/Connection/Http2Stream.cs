@@ -94,6 +94,9 @@ internal sealed class Http2Stream : IRpcExchange
     public bool IsIdle => (_isServed || !IsStarted) && !IsSendQueued && _stagedCount == 0 &&
         (IsReset || (IsLocalClosed && IsRemoteClosed)) && Volatile.Read(ref _needsAttention) == 0;
 
+    /// <summary>All output is published and the trailers are set; the handler has ended, or waits for its last bytes to leave.</summary>
+    public bool IsAnswered => _isServed || _writer.IsEnding;
+
     /// <summary>Output that waits to be sent.</summary>
     public OutputQueue Pending => _writer.Queue;
 
@@ -304,7 +307,7 @@ internal sealed class Http2Stream : IRpcExchange
     public ValueTask<bool> FillAsync(Memory<byte> destination) => _body.FillAsync(destination);
 
     /// <inheritdoc/>
-    public ValueTask<bool> SendAsync(ReadOnlyMemory<byte> memory) => _writer.SendAsync(memory);
+    public ValueTask<bool> SendAsync(ReadOnlyMemory<byte> memory, bool isLast) => _writer.SendAsync(memory, isLast);
 
     /// <inheritdoc/>
     void IRpcExchange.Abort(int http2ErrorCode)

@@ -12,9 +12,13 @@ internal sealed class ResponseWriter(Http2Stream stream) : PipeWriter, IValueTas
     private bool _isWaiting;
     private bool _waitsForAll;
     private volatile bool _isClosed;
+    private volatile bool _isEnding;
 
     /// <summary>What has been written and not been sent.</summary>
     public OutputQueue Queue { get; } = new();
+
+    /// <summary>Nothing follows what is published.</summary>
+    public bool IsEnding => _isEnding;
 
     /// <summary>Continue a waiting writer on the thread pool.</summary>
     public bool ResumesElsewhere
@@ -51,14 +55,17 @@ internal sealed class ResponseWriter(Http2Stream stream) : PipeWriter, IValueTas
     }
 
     /// <summary>Sends the caller's memory, which is lent until the task ends.</summary>
+    /// <param name="memory">What to send.</param>
+    /// <param name="isLast">Nothing follows it, and the trailers are set.</param>
     /// <returns>False when the peer is gone.</returns>
-    public ValueTask<bool> SendAsync(ReadOnlyMemory<byte> memory)
+    public ValueTask<bool> SendAsync(ReadOnlyMemory<byte> memory, bool isLast)
     {
         lock (_gate)
         {
             if (_isClosed)
                 return new ValueTask<bool>(false);
             Queue.PublishLent(memory);
+            _isEnding = isLast;
             BeginWait(forAll: true);
         }
 
@@ -97,6 +104,7 @@ internal sealed class ResponseWriter(Http2Stream stream) : PipeWriter, IValueTas
     {
         Queue.Reset();
         _isClosed = false;
+        _isEnding = false;
         _isWaiting = false;
         ResumesElsewhere = false;
     }

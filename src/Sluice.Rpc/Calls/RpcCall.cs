@@ -149,6 +149,15 @@ public sealed class RpcCall : ICallLifetime, ICallOrigin
         _hasOutput = true;
     }
 
+    /// <summary>Sends memory that ends the call with success, so that its status may leave in the same write.</summary>
+    /// <remarks><b>Ownership.</b> The memory is lent until the task ends.</remarks>
+    /// <returns>False when the peer is gone.</returns>
+    public ValueTask<bool> SendLastAsync(ReadOnlyMemory<byte> memory)
+    {
+        SayStatus();
+        return Stream.SendAsync(memory, isLast: true);
+    }
+
     /// <summary>Sends what has been written; completes when the peer has room for more.</summary>
     /// <returns>False when the peer is gone.</returns>
     public async ValueTask<bool> FlushAsync()
@@ -174,12 +183,15 @@ public sealed class RpcCall : ICallLifetime, ICallOrigin
     /// <summary>Writes the status: as trailers after output, in the header block (trailers-only) when there was none.</summary>
     public void End()
     {
-        Say("grpc-status", Status == InferenceCode.Ok ? "0" : ((int)Status).ToString(CultureInfo.InvariantCulture));
+        SayStatus();
         if (StatusMessage.Length > 0)
             Say("grpc-message", StatusText.Encode(StatusMessage));
         if (RetryAfterMilliseconds > 0)
             Say("grpc-retry-pushback-ms", RetryAfterMilliseconds.ToString(CultureInfo.InvariantCulture));
     }
+
+    private void SayStatus() =>
+        Say("grpc-status", Status == InferenceCode.Ok ? "0" : ((int)Status).ToString(CultureInfo.InvariantCulture));
 
     private void Say(string name, string value)
     {

@@ -98,7 +98,7 @@ internal sealed class KestrelRpcExchange : IRpcExchange
     {
     }
 
-    public async ValueTask<bool> SendAsync(ReadOnlyMemory<byte> memory)
+    public async ValueTask<bool> SendAsync(ReadOnlyMemory<byte> memory, bool isLast)
     {
         while (!memory.IsEmpty)
         {

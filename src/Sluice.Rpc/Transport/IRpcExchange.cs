@@ -60,8 +60,11 @@ public interface IRpcExchange
 
     /// <summary>Sends memory behind what was written to <see cref="Output"/>, as directly as the transport can.</summary>
     /// <remarks><b>Ownership.</b> The memory is lent until the task ends.</remarks>
+    /// <param name="memory">What to send.</param>
+    /// <param name="isLast">The response ends with it: nothing more is written, and the trailers are those set by now, so that
+    /// they may leave in the same write.</param>
     /// <returns>False when the peer is gone.</returns>
-    ValueTask<bool> SendAsync(ReadOnlyMemory<byte> memory);
+    ValueTask<bool> SendAsync(ReadOnlyMemory<byte> memory, bool isLast = false);
 
     /// <summary>Resets the stream with an HTTP/2 error code.</summary>
     void Abort(int http2ErrorCode);

@@ -51,9 +51,10 @@ public sealed class InferenceService(IInferenceEngine engine, FrontEndStages? st
                 return;
             }
 
-            await RespondAsync(call, request).ConfigureAwait(false);
+            var asksForTiming = FrontEndStages.AsksForTiming(call.Stream.RequestHeader(FrontEndStages.TimingHeader));
+            await RespondAsync(call, request, hasTrailers: asksForTiming).ConfigureAwait(false);
             stages?.Record(request, call.BeganAt);
-            if (FrontEndStages.AsksForTiming(call.Stream.RequestHeader(FrontEndStages.TimingHeader)))
+            if (asksForTiming)
                 call.Stream.SetTrailer(FrontEndStages.TimingHeader, FrontEndStages.FormatTiming(request));
         }
         finally
@@ -74,21 +75,21 @@ public sealed class InferenceService(IInferenceEngine engine, FrontEndStages? st
         await stream.RunAsync().ConfigureAwait(false);
     }
 
-    private static ValueTask RespondAsync(RpcCall call, InferRequest request)
+    private static ValueTask RespondAsync(RpcCall call, InferRequest request, bool hasTrailers)
     {
         call.Writer.EnableCompression();
         var length = InferResponseWriter.Measure(request);
         if (length >= call.Stream.DirectSendBytes && !call.Writer.IsCompressing)
-            return RespondLargeAsync(call, request, length);
+            return RespondLargeAsync(call, request, length, hasTrailers);
         call.Write(request, length, static (output, response) => InferResponseWriter.Write(output, response));
         return ValueTask.CompletedTask;
     }
 
     [AsyncMethodBuilder(typeof(WaitingMethodBuilder))]
-    private static async ValueTask RespondLargeAsync(RpcCall call, InferRequest request, long length)
+    private static async ValueTask RespondLargeAsync(RpcCall call, InferRequest request, long length, bool hasTrailers)
     {
         call.WritePrefix(length);
-        if (!await LargeResponse.WriteAsync(call, request).ConfigureAwait(false))
+        if (!await LargeResponse.WriteAsync(call, request, endsCall: !hasTrailers).ConfigureAwait(false))
             throw new OperationCanceledException();
     }
 }

@@ -9,9 +9,12 @@ namespace Sluice.Server.Services;
 internal static class LargeResponse
 {
     /// <summary>Writes a <c>ModelInferResponse</c> behind its frame.</summary>
+    /// <param name="call">The call.</param>
+    /// <param name="request">With its outputs.</param>
+    /// <param name="endsCall">The call succeeds with it, and has no trailers but its status.</param>
     /// <returns>False when the peer is gone.</returns>
     [AsyncMethodBuilder(typeof(WaitingMethodBuilder<>))]
-    public static async ValueTask<bool> WriteAsync(RpcCall call, InferRequest request)
+    public static async ValueTask<bool> WriteAsync(RpcCall call, InferRequest request, bool endsCall)
     {
         var output = call.Stream.Output;
         InferResponseWriter.WriteHead(output, request);
@@ -19,7 +22,8 @@ internal static class LargeResponse
         {
             var memory = request.Outputs[i].Memory;
             InferResponseWriter.WriteRawHead(output, memory.Length);
-            if (!await call.Stream.SendAsync(memory).ConfigureAwait(false))
+            var sending = endsCall && i == request.OutputCount - 1 ? call.SendLastAsync(memory) : call.Stream.SendAsync(memory);
+            if (!await sending.ConfigureAwait(false))
                 return false;
         }
 

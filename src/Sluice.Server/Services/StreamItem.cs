@@ -126,6 +126,6 @@ internal sealed class StreamItem : IResponseSink, IValueTaskSource
     {
         call.WritePrefix(length);
         StreamResponseWriter.WritePrelude(call.Stream.Output, Request, _kind != ResponseKind.Partial);
-        return await LargeResponse.WriteAsync(call, Request).ConfigureAwait(false) ? 1 : -1;
+        return await LargeResponse.WriteAsync(call, Request, endsCall: false).ConfigureAwait(false) ? 1 : -1;
     }
 }

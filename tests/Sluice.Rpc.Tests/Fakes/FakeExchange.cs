@@ -134,7 +134,7 @@ internal sealed class FakeExchange : IRpcExchange
     {
     }
 
-    public async ValueTask<bool> SendAsync(ReadOnlyMemory<byte> memory)
+    public async ValueTask<bool> SendAsync(ReadOnlyMemory<byte> memory, bool isLast)
     {
         await Output.WriteAsync(memory);
         return true;
