@@ -58,6 +58,13 @@ internal sealed class BodyReader(Http2Stream stream) : PipeReader, IValueTaskSou
     /// <param name="bytes">The bytes.</param>
     public void Append(ReceiveSegment segment, ReadOnlyMemory<byte> bytes)
     {
+        if (!stream.IsStarted)
+        {
+            // There is no reader yet.
+            AddBodySegment(segment, bytes);
+            return;
+        }
+
         bool isDone;
         lock (_gate)
         {
@@ -216,18 +223,15 @@ internal sealed class BodyReader(Http2Stream stream) : PipeReader, IValueTaskSou
         // The stream discards what is left when its handler has ended.
     }
 
-    /// <summary>Drops what was not read and returns how much it was.</summary>
+    /// <summary>Drops what was not read and returns how much it was. In the turn, when nobody reads any more.</summary>
     public int Discard()
     {
-        lock (_gate)
-        {
-            var left = (int)_unread;
-            while (_head is not null)
-                ReleaseHead();
-            _headStart = 0;
-            _unread = 0;
-            return left;
-        }
+        var left = (int)_unread;
+        while (_head is not null)
+            ReleaseHead();
+        _headStart = 0;
+        _unread = 0;
+        return left;
     }
 
     ReadResult IValueTaskSource<ReadResult>.GetResult(short token)
@@ -266,6 +270,13 @@ internal sealed class BodyReader(Http2Stream stream) : PipeReader, IValueTaskSou
 
     private void End(bool isAborted)
     {
+        if (!stream.IsStarted)
+        {
+            _isAborted |= isAborted;
+            _isCompleted |= !isAborted;
+            return;
+        }
+
         bool isDone;
         lock (_gate)
         {

@@ -168,7 +168,7 @@ internal sealed class FrameSender
 
     private void SendData(Http2Stream stream, SendBatch batch, int room)
     {
-        var piece = stream.Pending.Peek(room, out var isLent);
+        var piece = stream.Pending.Peek(room, out var isLent, out var isLast);
         if (isLent && piece.Length >= SmallestLent)
         {
             WriteHeader(batch, piece.Length, FrameType.Data, FrameFlags.None, stream.Id);
@@ -178,14 +178,16 @@ internal sealed class FrameSender
         }
 
         // Small pieces share a frame.
-        var length = isLent ? piece.Length : stream.Pending.CopyableLength(room);
+        var length = isLent || isLast ? piece.Length : stream.Pending.CopyableLength(room);
         WriteHeader(batch, length, FrameType.Data, FrameFlags.None, stream.Id);
-        while (length > 0)
+        while (true)
         {
-            piece = stream.Pending.Peek(length, out _);
             batch.Copy(piece.Span);
             length -= piece.Length;
             Took(stream, piece.Length);
+            if (length == 0)
+                return;
+            piece = stream.Pending.Peek(length, out _, out _);
         }
     }
 

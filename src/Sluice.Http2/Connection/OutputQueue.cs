@@ -11,7 +11,8 @@ internal sealed class OutputQueue
     private const int LargestChunkBytes = 64 * 1024;
 
     private readonly object _gate = new();
-    private readonly Chunk _first = new(new byte[FirstChunkBytes], isRented: false);
+    private readonly Chunk _first = new() { Bytes = new byte[FirstChunkBytes] };
+    private Chunk? _spare;
     private Chunk _head;
     private Chunk _tail;
     private int _written;
@@ -53,10 +54,11 @@ internal sealed class OutputQueue
         Publish();
         lock (_gate)
         {
-            var chunk = new Chunk([], isRented: false) { Lent = memory, Published = memory.Length };
+            var chunk = TakeSpare();
+            chunk.Lent = memory;
+            chunk.Published = _written = memory.Length;
             _tail.Next = chunk;
             _tail = chunk;
-            _written = chunk.Published;
             _published += memory.Length;
         }
     }
@@ -64,7 +66,8 @@ internal sealed class OutputQueue
     /// <summary>Gives the next published piece. In the turn.</summary>
     /// <param name="most">Bytes at most.</param>
     /// <param name="isLent">The memory stays valid until <c>SendAsync</c> has completed; else until <see cref="Take"/>.</param>
-    public ReadOnlyMemory<byte> Peek(int most, out bool isLent)
+    /// <param name="isLast">No other piece lies behind it.</param>
+    public ReadOnlyMemory<byte> Peek(int most, out bool isLent, out bool isLast)
     {
         lock (_gate)
         {
@@ -75,6 +78,7 @@ internal sealed class OutputQueue
             }
 
             isLent = _head.Lent is not null;
+            isLast = _head.Next is null;
             var bytes = _head.Lent ?? _head.Bytes;
             return bytes.Slice(_head.Taken, Math.Min(most, _head.Published - _head.Taken));
         }
@@ -106,8 +110,13 @@ internal sealed class OutputQueue
     /// <summary>Drops everything; nobody writes or takes any more.</summary>
     public void Reset()
     {
-        for (var chunk = _head; chunk is not null; chunk = chunk.Next)
+        for (var chunk = _head; chunk is not null;)
+        {
+            var next = chunk.Next;
             Free(chunk);
+            chunk = next;
+        }
+
         _first.Taken = _first.Published = 0;
         _first.Next = null;
         _head = _tail = _first;
@@ -118,9 +127,11 @@ internal sealed class OutputQueue
     private void AddChunk(int sizeHint)
     {
         var size = Math.Max(sizeHint, Math.Clamp(_tail.Bytes.Length * 4, 4 * FirstChunkBytes, LargestChunkBytes));
-        var chunk = new Chunk(ArrayPool<byte>.Shared.Rent(size), isRented: true);
+        var bytes = ArrayPool<byte>.Shared.Rent(size);
         lock (_gate)
         {
+            var chunk = TakeSpare();
+            chunk.Bytes = bytes;
             _published += _written - _tail.Published;
             _tail.Published = _written;
             _tail.Next = chunk;
@@ -129,19 +140,34 @@ internal sealed class OutputQueue
         }
     }
 
-    private static void Free(Chunk chunk)
+    private Chunk TakeSpare()
     {
-        if (chunk.IsRented)
-            ArrayPool<byte>.Shared.Return(chunk.Bytes);
+        if (_spare is not { } chunk)
+            return new Chunk();
+        _spare = chunk.Next;
+        chunk.Next = null;
+        return chunk;
     }
 
-    private sealed class Chunk(byte[] bytes, bool isRented)
+    /// <summary>Keeps a chunk for later, without its memory.</summary>
+    private void Free(Chunk chunk)
     {
-        public byte[] Bytes { get; } = bytes;
+        if (chunk == _first)
+            return;
+        if (chunk.Lent is null)
+            ArrayPool<byte>.Shared.Return(chunk.Bytes);
+        chunk.Bytes = [];
+        chunk.Lent = null;
+        chunk.Published = chunk.Taken = 0;
+        chunk.Next = _spare;
+        _spare = chunk;
+    }
 
-        public bool IsRented { get; } = isRented;
+    private sealed class Chunk
+    {
+        public byte[] Bytes { get; set; } = [];
 
-        public ReadOnlyMemory<byte>? Lent { get; init; }
+        public ReadOnlyMemory<byte>? Lent { get; set; }
 
         public int Published { get; set; }
 

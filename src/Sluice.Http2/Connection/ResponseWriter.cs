@@ -9,7 +9,7 @@ internal sealed class ResponseWriter(Http2Stream stream) : PipeWriter, IValueTas
 {
     private readonly object _gate = new();
     private ManualResetValueTaskSourceCore<bool> _wait;
-    private bool _isWaiting;
+    private volatile bool _isWaiting;
     private bool _waitsForAll;
     private volatile bool _isClosed;
     private volatile bool _isEnding;
@@ -77,6 +77,13 @@ internal sealed class ResponseWriter(Http2Stream stream) : PipeWriter, IValueTas
     /// <param name="isStaged">Lent memory is still on its way to the socket.</param>
     public void Released(bool isStaged)
     {
+        // Whoever begins to wait asks for another look afterwards.
+        if (_isWaiting)
+            ReleaseWaiting(isStaged);
+    }
+
+    private void ReleaseWaiting(bool isStaged)
+    {
         bool isDone;
         lock (_gate)
         {
@@ -96,7 +103,7 @@ internal sealed class ResponseWriter(Http2Stream stream) : PipeWriter, IValueTas
     public void Close(bool isStaged)
     {
         _isClosed = true;
-        Released(isStaged);
+        ReleaseWaiting(isStaged);
     }
 
     /// <summary>Makes the writer ready for the next stream.</summary>

@@ -165,7 +165,7 @@ internal sealed class InstanceRunner : IThreadPoolWorkItem, IDisposable
     [AsyncMethodBuilder(typeof(WaitingMethodBuilder))]
     public async ValueTask RunInlineAsync(InferRequest request)
     {
-        await RunAsync(0, 1).ConfigureAwait(false);
+        await RunAsync(0, 1, StartedAt).ConfigureAwait(false);
         _owner.FinishTurn(this);
         request.QueueCancellation.Dispose();
         request.QueueOwner = null;
@@ -216,7 +216,7 @@ internal sealed class InstanceRunner : IThreadPoolWorkItem, IDisposable
             }
 
             isStarting = false;
-            await RunAsync(0, Count).ConfigureAwait(false);
+            await RunAsync(0, Count, StartedAt).ConfigureAwait(false);
             limit?.AskAgain();
             _owner.EndExecution(this);
             CompleteAll();
@@ -254,9 +254,9 @@ internal sealed class InstanceRunner : IThreadPoolWorkItem, IDisposable
     }
 
     [AsyncMethodBuilder(typeof(WaitingMethodBuilder))]
-    private async ValueTask RunAsync(int start, int count)
+    private async ValueTask RunAsync(int start, int count, long startedAt)
     {
-        if (!_owner.KeepsPlaces && !DropDead(ref start, ref count))
+        if (!_owner.KeepsPlaces && !DropDead(ref start, ref count, startedAt))
             return;
         if (_group is not null)
         {
@@ -270,7 +270,6 @@ internal sealed class InstanceRunner : IThreadPoolWorkItem, IDisposable
             return;
         }
 
-        var startedAt = _owner.Now;
         var batch = _owner.RentBatch(RowsOf(start, count));
         try
         {
@@ -295,14 +294,13 @@ internal sealed class InstanceRunner : IThreadPoolWorkItem, IDisposable
 
         // One request's data must not cost the others their answers, so each is tried alone.
         for (var i = 0; count > 1 && i < count && !_owner.KeepsPlaces; i++)
-            await RunAsync(start + i, 1).ConfigureAwait(false);
+            await RunAsync(start + i, 1, _owner.Now).ConfigureAwait(false);
     }
 
     /// <summary>Fails requests that nobody waits for, and closes the gaps; false when none is left.</summary>
     /// <remarks>While others wait, requests whose deadline will have passed at the end of the execution make room for them.</remarks>
-    private bool DropDead(ref int start, ref int count)
+    private bool DropDead(ref int start, ref int count, long finish)
     {
-        var finish = _owner.Now;
         if (_owner.HasWaiting)
             finish += _owner.Overload.Times.Predict(RowsOf(start, count));
         var isAnyDead = false;

@@ -82,7 +82,7 @@ public sealed class FrameConformanceTests
         await using var server = await TestServer.StartAsync(transport);
         await using var client = await FrameClient.ConnectAsync(server, true, (4, 10_000_000), (5, 20_000));
         await client.WindowAsync(0, 10_000_000);
-        foreach (var (id, path) in new[] { (1, TestServer.Large), (3, TestServer.Lent) })
+        foreach (var (id, path) in new[] { (1, TestServer.Large), (3, TestServer.Lent), (5, TestServer.Last) })
         {
             await client.CallAsync(id, path, BitConverter.GetBytes(300_000));
             using var body = new MemoryStream();

@@ -25,7 +25,7 @@ public sealed class SocketTests : IDisposable
         using var client = Client(handler, server, isEncrypted);
         var random = new Random(7);
         var calls = Enumerable.Range(0, 200).Select(i => (
-            Method: i % 2 == 0 ? TestServer.Large : TestServer.Lent, Length: random.Next(1, 3 << random.Next(0, 20)), IsGivenUp: i % 7 == 0)).ToList();
+            Method: i % 3 == 0 ? TestServer.Large : i % 3 == 1 ? TestServer.Lent : TestServer.Last, Length: random.Next(1, 3 << random.Next(0, 20)), IsGivenUp: i % 7 == 0)).ToList();
         await Parallel.ForEachAsync(calls, new ParallelOptions { MaxDegreeOfParallelism = 16 }, async (call, _) =>
         {
             using var response = await SendAsync(client, call.Method, BitConverter.GetBytes(call.Length));
@@ -58,7 +58,7 @@ public sealed class SocketTests : IDisposable
             };
             using var client = Client(handler, server, isEncrypted);
             var waiting = SendAsync(client, TestServer.Wait, []);
-            using var half = await SendAsync(client, i % 2 == 0 ? TestServer.Large : TestServer.Lent, BitConverter.GetBytes(8_000_000));
+            using var half = await SendAsync(client, i % 3 == 0 ? TestServer.Large : i % 3 == 1 ? TestServer.Lent : TestServer.Last, BitConverter.GetBytes(8_000_000));
             await TestServer.Until(() => server.ActiveCount >= 2, "both calls run");
             socket.Close(timeout: 0);
             await ((Task)waiting).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);

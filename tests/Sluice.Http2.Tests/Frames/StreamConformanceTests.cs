@@ -204,4 +204,23 @@ public sealed class StreamConformanceTests
         await client.WindowAsync(1, 0);
         await client.ExpectStreamErrorAsync(1, Http2ErrorCode.ProtocolError);
     }
+
+    /// <summary>An answer whose last bytes are lent is whole when these have left, whatever its handler does afterwards.</summary>
+    [Theory]
+    [InlineData(Transport.Native)]
+    [InlineData(Transport.Sockets)]
+    public async Task S8_1_TheEnd_LeavesWithTheLastLentBytes(Transport transport)
+    {
+        await using var server = await TestServer.StartAsync(transport);
+        await using var client = await FrameClient.ConnectAsync(server, true, (4, 1_000_000));
+        await client.WindowAsync(0, 1_000_000);
+        await client.CallAsync(1, TestServer.Held, BitConverter.GetBytes(100_000));
+        var length = 0;
+        Frame? frame;
+        for (frame = await client.ReadAsync(); frame is not { EndsStream: true }; frame = await client.ReadAsync())
+            length += frame!.Type == FrameType.Data ? frame.Payload.Length : 0;
+        Assert.Equal(FrameType.Headers, frame.Type);
+        Assert.Equal(100_005, length);
+        Assert.Equal(1, server.ActiveCount);
+    }
 }

@@ -26,6 +26,8 @@ internal sealed class TestServer : IAsyncDisposable
     public const string Wait = "/t.S/Wait";
     public const string Large = "/t.S/Large";
     public const string Lent = "/t.S/Lent";
+    public const string Last = "/t.S/Last";
+    public const string Held = "/t.S/Held";
     public const string Silent = "/t.S/Silent";
 
     private readonly IRpcServer _server;
@@ -39,7 +41,8 @@ internal sealed class TestServer : IAsyncDisposable
         [
             new RawMethod("t.S", "Echo", EchoAsync), new RawMethod("t.S", "Stream", EchoAllAsync),
             new RawMethod("t.S", "Wait", WaitAsync), new RawMethod("t.S", "Large", LargeAsync),
-            new RawMethod("t.S", "Lent", LentAsync), new RawMethod("t.S", "Silent", ReadAllAsync),
+            new RawMethod("t.S", "Lent", call => LentAsync(call, isLast: false)), new RawMethod("t.S", "Silent", ReadAllAsync),
+            new RawMethod("t.S", "Last", call => LentAsync(call, isLast: true)), new RawMethod("t.S", "Held", HeldAsync),
         ]);
         _dispatcher = new RpcDispatcher(methods, new RpcOptions(), Pool, NullLogger<RpcDispatcher>.Instance);
         _server = Create(transport, limits, loops, tls, _dispatcher);
@@ -57,7 +60,7 @@ internal sealed class TestServer : IAsyncDisposable
     /// <summary>Calls of <see cref="Wait"/> whose client went away.</summary>
     public int CancelledCount => Volatile.Read(ref _cancelledCount);
 
-    /// <summary>Releases calls of <see cref="Wait"/>.</summary>
+    /// <summary>Releases calls of <see cref="Wait"/> and <see cref="Held"/>.</summary>
     public TaskCompletionSource Release { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     public static async Task<TestServer> StartAsync(Transport transport, Http2Limits? limits = null, int loops = 2, TlsOptions? tls = null)
@@ -176,7 +179,7 @@ internal sealed class TestServer : IAsyncDisposable
     }
 
     /// <summary>The same from memory that is lent to the transport.</summary>
-    private static async ValueTask LentAsync(RpcCall call)
+    private static async ValueTask LentAsync(RpcCall call, bool isLast)
     {
         int length;
         using (var lease = await call.Reader.ReadSingleAsync(null))
@@ -184,8 +187,15 @@ internal sealed class TestServer : IAsyncDisposable
         using var buffer = call.Pool.Rent(length);
         Pattern(0, length).CopyTo(buffer.Memory);
         call.WritePrefix(length);
-        if (!await call.Stream.SendAsync(buffer.Memory))
+        if (!await (isLast ? call.SendLastAsync(buffer.Memory) : call.Stream.SendAsync(buffer.Memory)))
             throw new OperationCanceledException();
+    }
+
+    /// <summary>Sends a whole answer from lent memory, and does not end.</summary>
+    private async ValueTask HeldAsync(RpcCall call)
+    {
+        await LentAsync(call, isLast: true);
+        await Release.Task;
     }
 
     /// <summary>Bytes that tell where they belong.</summary>
