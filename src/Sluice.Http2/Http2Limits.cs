@@ -6,8 +6,8 @@ public sealed record Http2Limits
     /// <summary>Most streams that a connection may have open, those reset while still being served included. Default 4,096.</summary>
     public int MaxStreams { get; init; } = 4096;
 
-    /// <summary>Bytes that a stream may have unread here. Default 1 MiB.</summary>
-    public int StreamWindowBytes { get; init; } = 1024 * 1024;
+    /// <summary>Bytes that a stream may have unread here. Default 1 MiB and room for what stands around a tensor of that size.</summary>
+    public int StreamWindowBytes { get; init; } = (1024 + 64) * 1024;
 
     /// <summary>Bytes that a connection may have unread here. Default 16 MiB.</summary>
     public int ConnectionWindowBytes { get; init; } = 16 * 1024 * 1024;

@@ -10,7 +10,8 @@ namespace Sluice.Http2.Connection;
 /// </remarks>
 internal sealed class FrameReceiver(Http2Connection connection, FrameHandler handler, TensorBufferPool pool)
 {
-    private const int SegmentBytes = 64 * 1024;
+    // A tensor of 64 KiB comes in one read with all around it.
+    private const int SegmentBytes = 80 * 1024;
     private const int SmallestRoom = 4 * 1024;
     private const int LargestSettings = 6 * 64;
     private const int LargestGoAway = 16 * 1024;

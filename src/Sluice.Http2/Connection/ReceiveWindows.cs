@@ -39,11 +39,11 @@ internal sealed class ReceiveWindows(Http2Limits limits, FrameSender sender)
             return;
 
         // Whoever waits for a large message has memory for all of it, so the peer need not stop on the way. What it is
-        // allowed ahead of what was read makes Uncredited negative.
+        // allowed ahead of what was read makes Uncredited negative. All that a fill still wants is allowed already.
         var increment = 0;
         if (wanted > stream.ReceiveWindow)
             increment = wanted - stream.ReceiveWindow;
-        else if (stream.Uncredited >= limits.StreamWindowBytes / 2)
+        else if (stream.Uncredited >= limits.StreamWindowBytes / 2 && stream.FillTarget.Length == 0)
             increment = stream.Uncredited;
         if (increment == 0)
             return;

@@ -14,6 +14,7 @@ internal sealed class EpollConnection : IConnectionOwner
     private readonly ConnectionAge _age;
     private int _isPosted;
     private bool _isDirty;
+    private bool _isTurnSure;
     private bool _waitsForRoom;
     private bool _isClosed;
     private long _closesAt = long.MaxValue;
@@ -44,7 +45,8 @@ internal sealed class EpollConnection : IConnectionOwner
     {
         if (_loop.IsCurrent)
         {
-            if (_isDirty)
+            // What a write sets free is looked at in the turn that follows it.
+            if (_isDirty || _isTurnSure)
                 return;
             _isDirty = true;
             _loop.MarkDirty(this);
@@ -160,7 +162,6 @@ internal sealed class EpollConnection : IConnectionOwner
 
     private bool Write()
     {
-        var length = _connection.Output.Length;
         var sent = LibC.Send(Descriptor, _connection.Output.Pieces);
         if (sent < 0)
         {
@@ -173,8 +174,10 @@ internal sealed class EpollConnection : IConnectionOwner
             sent = 0;
         }
 
+        _isTurnSure = sent > 0;
         _connection.Sent(sent);
-        if (sent == length || sent > 0)
+        _isTurnSure = false;
+        if (sent > 0)
             return true;
         _waitsForRoom = true;
         _loop.Watch(this, forRoom: true);
