@@ -64,6 +64,8 @@ public sealed class ModelLoadPlan
             ModelAutoComplete.Complete(config, graph, MaxBatchSize(config.Backend, graph));
 
         ModelConfigDefaults.Apply(config, _options.UsableGpus);
+        if (Models is not null && EnsembleGraph.HasDecoupledStep(Models, config))
+            (config.ModelTransactionPolicy ??= new ModelTransactionPolicy()).Decoupled = true;
         Throw([
             .. ModelConfigValidator.Validate(config, _options.UsableGpus),
             .. graph.IsOpen ? [] : GraphValidator.Validate(config, graph),

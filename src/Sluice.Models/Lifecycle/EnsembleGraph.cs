@@ -105,6 +105,10 @@ internal sealed class EnsembleGraph(ModelTable table)
             + (IsCached(config) ? $"|{string.Join(' ', Loads(ensemble, []))}" : "")
         : "";
 
+    /// <summary>A step may answer with any number of responses, so the ensemble may too.</summary>
+    public static bool HasDecoupledStep(ModelTable table, ModelConfig config) =>
+        config.EnsembleScheduling?.Step.Any(step => Find(table, step)?.Servable.Settings.IsDecoupled == true) == true;
+
     /// <summary>Its answers are kept, so that they must go when one of its steps answers otherwise.</summary>
     public static bool IsCached(ModelConfig config) => config.ResponseCache?.Enable == true;
 
@@ -129,7 +133,9 @@ internal sealed class EnsembleGraph(ModelTable table)
     private static string Describe(TensorSettings tensor) =>
         $"{tensor.Name} {tensor.DataType} [{string.Join(',', tensor.Dims)}] {tensor.IsOptional} {tensor.IsShapeTensor} {tensor.Labels.Length}";
 
-    private LoadedModel? Find(ModelEnsembling.Types.Step step)
+    private LoadedModel? Find(ModelEnsembling.Types.Step step) => Find(table, step);
+
+    private static LoadedModel? Find(ModelTable table, ModelEnsembling.Types.Step step)
     {
         var snapshot = table.Find(step.ModelName);
         return (step.ModelVersion < 1 ? snapshot?.Latest : snapshot?.Find(step.ModelVersion))?.Loaded;

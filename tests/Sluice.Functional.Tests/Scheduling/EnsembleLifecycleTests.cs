@@ -122,7 +122,6 @@ public sealed class EnsembleLifecycleTests : IAsyncLifetime
     [InlineData("@(number INPUT9=IN OUTPUT0=OUT)", "step 0 (model 'number') of ensemble 'wrong' maps input 'INPUT9', which the model does not have")]
     [InlineData("@(number INPUT9=IN OUTPUT0=OUT)", "step 0 (model 'number') of ensemble 'wrong' gives no tensor to input 'INPUT0'")]
     [InlineData("@(number INPUT0=IN OUTPUT9=OUT)", "step 0 (model 'number') of ensemble 'wrong' maps output 'OUTPUT9', which the model does not have")]
-    [InlineData("@(square_int32 IN=IN OUT=OUT)", "ensemble 'wrong' must have model_transaction_policy { decoupled: true }, because its step's model 'square_int32' has")]
     [InlineData("@4(number INPUT0=IN OUTPUT0=OUT)", "ensemble 'wrong' has max_batch_size 4, more than the 2 of its step's model 'number'")]
     [InlineData("@1(number INPUT0=IN OUTPUT0=OUT)", "in ensemble 'wrong', tensor 'IN' is TYPE_FP32 as input 'IN' and TYPE_INT32 as input 'INPUT0' of model 'number'")]
     [InlineData("@(number INPUT0=IN OUTPUT0=OUT)", "in ensemble 'wrong', tensor 'IN' is [1] as input 'IN' and [-1,1] as input 'INPUT0' of model 'number'")]

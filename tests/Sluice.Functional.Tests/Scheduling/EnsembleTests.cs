@@ -113,12 +113,15 @@ public sealed class EnsembleTests : IAsyncLifetime
         stream.Complete();
     }
 
-    [Fact]
-    public async Task Ensemble_WithADecoupledStep_AnswersPerResponse()
+    [Theory]
+    [InlineData("model_transaction_policy { decoupled: true }")]
+    [InlineData("")]
+    public async Task Ensemble_WithADecoupledStep_IsDecoupled_AndAnswersPerResponse(string policy)
     {
         Write(_server.Repository, "number", Identity("TYPE_INT32", "1", ""));
         await LoadAsync("squares", Chain(
-            "TYPE_INT32", "1", "model_transaction_policy { decoupled: true }", ("number", "INPUT0", "OUTPUT0"), ("square_int32", "IN", "OUT"), ("number", "INPUT0", "OUTPUT0")));
+            "TYPE_INT32", "1", policy, ("number", "INPUT0", "OUTPUT0"), ("square_int32", "IN", "OUT"), ("number", "INPUT0", "OUTPUT0")));
+        Assert.True((await _server.Grpc.GetModelConfigAsync("squares")).ModelTransactionPolicy.Decoupled);
         await using var stream = _server.Grpc.OpenInferStream();
         await stream.WriteAsync(SampleRequests.Square("a", 3, "squares", wantsEmptyFinal: true));
         Assert.Equal(["a:3", "a:3", "a:3", "a:none!"], await SampleRequests.NextAsync(stream, 4));
