@@ -4,8 +4,8 @@ import json
 
 import numpy as np
 
-from . import tensors
-from .errors import TritonError, TritonModelException
+from . import dlpack, tensors
+from .errors import TritonError, TritonModelException, text_of
 from .helpers import (  # noqa: F401  Part of the interface.
     deserialize_bytes_tensor, get_input_config_by_name, get_input_tensor_by_name, get_output_config_by_name,
     get_output_tensor_by_name, numpy_to_triton_type, serialize_byte_tensor, triton_string_to_numpy, triton_to_numpy_type,
@@ -67,7 +67,7 @@ class InferenceTrace:
 class Tensor:
     """A named array."""
 
-    __slots__ = ("_name", "_array", "_stored")
+    __slots__ = ("_name", "_array", "_stored", "_code")
 
     def __init__(self, name, array):
         if not isinstance(array, np.ndarray):
@@ -75,9 +75,8 @@ class Tensor:
                 array = np.asarray(array)
             else:
                 raise TypeError("tensor '%s' must be made from a numpy array, not from %s" % (name, type(array).__name__))
-        _check_name(name)
-        tensors.code_of(array.dtype)
-        self._name = name
+        self._name = _name_of(name)
+        self._code = tensors.code_of(array.dtype)
         self._array = array
         self._stored = None
 
@@ -87,12 +86,20 @@ class Tensor:
         tensor._name = name
         tensor._array = None
         tensor._stored = stored
+        tensor._code = stored.dtype
         return tensor
 
     def name(self):
         return self._name
 
     def as_numpy(self):
+        if self._code == tensors.BF16:
+            raise TritonModelException(
+                "Tensor dtype is BF16 and cannot be converted to NumPy. Use to_dlpack() and from_dlpack() instead.")
+        return self._elements()
+
+    def _elements(self):
+        """The elements as they are sent; those of BF16 as words of 16 bits."""
         if self._array is None:
             try:
                 self._array = self._stored.array()
@@ -104,8 +111,7 @@ class Tensor:
         return list(self._stored.shape if self._array is None else self._array.shape)
 
     def triton_dtype(self):
-        code = self._stored.dtype if self._array is None else tensors.code_of(self._array.dtype)
-        return "TYPE_STRING" if code == tensors.BYTES else "TYPE_" + tensors.NAMES[code]
+        return "TYPE_STRING" if self._code == tensors.BYTES else "TYPE_" + tensors.NAMES[self._code]
 
     def is_cpu(self):
         return True
@@ -117,10 +123,12 @@ class Tensor:
         return 0
 
     def to_dlpack(self):
-        return self._numeric().__dlpack__()
+        if self._code == tensors.BYTES:
+            raise TritonModelException("DLPack does not have support for string tensors.")
+        return dlpack.export(self._elements(), is_bf16=self._code == tensors.BF16)
 
     def __dlpack__(self, *, stream=None, **kwargs):
-        return self._numeric().__dlpack__()
+        return self.to_dlpack()
 
     def __dlpack_device__(self):
         return (1, 0)
@@ -128,23 +136,22 @@ class Tensor:
     @staticmethod
     def from_dlpack(name, tensor):
         """Makes a tensor of another library's one, or of a capsule, without a copy."""
-        _check_name(name)
+        name = _name_of(name)
         if hasattr(tensor, "__dlpack__"):
             device = tensor.__dlpack_device__()[0] if hasattr(tensor, "__dlpack_device__") else 1
             if int(device) not in (1, 3):
                 raise TritonModelException("tensor '%s' is not in the CPU's memory" % name)
-            return Tensor(name, np.from_dlpack(tensor))
+            tensor = tensor.__dlpack__()
         if type(tensor).__name__ != "PyCapsule":
             raise TritonModelException("tensor '%s' cannot be made from %s, which has no DLPack form" % (name, type(tensor).__name__))
-        return Tensor(name, np.from_dlpack(_Capsule(tensor)))
-
-    def _numeric(self):
-        array = self.as_numpy()
-        if array.dtype == object:
-            raise TritonModelException("DLPack does not have support for string tensors.")
-        if not array.flags.writeable:
-            array = array.copy()
-        return array
+        array, is_bf16 = dlpack.take(tensor)
+        if not array.flags.c_contiguous:
+            raise TritonModelException(
+                "DLPack tensor is not contiguous. Only contiguous DLPack tensors that are stored in C-Order are supported.")
+        made = Tensor(name, array)
+        if is_bf16:
+            made._code = tensors.BF16
+        return made
 
     def _release(self):
         """Gives up shared memory; returns the array that views of it hang on, when there is one."""
@@ -154,10 +161,11 @@ class Tensor:
         return self._stored.take_root()
 
 
-def _check_name(name):
-    _check("name", name, str)
+def _name_of(name):
+    name = text_of("name", name)
     if not name:
         raise TritonModelException("Tensor name cannot be an empty string.")
+    return name
 
 
 def _check(argument, value, *kinds):
@@ -165,17 +173,6 @@ def _check(argument, value, *kinds):
     if not isinstance(value, kinds):
         raise TypeError("%s must be %s, not %s" % (
             argument, " or ".join(kind.__name__ for kind in kinds), type(value).__name__))
-
-
-class _Capsule:
-    def __init__(self, capsule):
-        self._capsule = capsule
-
-    def __dlpack__(self, **kwargs):
-        return self._capsule
-
-    def __dlpack_device__(self):
-        return (1, 0)
 
 
 class InferenceResponse:
@@ -227,17 +224,13 @@ class InferenceRequest:
 
     def __init__(self, model_name, requested_output_names, inputs, request_id="", correlation_id=0, model_version=-1,
                  flags=0, timeout=0, preferred_memory=None, trace=None, parameters=None):
-        _check("model_name", model_name, str)
-        _check("request_id", request_id, str)
         _check("correlation_id", correlation_id, int, str, np.integer)
         _check("model_version", model_version, int, np.integer)
         _check("flags", flags, int, np.integer)
-        self._model = model_name
-        self._requested = list(requested_output_names)
-        for name in self._requested:
-            _check("requested_output_names", name, str)
+        self._model = text_of("model_name", model_name)
+        self._requested = [text_of("requested_output_names", name) for name in requested_output_names]
         self._inputs = list(inputs)
-        self._id = request_id
+        self._id = text_of("request_id", request_id)
         self._correlation = correlation_id
         self._version = model_version
         self._flags = flags
@@ -277,7 +270,8 @@ class InferenceRequest:
         return self._timeout
 
     def parameters(self):
-        return self._parameters
+        """A JSON object as text; a request that came without parameters has an empty one."""
+        return self._parameters or ("{}" if self._slot >= 0 else "")
 
     def trace(self):
         return self._trace

@@ -5,7 +5,7 @@ import enum
 
 from . import wire
 from .calls import CallError
-from .errors import TritonModelException
+from .errors import TritonModelException, text_of
 
 worker = None  # The process's Worker, set before any model is imported.
 
@@ -28,7 +28,7 @@ class Logger:
             raise TypeError("level must be a LogLevel, not %s" % type(level).__name__)
         if message is None:
             raise TypeError("the message of a log line must be text, not None")
-        worker.log(int(level), str(message))
+        worker.log(int(level), str(message, "utf-8", "replace") if isinstance(message, (bytes, bytearray)) else str(message))
 
     @staticmethod
     def log_info(message):
@@ -53,9 +53,9 @@ class MetricFamily:
     COUNTER, GAUGE, HISTOGRAM = range(3)
 
     def __init__(self, name, description, kind):
-        self._name = name
+        self._name = text_of("name", name)
         self._kind = kind
-        _call_metric({"op": "family", "name": name, "description": description, "kind": int(kind)})
+        _call_metric({"op": "family", "name": self._name, "description": text_of("description", description), "kind": int(kind)})
 
     def Metric(self, labels=None, buckets=None):
         return Metric(self._name, self._kind, labels or {}, buckets)
@@ -95,12 +95,13 @@ def _ask(kind, request):
 def load_model(model_name, config=None, files=None):
     """Loads a model from the repository, or from a configuration and files."""
     files = {name: base64.b64encode(content).decode("ascii") for name, content in (files or {}).items()}
-    _ask(wire.MODEL_CALL, {"op": "load", "name": model_name, "config": config, "files": files})
+    _ask(wire.MODEL_CALL, {"op": "load", "name": text_of("model_name", model_name), "config": config, "files": files})
 
 
 def unload_model(model_name, unload_dependents=False):
-    _ask(wire.MODEL_CALL, {"op": "unload", "name": model_name, "unload_dependents": bool(unload_dependents)})
+    _ask(wire.MODEL_CALL, {"op": "unload", "name": text_of("model_name", model_name), "unload_dependents": bool(unload_dependents)})
 
 
 def is_model_ready(model_name, model_version=""):
-    return _ask(wire.MODEL_CALL, {"op": "ready", "name": model_name, "version": str(model_version)})["ready"]
+    version = str(model_version) if isinstance(model_version, int) else text_of("model_version", model_version)
+    return _ask(wire.MODEL_CALL, {"op": "ready", "name": text_of("model_name", model_name), "version": version})["ready"]

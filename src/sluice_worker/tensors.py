@@ -12,6 +12,7 @@ NUMPY = [None, np.dtype(bool), np.dtype(np.uint8), np.dtype(np.uint16), np.dtype
          np.dtype(np.float32), np.dtype(np.float64), np.dtype(object), None]
 NAMES = ["INVALID", "BOOL", "UINT8", "UINT16", "UINT32", "UINT64", "INT8", "INT16", "INT32", "INT64", "FP16", "FP32",
          "FP64", "BYTES", "BF16"]
+WORDS = np.dtype(np.uint16)
 CODES = {dtype: code for code, dtype in enumerate(NUMPY) if dtype is not None}
 _DIMS = [struct.Struct("<%dq" % rank) for rank in range(33)]
 _LENGTH = struct.Struct("<I")
@@ -70,8 +71,9 @@ class Stored:
         self._array = self._root = None
 
     def array(self):
+        """The elements; those of BF16, which numpy does not have, as words of 16 bits."""
         if self._array is None:
-            dtype = NUMPY[self.dtype]
+            dtype = WORDS if self.dtype == BF16 else NUMPY[self.dtype]
             if dtype is None:
                 raise TypeError("tensors of type %s have no numpy form" % NAMES[self.dtype])
             if self.dtype == BYTES:
@@ -114,9 +116,10 @@ class Writer:
         self._large = 0
         self._copies = 0
 
-    def add(self, index, array, name=b""):
-        """Takes an array; `index` is the number in the configuration or the length of the name."""
-        code = code_of(array.dtype)
+    def add(self, index, array, name=b"", code=None):
+        """Takes an array; `index` is the number in the configuration or the length of the name, `code` the type where numpy
+        does not have it."""
+        code = code or code_of(array.dtype)
         if not array.dtype.isnative:
             array = array.astype(array.dtype.newbyteorder("="))
         data = serialize(array) if code == BYTES else array

@@ -93,7 +93,7 @@ class Worker:
         writer = tensors.Writer(self.heap)
         for tensor in request._inputs:
             name = tensor._name.encode("utf-8")
-            writer.add(len(name), tensor.as_numpy(), name)
+            writer.add(len(name), tensor._elements(), name, tensor._code)
         head = wire.INFER.pack(
             number, int(request._version), 0 if sequence else int(correlation), int(request._timeout),
             request._flags & 3, len(parameters), len(request._inputs), len(names), 1 if decoupled else 0)

@@ -14,6 +14,7 @@ public sealed class PythonInterfaceTests(PythonFixture server) : IDisposable
 
     [Theory]
     [InlineData("ready", "[true, false]")]
+    [InlineData("texts", "[false, \"IN\", true, \"words\"]")]
     [InlineData("threads", "[0.0, 2.0, 4.0, 6.0, 8.0, 10.0, 12.0, 14.0, 16.0, 18.0, 20.0, 22.0, 24.0, 26.0, 28.0, 30.0]")]
     [InlineData("large", "true")]
     [InlineData("dlpack", "[[[0, 1, 2], [3, 4, 5]], [[0, 1, 2], [3, 4, 5]], 1]")]

@@ -53,6 +53,18 @@ public sealed class PythonMigrationTests
         Assert.Equal("near near near shared 1 1.model", TextOf(await AskAsync(server, 0)));
     }
 
+    [Fact]
+    public async Task RequestParameters_WhereNoneWereSent_AreAnEmptyObject()
+    {
+        await using var server = await StartAsync(
+            Beginning + """
+            class TritonPythonModel:
+                def execute(self, requests):
+                    return [answer(request.parameters()) for request in requests]
+            """, Config);
+        Assert.Equal("{}", TextOf(await AskAsync(server, 0)));
+    }
+
     [Theory]
     [InlineData(0, "{\"word\":\"yes\",\"count\":3,\"flag\":true}")]
     [InlineData(1, "Expect parameters values to have type bool/int/str, found type <class 'float'>")]

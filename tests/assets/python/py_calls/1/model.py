@@ -49,6 +49,13 @@ class TritonPythonModel:
     def ready(self):
         return [pb_utils.is_model_ready("py_add_sub"), pb_utils.is_model_ready("no_such_model")]
 
+    def texts(self):
+        """Text may be bytes, as elements of string tensors are."""
+        rows = [pb_utils.Tensor(b"IN", np.zeros(1, np.float32))]
+        response = pb_utils.InferenceRequest(b"py_identity", [b"OUT"], rows, request_id=b"7").exec()
+        pb_utils.Logger.log_info(b"a line of bytes")
+        return [response.has_error(), rows[0].name(), pb_utils.is_model_ready(b"py_add_sub", b"1"), pb_utils.TritonError(b"words").message()]
+
     def load(self):
         pb_utils.load_model("py_add_sub")
 
