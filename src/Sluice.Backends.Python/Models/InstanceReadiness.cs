@@ -4,29 +4,73 @@ using Sluice.Backends.Python.Workers;
 namespace Sluice.Backends.Python.Models;
 
 /// <summary>Asks a model's <c>is_ready</c> from time to time and keeps the answer.</summary>
-/// <remarks>A model that is busy cannot answer; it keeps its last answer for so long.</remarks>
+/// <remarks>
+/// <para>One question at a time: a model that takes long over it is not asked again meanwhile. Without an answer within the limit it
+/// is not ready, until the answer comes. A model that has requests under way may be too busy to answer and keeps its last answer.</para>
+/// <para><b>Threads.</b> Any.</para>
+/// </remarks>
 internal sealed class InstanceReadiness(PythonRuntime runtime) : IDisposable
 {
     private static readonly TimeSpan Period = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(5);
 
+    private readonly ManualResetEventSlim _firstAnswer = new();
+    private readonly object _gate = new();
     private ITimer? _timer;
+    private WorkerConnection? _asked;
+    private long _askedAt;
     private volatile bool _isReady = true;
 
-    /// <summary>The last answer; true while there is none.</summary>
+    /// <summary>The last answer; true where the model is never asked.</summary>
     public bool IsReady => _isReady;
 
-    /// <summary>Begins to ask.</summary>
-    public void Begin(Func<WorkerConnection?> worker) => _timer = runtime.Time.CreateTimer(
-        _ =>
+    /// <summary>Begins to ask, and waits for the first answer as long as an answer may take.</summary>
+    public void Begin(Func<WorkerConnection?> worker)
+    {
+        _timer = runtime.Time.CreateTimer(_ => Ask(worker()), null, Period, Period);
+        Ask(worker());
+        if (_firstAnswer.Wait(Limit))
+            return;
+        lock (_gate)
         {
-            var writer = new FrameWriter();
-            writer.Begin(Frames.Ping);
-            worker()?.Main.Send(writer.End());
-        },
-        null, TimeSpan.Zero, Period);
+            if (!_firstAnswer.IsSet)
+                _isReady = false;
+        }
+    }
 
     /// <summary>Takes an answer.</summary>
-    public void Take(bool isReady) => _isReady = isReady;
+    public void Take(bool isReady)
+    {
+        lock (_gate)
+        {
+            _asked = null;
+            _isReady = isReady;
+            _firstAnswer.Set();
+        }
+    }
 
     public void Dispose() => _timer?.Dispose();
+
+    private void Ask(WorkerConnection? worker)
+    {
+        lock (_gate)
+        {
+            if (worker is null)
+                return;
+            if (ReferenceEquals(_asked, worker))
+            {
+                if (worker.Heap.Region.IsInUse)
+                    _askedAt = runtime.Time.GetTimestamp();
+                else if (runtime.Time.GetElapsedTime(_askedAt) > Limit)
+                    _isReady = false;
+                return;
+            }
+
+            (_asked, _askedAt) = (worker, runtime.Time.GetTimestamp());
+        }
+
+        var writer = new FrameWriter();
+        writer.Begin(Frames.Ping);
+        worker.Main.Send(writer.End());
+    }
 }

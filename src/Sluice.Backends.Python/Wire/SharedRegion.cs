@@ -38,6 +38,9 @@ internal sealed unsafe class SharedRegion
     /// <summary>The descriptor, closed with the region.</summary>
     public int File { get; }
 
+    /// <summary>Somebody beside the connection holds a reference: work is under way, or tensors are being written.</summary>
+    public bool IsInUse => Volatile.Read(ref _references) > 1;
+
     /// <summary>The byte at an offset.</summary>
     public byte* At(long offset) => _start + offset;
 
