@@ -25,7 +25,10 @@ def import_file(path, name, folder=None):
 
 def import_model(path, version_folder):
     """Imports a model's code as VERSION.FILE, so that it may import from the files beside it with and without a dot, and from
-    the model's folder."""
+    the model's folder. Code outside of the version's folder is that of an engine: a plain module beside its own files."""
+    if not path.startswith(os.path.join(version_folder, "")):
+        add_folder(os.path.dirname(path))
+        return import_file(path, os.path.splitext(os.path.basename(path))[0])
     add_folder(version_folder)
     add_folder(os.path.dirname(version_folder))
     package = os.path.basename(version_folder)

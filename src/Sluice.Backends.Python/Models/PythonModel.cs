@@ -30,7 +30,7 @@ internal sealed class PythonModel : IBackendModel
     public static PythonModel Load(PythonRuntime runtime, ModelSettings settings)
     {
         var proxy = new WorkerClientProxy(runtime, settings.Name);
-        var host = new WorkerHost(PlanOf(runtime, settings, settings.Name), proxy, runtime.Logger, runtime.Time);
+        var host = new WorkerHost(PlanOf(runtime, settings, FirstInstanceOf(settings)), proxy, runtime.Logger, runtime.Time);
         try
         {
             var answer = host.LoadAsync(runtime.Stopping).GetAwaiter().GetResult();
@@ -82,6 +82,14 @@ internal sealed class PythonModel : IBackendModel
         return instance;
     }
 
+    /// <summary>The name of the instance that the first process will be, so that its end tells of that one.</summary>
+    private static string FirstInstanceOf(ModelSettings settings) => settings.InstanceGroups switch
+    {
+        [] => $"{settings.Name}_0",
+        [{ Name.Length: > 0 } group, ..] => $"{group.Name}_0",
+        _ => $"{settings.Name}_0_0",
+    };
+
     private static WorkerPlan PlanOf(PythonRuntime runtime, ModelSettings settings, string name)
     {
         var plan = WorkerPlans.Create(
@@ -89,7 +97,7 @@ internal sealed class PythonModel : IBackendModel
             {
                 ["kind"] = settings.Backend == "sklearn" ? "sklearn" : "model",
                 ["model_name"] = settings.Name,
-                ["file"] = FindFile(settings),
+                ["file"] = settings.EngineCode ?? FindFile(settings),
                 ["version_folder"] = settings.VersionFolder,
                 ["config"] = settings.ConfigJson,
                 ["auto_complete"] = settings.AutoCompletes,

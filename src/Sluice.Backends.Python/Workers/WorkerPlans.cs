@@ -77,10 +77,18 @@ internal static partial class WorkerPlans
         };
     }
 
-    /// <summary>Reads settings of a model: its parameters win over the operator's settings for the engine.</summary>
+    /// <summary>Reads settings of a model: its parameters win over what lies beside its engine's code, and that over the operator's
+    /// settings for the engine.</summary>
     public static Func<string, string?> SettingsOf(ModelSettings settings) => name =>
         settings.Parameters.GetValueOrDefault(name) ??
+        (name == "EXECUTION_ENV_PATH" ? FindEngineEnvironment(settings.EngineCode) : null) ??
         settings.BackendConfig.GetValueOrDefault(name.ToLowerInvariant().Replace('_', '-'));
+
+    /// <summary>The packed environment that an engine brings, under the name that the original's engines give it.</summary>
+    private static string? FindEngineEnvironment(string? code) =>
+        code is not null && Path.Combine(Path.GetDirectoryName(code)!, $"pb_exec_env_{Path.GetFileName(code)}.tar.gz") is var file && File.Exists(file)
+            ? file
+            : null;
 
     private static JsonObject Limits(string owner, Func<string, string?> value)
     {

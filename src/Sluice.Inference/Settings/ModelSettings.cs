@@ -57,6 +57,10 @@ public sealed record ModelSettings
     /// <summary>Name of the model file within <see cref="VersionFolder"/>.</summary>
     public required string ModelFilename { get; init; }
 
+    /// <summary>File with the code of the model's engine, where that is Python code that models share; null = the engine is part of
+    /// the server.</summary>
+    public string? EngineCode { get; init; }
+
     /// <summary>Most rows of one execution; 0 = the model has no batch dimension.</summary>
     public int MaxBatchSize { get; init; }
 

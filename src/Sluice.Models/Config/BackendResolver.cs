@@ -19,7 +19,7 @@ internal static class BackendResolver
         new("openvino", "", "model.xml"),
         new("pytorch", "pytorch_libtorch", "model.pt"),
         new("pytorch", "torch_aoti", "model.pt2"),
-        new("python", "", "model.py"),
+        new(ModelConfigOptions.PythonEngine, "", ModelConfigOptions.EngineCodeFile),
         new("sklearn", "", ["model.joblib", "model.pkl"]),
         new("forest", "forest", ForestFiles),
         new("fil", "", ForestFiles),
@@ -29,7 +29,7 @@ internal static class BackendResolver
     ];
 
     /// <summary>Tells whether an engine's models are code that reads its own configuration.</summary>
-    public static bool ShowsConfiguration(string backend) => backend is "python" or "sklearn";
+    public static bool ShowsConfiguration(string backend) => backend is ModelConfigOptions.PythonEngine or "sklearn";
 
     /// <summary>Fills <c>backend</c>, <c>platform</c> and <c>default_model_filename</c> as far as known.</summary>
     /// <param name="config">Changed in place.</param>

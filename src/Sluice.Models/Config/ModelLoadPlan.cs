@@ -13,6 +13,7 @@ public sealed class ModelLoadPlan
 {
     private readonly ModelVersionFolder _version;
     private readonly ModelConfigOptions _options;
+    private readonly string? _engineCode;
 
     /// <summary>Resolves engine and file of one version.</summary>
     /// <param name="config">The configuration as written; copied.</param>
@@ -36,13 +37,23 @@ public sealed class ModelLoadPlan
         Throw([.. UnsupportedFeatures.Find(Config)]);
         BackendResolver.Resolve(Config, version.Path);
         Throw([.. ConfigPaths.FindFaults(Config)]);
-        Draft = CreateSettings();
+        _engineCode = options.FindEngineCode(Config.Backend);
+        if (_engineCode is not null)
+            Config.Runtime = ModelConfigOptions.EngineCodeFile;
+        else if (Config.Runtime == ModelConfigOptions.EngineCodeFile && Config.Backend != ModelConfigOptions.PythonEngine)
+            throw InferenceException.Invalid(
+                $"unable to find Python backend based backend '{Config.Backend}' for model '{Config.Name}': the folder of backends " +
+                $"has no file {Config.Backend}/{ModelConfigOptions.EngineCodeFile}");
+
+        var settings = CreateSettings();
+        Draft = _engineCode is null ? settings : settings with { Backend = ModelConfigOptions.PythonEngine };
     }
 
     /// <summary>The configuration: as written at first, completed and normalised after <see cref="Complete"/>.</summary>
     public ModelConfig Config { get; private set; }
 
-    /// <summary>What is known before the file is read; inputs, outputs and batch size may be empty.</summary>
+    /// <summary>What is known before the file is read; inputs, outputs and batch size may be empty. Its engine is the one of the
+    /// server that opens the model: for engines that are Python code, the one that runs Python.</summary>
     public ModelSettings Draft { get; }
 
     /// <summary>The other models, for those that consist of some; null where there are none.</summary>
@@ -92,7 +103,7 @@ public sealed class ModelLoadPlan
     {
         var config = ModelConfigFile.ReadJson(Config.Name, json);
         (config.Name, config.Backend, config.Platform) = (Config.Name, Config.Backend, Config.Platform);
-        config.DefaultModelFilename = Config.DefaultModelFilename;
+        (config.DefaultModelFilename, config.Runtime) = (Config.DefaultModelFilename, Config.Runtime);
         Throw([.. UnsupportedFeatures.Find(config)]);
         return config;
     }
@@ -102,7 +113,8 @@ public sealed class ModelLoadPlan
         tensors.Any(tensor => nameOf(tensor) == name && dimsOf(tensor).Count > 0);
 
     private ModelSettings CreateSettings() =>
-        ModelSettingsFactory.Create(Config, _version, _options.BackendConfigFor(Config.Backend)) with
+        ModelSettingsFactory.Create(
+            Config, _version, _options.BackendConfigFor(_engineCode is null ? Config.Backend : ModelConfigOptions.PythonEngine), _engineCode) with
         {
             AutoCompletes = _options.AutoComplete,
         };

@@ -16,8 +16,9 @@ internal static class ModelSettingsFactory
     /// <param name="config">As complete as it is; not changed.</param>
     /// <param name="version">Version and folders.</param>
     /// <param name="backendConfig">The operator's settings for the engine.</param>
+    /// <param name="engineCode">The engine's code, where it is Python code that models share.</param>
     public static ModelSettings Create(
-        ModelConfig config, ModelVersionFolder version, ImmutableDictionary<string, string> backendConfig) => new()
+        ModelConfig config, ModelVersionFolder version, ImmutableDictionary<string, string> backendConfig, string? engineCode) => new()
         {
             Name = config.Name,
             Version = version.Text,
@@ -25,6 +26,7 @@ internal static class ModelSettingsFactory
             Platform = config.Platform,
             ModelFolder = version.ModelFolder,
             VersionFolder = version.Path,
+            EngineCode = engineCode,
             ModelFilename = FindModelFile(version.Path, config.DefaultModelFilename),
             MaxBatchSize = config.MaxBatchSize,
             Inputs = [.. config.Input.Select(Convert)],
@@ -48,7 +50,7 @@ internal static class ModelSettingsFactory
             Sequence = SequenceSettingsFactory.Create(config),
             BatchInputs = [.. config.BatchInput.Select(SequenceSettingsFactory.Convert)],
             BatchOutputs = [.. config.BatchOutput.Select(SequenceSettingsFactory.Convert)],
-            ConfigJson = BackendResolver.ShowsConfiguration(config.Backend) ? Json.Format(config) : "",
+            ConfigJson = engineCode is not null || BackendResolver.ShowsConfiguration(config.Backend) ? Json.Format(config) : "",
         };
 
     // A model with external data may be a folder that holds the file under the same name.

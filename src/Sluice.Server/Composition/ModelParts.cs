@@ -33,6 +33,7 @@ internal static class ModelParts
     public static ModelConfigOptions CreateConfig(ServerOptions options) => new()
     {
         AutoComplete = options.AutoCompleteConfig,
+        BackendFolder = options.BackendFolder is { Length: > 0 } folder ? Path.GetFullPath(folder) : null,
         // Requests to other servers keep their shapes; those servers batch.
         BackendConfig = options.BackendConfig.Insert(0, ("remote", "default-max-batch-size", "0")).GroupBy(setting => setting.Backend).ToImmutableDictionary(
             group => group.Key,
@@ -62,11 +63,10 @@ internal static class ModelParts
     /// <summary>Draws the start-up table of engines.</summary>
     public static IEnumerable<string> TabulateBackends(ServerOptions options, IEnumerable<IBackend> backends) => TextTable.Draw(
         ["Backend", "Path", "Config"],
-        [.. backends.Select(backend => (string[])
         [
-            backend.Name, "<built-in>",
-            $"{{{string.Join(',', options.BackendConfig.Where(setting => setting.Backend == backend.Name).Select(setting => $"{setting.Key}={setting.Value}"))}}}",
-        ])]);
+            .. backends.Select(backend => (string[])[backend.Name, "<built-in>", Settings(options, backend.Name)]),
+            .. CreateConfig(options).ListEngineCode().Select(engine => (string[])[engine.Backend, engine.File, Settings(options, "python")]),
+        ]);
 
     /// <summary>Draws the start-up table of options.</summary>
     public static IEnumerable<string> TabulateOptions(ServerOptions options) => TextTable.Draw(
@@ -84,6 +84,9 @@ internal static class ModelParts
             ["authentication", options.Auth.IsOn ? "1" : "0"],
             ["trace_level", options.Trace.Level.ToString().ToUpperInvariant()],
         ]);
+
+    private static string Settings(ServerOptions options, string backend) =>
+        $"{{{string.Join(',', options.BackendConfig.Where(setting => setting.Backend == backend).Select(setting => $"{setting.Key}={setting.Value}"))}}}";
 
     /// <summary>Reads a number that test suites set to make batches predictable (spec §5.7).</summary>
     private static int TestHook(string name) =>

@@ -18,7 +18,7 @@ internal sealed class GroupedHelp(SynchronousCommandLineAction plain) : Synchron
         ("Logging", option => option.Name.StartsWith("log-", StringComparison.Ordinal) || option.Name == "access-log"),
         ("Access", option => option.Name.StartsWith("auth-", StringComparison.Ordinal)),
         ("Models", option => option.Name.Contains("model", StringComparison.Ordinal) || option.Name is
-            "repository-poll-secs" or "disable-auto-complete-config" or "backend-config" or "python" or "exit-on-error" or "strict-readiness"),
+            "repository-poll-secs" or "disable-auto-complete-config" or "backend-config" or "backend-directory" or "python" or "exit-on-error" or "strict-readiness"),
         ("Server", _ => true),
     ];
 

@@ -26,7 +26,6 @@ internal static class InertOptions
         Row("buffer-manager-thread-count", OwnThreads),
         Row("host-policy", "instances are not bound to processors"),
         Row("enable-peer-access", NoGpu),
-        Row("backend-directory", "engines are part of the server"),
         Row("repoagent-directory", "there are no repository agents"),
         Row("allow-sagemaker", OtherPort),
         Row("sagemaker-port", OtherPort),

@@ -42,6 +42,7 @@ public static class OptionTable
         new("model-load-thread-count", "Loads at a time. Default 4.", (o, v) => o with { ModelLoadThreadCount = Int(v, 1) }),
         new("model-load-retry-count", "Further attempts after a failed load. Default 0.", (o, v) => o with { ModelLoadRetryCount = Int(v, 0) }),
         new("backend-config", "ENGINE,KEY=VALUE, such as onnxruntime,default-max-batch-size=8; repeat for several.", (o, v) => o with { BackendConfig = o.BackendConfig.Add(BackendSetting(v)) }),
+        new("backend-directory", "Folder of engines that are Python code, NAME/model.py each; models name one as their backend. Default none.", (o, v) => o with { BackendFolder = v }),
         new("python", "Python interpreter of models that bring none. Default the first one that has numpy.", (o, v) => o with { Python = v }),
         new("allow-http", "Serve v2 HTTP. Default true.", (o, v) => o with { Http = Bool(v) ? o.Http ?? new IPEndPoint(IPAddress.Any, 8000) : null }, true),
         new("http-address", "Address of the HTTP port, or unix:PATH. Default 0.0.0.0.", (o, v) => o with { Http = At(o.Http, v) }),

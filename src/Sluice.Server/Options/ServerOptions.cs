@@ -65,6 +65,9 @@ public sealed record ServerOptions
     /// <summary>Settings of engines: engine, key, value.</summary>
     public ImmutableArray<(string Backend, string Key, string Value)> BackendConfig { get; init; } = [];
 
+    /// <summary>Folder of engines that are Python code, <c>NAME/model.py</c> each; null = none.</summary>
+    public string? BackendFolder { get; init; }
+
     /// <summary>Python interpreter of models that bring none; null = the first one that has numpy.</summary>
     public string? Python { get; init; }
 

@@ -38,7 +38,8 @@ public sealed class PythonLoadTests(PythonFixture fixture)
     [InlineData("x = 1", "has no class TritonPythonModel")]
     [InlineData("class TritonPythonModel:\n    def initialize(self, args):\n        raise ValueError('at the start')\n    def execute(self, r):\n        pass", "ValueError: at the start")]
     [InlineData("class TritonPythonModel:\n    pass", "has no method 'execute'")]
-    [InlineData("import os\nos._exit(7)", "it exited with code 7")]
+    [InlineData("import os\nos._exit(7)", "Stub process 'own_0' is not healthy: it exited with code 7")]
+    [InlineData("class TritonPythonModel:\n    def initialize(self, args):\n        import os\n        os._exit(8)\n    def execute(self, r):\n        pass", "Stub process 'own_0' is not healthy: it exited with code 8")]
     [InlineData("def execute(:", "SyntaxError")]
     public async Task Load_OfCodeThatFails_SaysWhy(string code, string message)
     {
