@@ -106,8 +106,9 @@ internal sealed class PythonInterpreters
         return _unpacked.GetOrAdd(key, _ => new Lazy<string>(() => UnpackOnce(path))).Value;
     }
 
-    private static string UnpackOnce(string path)
+    private string UnpackOnce(string path)
     {
+        PythonLog.Unpacking(_logger, path);
         var folder = Directory.CreateTempSubdirectory("sluice-python-").FullName;
         AppDomain.CurrentDomain.ProcessExit += (_, _) => Remove(folder);
         try

@@ -30,4 +30,7 @@ internal static partial class PythonLog
 
     [LoggerMessage(2308, LogLevel.Warning, "Call of {Owner} into the server failed: {Reason}", EventName = "PythonCallFailed")]
     public static partial void CallFailed(ILogger logger, string owner, string reason);
+
+    [LoggerMessage(2309, LogLevel.Information, "Extracting Python execution env {Path}", EventName = "PythonEnvironmentExtracted")]
+    public static partial void Unpacking(ILogger logger, string path);
 }

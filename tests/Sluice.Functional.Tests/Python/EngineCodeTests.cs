@@ -5,7 +5,6 @@ using Sluice.Client;
 using Sluice.Functional.Tests.Infrastructure;
 using Sluice.Models;
 using Sluice.Protocol.Codec;
-using Sluice.Server;
 
 namespace Sluice.Functional.Tests.Python;
 

@@ -81,6 +81,7 @@ public sealed class PythonLoadTests(PythonFixture fixture)
         var (_, body) = await PythonRequests.PostAsync(
             http, "own", """{"inputs":[{"name":"X","datatype":"FP32","shape":[1],"data":[1]}]}""");
         Assert.Contains("of the environment", body.GetRawText(), StringComparison.Ordinal);
+        Assert.Equal(isPacked, server.Log.Contains("Extracting Python execution env /", StringComparison.Ordinal));
     }
 
     [Fact]
