@@ -27,8 +27,11 @@ public sealed partial class DecoupledScheduler
         {
             var runner = new DecoupledRunner(this, Adapt(instance)) { Seat = seat };
             _runners = [.. _runners, runner];
+            _isLimited |= seat.Limit is not null;
+            if (_idle.Count == 0)
+                _idleSince = Now;
             _idle.Push(runner);
-            next = _queue.Count > 0 ? TakeIdle() : null;
+            next = TakeToStart(Now);
         }
 
         next?.Start();
@@ -59,11 +62,27 @@ public sealed partial class DecoupledScheduler
             return Task.WhenAll(_retirements);
     }
 
-    /// <summary>Gives an idle instance to the caller to start; the caller holds the lock.</summary>
-    private DecoupledRunner? TakeIdle()
+    /// <summary>Gives an idle instance to the caller to start when there is work that no starting one will take; the caller holds the
+    /// lock.</summary>
+    private DecoupledRunner? TakeToStart(long now)
     {
-        if (!_idle.TryPop(out var runner))
+        if (_queue.Count == 0 || _idle.Count == 0)
             return null;
+
+        // Requests of zero rows need a run as well.
+        var executions = _policy is null
+            ? _queue.Count
+            : Math.Max(1, (_queue.RowCount + Settings.MaxBatchSize - 1) / Settings.MaxBatchSize);
+        if (_startingCount >= executions && !_isLimited)
+            return null;
+        if (_policy is { HasDelay: true } && _queue.RowCount < _policy.SmallestPreferred && Decide(now) is { Take: 0 } wait)
+        {
+            Timer.Schedule(this, wait.WaitUntil);
+            return null;
+        }
+
+        _startingCount++;
+        var runner = _idle.Pop();
         runner.IsIdle = false;
         return runner;
     }

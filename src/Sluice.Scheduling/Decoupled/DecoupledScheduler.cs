@@ -8,11 +8,12 @@ using Sluice.Tensors;
 
 namespace Sluice.Scheduling.Decoupled;
 
-/// <summary>Queues the requests of a model whose instances answer response by response, and gives them out one at a time.</summary>
+/// <summary>Queues the requests of a model whose instances answer response by response, and gives them out.</summary>
 /// <remarks>
 /// <para>The lock guards the queue and the idle instances.</para>
-/// <para>Queue bounds, priorities and time-outs are those of <c>dynamic_batching</c> where it is configured; batches are not
-/// made. Requests that wait and those under way count together against the bound of all queues, since an instance may take
+/// <para>Queue bounds, priorities and time-outs are those of <c>dynamic_batching</c> where it is configured. Instances that take groups
+/// (<see cref="IStreamingGroupInstance"/>) then get the batches that <see cref="BatchPolicy"/> makes; all others get one request at a
+/// time. Requests that wait and those under way count together against the bound of all queues, since an instance may take
 /// the next request while the last one's responses still flow.</para>
 /// </remarks>
 public sealed partial class DecoupledScheduler : ModelScheduler, IChannelOwner
@@ -23,7 +24,16 @@ public sealed partial class DecoupledScheduler : ModelScheduler, IChannelOwner
     private DecoupledRunner[] _runners;
     private readonly OverloadGate _overload;
     private readonly int _maxCount;
+
+    // Null where requests run one by one.
+    private readonly BatchPolicy? _policy;
+    private readonly ShapeGroup _shapes;
+    private bool _isLimited;
+    private int _startingCount;
     private int _runningCount;
+
+    // Since when some instance has been free, for models whose batches wait; clock ticks.
+    private long _idleSince;
     private TaskCompletionSource? _allIdle;
 
     /// <summary>Creates the scheduler of one model version.</summary>
@@ -41,9 +51,12 @@ public sealed partial class DecoupledScheduler : ModelScheduler, IChannelOwner
     {
         _maxCount = options.MaxQueuedRequests;
         _queue = new RequestQueue(settings.DynamicBatching, _maxCount);
-        _overload = new OverloadGate(settings, options.Overload.For(settings), canBatch: false, knowsEnd: false);
         _channels = new ChannelPool(this);
         _runners = [.. instances.Select(instance => new DecoupledRunner(this, Adapt(instance)))];
+        _shapes = new ShapeGroup(settings);
+        if (settings is { MaxBatchSize: > 1, DynamicBatching: { } batching } && Array.TrueForAll(_runners, runner => runner.TakesGroups))
+            _policy = BatchPolicy.Of(settings.MaxBatchSize, batching);
+        _overload = new OverloadGate(settings, options.Overload.For(settings), canBatch: _policy is not null, knowsEnd: false);
         foreach (var runner in _runners)
             _idle.Push(runner);
     }
@@ -75,7 +88,7 @@ public sealed partial class DecoupledScheduler : ModelScheduler, IChannelOwner
             {
                 isQueued = true;
                 Statistics.AddPending(1);
-                runner = TakeIdle();
+                runner = TakeToStart(now);
                 if (_queue.HasTimeouts)
                     Timer.Schedule(this, RequestQueue.ExpiryOf(request));
             }
@@ -143,59 +156,53 @@ public sealed partial class DecoupledScheduler : ModelScheduler, IChannelOwner
     {
         for (var i = 0; i < _runners.Length; i++)
             _runners[i].Seat = seats[i];
+        _isLimited = seats.Any(seat => seat.Limit is not null);
     }
 
     internal ResponseChannel RentChannel() => _channels.Rent();
 
-    /// <summary>Takes the next request that somebody waits for; null = the runner is idle from here on.</summary>
-    internal InferRequest? TakeNext(DecoupledRunner runner)
+    /// <summary>Fills a runner with the requests of its next execution, for which somebody waits, or makes it idle.</summary>
+    /// <returns>False when it became idle.</returns>
+    internal bool TryTake(DecoupledRunner runner, bool isStarting)
     {
-        while (true)
+        for (; ; isStarting = false)
         {
-            InferRequest? request;
+            BatchDecision decision;
             DecoupledRunner? helper = null;
             List<InferRequest>? expired, shed;
             var now = Now;
+            long freeSince;
             lock (Gate)
             {
+                freeSince = isStarting ? _idleSince : now;
+                if (isStarting)
+                    _startingCount--;
                 expired = SweepTimeouts(_queue, now);
                 shed = Shed(_overload, _queue, now);
-                request = runner.IsRetiring ? null : _queue.First;
-                runner.StartedAt = request is null ? 0 : now;
-                if (request is null)
-                {
-                    runner.IsIdle = true;
-                    if (runner.IsRetiring)
-                        helper = _queue.Count > 0 ? TakeIdle() : null;
-                    else
-                        _idle.Push(runner);
-                    NoteRetired(runner);
-                    if (_idle.Count == _runners.Length)
-                        _allIdle?.TrySetResult();
-                }
+                decision = runner.IsRetiring ? new BatchDecision(0, default, long.MaxValue) : Decide(now);
+                if (decision.Take == 0)
+                    Rest(runner, decision.WaitUntil, isStarting);
                 else
-                {
-                    _queue.TryRemove(request);
-                    _runningCount++;
-                    runner.RequestCount++;
-                    request.QueueOwner = runner;
-                    Statistics.AddPending(-1);
-                }
+                    Take(runner, decision.Take, now);
+                if (decision.Take > 0 || runner.IsRetiring)
+                    helper = TakeToStart(now);
             }
 
             RejectExpired(expired);
             EndShedLater(shed);
             helper?.Start();
-            if (request is null || !RequestEndings.IsLate(request, Now))
-                return request;
-            RequestEndings.FailLate(request);
-            Statistics.RecordCancelled(request.Status, Now - request.ReceivedAt);
-            ((IChannelOwner)this).End(request, endsInFailure: true);
+            if (decision.Take == 0)
+                return false;
+            if (_policy is { } policy)
+                RecordCut(runner, policy, decision.Reason, freeSince);
+            runner.Drop(EndIfLate);
+            if (!runner.Requests.IsEmpty)
+                return true;
         }
     }
 
-    /// <summary>Learns how long an instance was busy with a request.</summary>
-    internal void Learn(DecoupledRunner runner) => _overload.Times.Observe(1, Now - runner.StartedAt);
+    /// <summary>Learns how long an instance was busy with an execution.</summary>
+    internal void Learn(DecoupledRunner runner, int rows) => _overload.Times.Observe(_policy is null ? 1 : rows, Now - runner.StartedAt);
 
     /// <summary>Enqueues a request, or says why not; the caller holds the lock.</summary>
     private RefusalReason? Refuse(InferRequest request, long now) =>
@@ -211,12 +218,77 @@ public sealed partial class DecoupledScheduler : ModelScheduler, IChannelOwner
         return oldest;
     }
 
+    private BatchDecision Decide(long now)
+    {
+        if (_policy is null)
+            return new BatchDecision(Math.Min(1, _queue.Count), BatchCutReason.InstanceFree, long.MaxValue);
+        var walk = new QueueWalk(_queue, _shapes);
+        return _policy.Decide(ref walk, now);
+    }
+
+    private void Take(DecoupledRunner runner, int count, long now)
+    {
+        runner.StartedAt = now;
+        runner.RequestCount += count;
+        _runningCount += count;
+        Statistics.AddPending(-count);
+        for (; count > 0; count--)
+        {
+            var request = _queue.First!;
+            _queue.TryRemove(request);
+            request.QueueOwner = runner;
+            runner.Add(request);
+        }
+    }
+
+    private void Rest(DecoupledRunner runner, long until, bool wasStarting)
+    {
+        runner.StartedAt = 0;
+        runner.IsIdle = true;
+        if (!runner.IsRetiring)
+        {
+            if (_idle.Count == 0 && !wasStarting)
+                _idleSince = Now;
+            _idle.Push(runner);
+            if (until != long.MaxValue)
+                Timer.Schedule(this, until);
+        }
+
+        NoteRetired(runner);
+        if (_idle.Count == _runners.Length)
+            _allIdle?.TrySetResult();
+    }
+
+    private void RecordCut(DecoupledRunner runner, BatchPolicy policy, BatchCutReason reason, long freeSince)
+    {
+        Statistics.RecordCut(reason);
+        if (policy.HasDelay)
+            this.RecordBatchWait(runner.Requests, freeSince);
+    }
+
+    /// <summary>Ends a request that was taken too late.</summary>
+    private bool EndIfLate(InferRequest request)
+    {
+        if (!RequestEndings.IsLate(request, Now))
+            return false;
+        RequestEndings.FailLate(request);
+        Statistics.RecordCancelled(request.Status, Now - request.ReceivedAt);
+        ((IChannelOwner)this).End(request, endsInFailure: true);
+        return true;
+    }
+
     private protected override void OnTimer()
     {
+        DecoupledRunner? runner;
         List<InferRequest>? expired;
         lock (Gate)
+        {
             expired = SweepTimeouts(_queue, Now);
+            runner = TakeToStart(Now);
+        }
+
         RejectExpiredLater(expired);
+        runner?.Start();
     }
 
     /// <remarks>A request that runs is told by its token.</remarks>

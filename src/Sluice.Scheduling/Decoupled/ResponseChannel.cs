@@ -19,6 +19,8 @@ internal sealed class ResponseChannel(IChannelOwner owner) : IResponseChannel, I
     private InferRequest? _request;
     private ExecutionBatch? _inputs;
     private IResponseSink? _sink;
+    private GroupExecution? _group;
+    private bool _isGathered;
     private bool _isFinal;
     private bool _hasFailed;
     private bool _endsInFailure;
@@ -55,7 +57,8 @@ internal sealed class ResponseChannel(IChannelOwner owner) : IResponseChannel, I
     {
         _request = request;
         _sink = owner.EngineSettings.IsDecoupled ? request.Sink : null;
-        _isFinal = IsPaused = _endsInFailure = false;
+        _group = null;
+        _isFinal = _isGathered = IsPaused = _endsInFailure = false;
         _parts = ExecutionAndRequest;
         _rentedAt = _writingTicks = 0;
         _startedAt = _gatheredAt = _stepAt = owner.Now;
@@ -63,7 +66,11 @@ internal sealed class ResponseChannel(IChannelOwner owner) : IResponseChannel, I
         _inputs = owner.RentBatch(owner.EngineSettings.MaxBatchSize == 0 ? 1 : request.RowCount);
         BatchAssembler.Assemble(_inputs, new ReadOnlySpan<InferRequest>(in request));
         _gatheredAt = owner.Now;
+        _isGathered = true;
     }
+
+    /// <summary>Says that the request is executed together with others; before the execution begins.</summary>
+    public void Join(GroupExecution group) => _group = group;
 
     public void Dispose() => _turn.Dispose();
 
@@ -107,24 +114,7 @@ internal sealed class ResponseChannel(IChannelOwner owner) : IResponseChannel, I
             Finish();
     }
 
-    [AsyncMethodBuilder(typeof(WaitingMethodBuilder))]
-    public async ValueTask FailAsync(InferenceCode code, string message, bool isFinal)
-    {
-        await _turn.WaitAsync(CancellationToken.None).ConfigureAwait(false);
-        try
-        {
-            Open(isFinal);
-            Fail(code, message);
-            await WriteAsync(isFinal ? ResponseKind.Final : ResponseKind.Partial).ConfigureAwait(false);
-        }
-        finally
-        {
-            _turn.Release();
-        }
-
-        if (isFinal)
-            Finish();
-    }
+    public ValueTask FailAsync(InferenceCode code, string message, bool isFinal) => FailAsync(code, message, isFinal, isOfModel: true);
 
     [AsyncMethodBuilder(typeof(WaitingMethodBuilder))]
     public async ValueTask CompleteAsync()
@@ -204,12 +194,32 @@ internal sealed class ResponseChannel(IChannelOwner owner) : IResponseChannel, I
         owner.End(request, endsInFailure);
     }
 
+    [AsyncMethodBuilder(typeof(WaitingMethodBuilder))]
+    private async ValueTask FailAsync(InferenceCode code, string message, bool isFinal, bool isOfModel)
+    {
+        await _turn.WaitAsync(CancellationToken.None).ConfigureAwait(false);
+        try
+        {
+            Open(isFinal);
+            _request!.HasModelFailed |= isOfModel;
+            Fail(code, message);
+            await WriteAsync(isFinal ? ResponseKind.Final : ResponseKind.Partial).ConfigureAwait(false);
+        }
+        finally
+        {
+            _turn.Release();
+        }
+
+        if (isFinal)
+            Finish();
+    }
+
     private async ValueTask FailExecutionAsync(Exception error)
     {
         var (code, message) = ExecutionFault.From(error, owner.EngineSettings.Name, owner.Logger);
         try
         {
-            await FailAsync(code, message, isFinal: true).ConfigureAwait(false);
+            await FailAsync(code, message, isFinal: true, isOfModel: false).ConfigureAwait(false);
         }
         catch (InvalidOperationException)
         {
@@ -305,7 +315,7 @@ internal sealed class ResponseChannel(IChannelOwner owner) : IResponseChannel, I
         var timing = new ExecutionTiming(0, now - _startedAt - _writingTicks, 0);
         request.Times = new RequestTimes(_startedAt, _gatheredAt, now, now);
         request.Trace?.MarkExecution(request.QueuedAt, _startedAt, _gatheredAt, now, now);
-        statistics.RecordExecution(Math.Max(1, request.RowCount), in timing);
+        RecordExecution(Math.Max(1, request.RowCount), in timing);
         if (_hasFailed)
         {
             if (CancellationToken.IsCancellationRequested)
@@ -319,6 +329,15 @@ internal sealed class ResponseChannel(IChannelOwner owner) : IResponseChannel, I
         statistics.RequestLatency.Record(ModelStatistics.ToNanoseconds(now - request.ReceivedAt));
         statistics.QueueLatency.Record(ModelStatistics.ToNanoseconds(_startedAt - request.QueuedAt));
         statistics.RecordSuccess(1, request.RowCount, now - request.ReceivedAt, _startedAt - request.QueuedAt, in timing);
+    }
+
+    /// <summary>Counts the execution, when there was one and no other request of it is still under way.</summary>
+    private void RecordExecution(int rows, in ExecutionTiming timing)
+    {
+        var group = _group;
+        _group = null;
+        if (_isGathered && (group is null || group.Leave(out rows)))
+            owner.Statistics.RecordExecution(rows, in timing);
     }
 
     private void Finish() => ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Sluice.Inference;
 
 namespace Sluice.Scheduling.Dynamic;
@@ -36,6 +37,12 @@ internal sealed class BatchPolicy
         _delayTicks = delayTicks;
         SmallestPreferred = _preferred.Length > 0 ? _preferred[0] : maxRows;
     }
+
+    /// <summary>Makes the policy that a configuration asks for.</summary>
+    /// <param name="maxRows">Largest batch.</param>
+    /// <param name="settings">Null = whatever is there goes at once.</param>
+    public static BatchPolicy Of(int maxRows, DynamicBatchingSettings? settings) => new(
+        maxRows, settings?.PreferredBatchSizes ?? [], (settings?.MaxQueueDelayMicroseconds ?? 0) * Stopwatch.Frequency / 1_000_000);
 
     /// <summary>With fewer rows than this waiting, only time can close a batch.</summary>
     public int SmallestPreferred { get; }

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Microsoft.Extensions.Logging;
 using Sluice.Inference;
 using Sluice.Scheduling.Loading;
@@ -46,9 +45,8 @@ public sealed partial class DynamicBatcher : InstanceScheduler
         _idle = new Stack<InstanceRunner>(Runners);
         var batching = CanBatch ? settings.DynamicBatching : null;
         _queue = new RequestQueue(settings.DynamicBatching, options.MaxQueuedRequests);
-        var delayTicks = (batching?.MaxQueueDelayMicroseconds ?? 0) * Stopwatch.Frequency / 1_000_000;
         _tuner = BatchTuner.For(settings, options.LatencyObjective, instances.Count);
-        _policy = _tuner?.Policy ?? new BatchPolicy(settings.MaxBatchSize, batching?.PreferredBatchSizes ?? [], delayTicks);
+        _policy = _tuner?.Policy ?? BatchPolicy.Of(settings.MaxBatchSize, batching);
         _shapes = new ShapeGroup(settings);
         _heldUntil = options.HoldUntilQueued;
         _neverInline = Order is not null || _heldUntil > 0;

@@ -58,7 +58,7 @@ internal static class ExecutionRecords
     /// <param name="owner">A model whose batches wait.</param>
     /// <param name="requests">The batch.</param>
     /// <param name="freeSince">Since when an instance was free, clock ticks.</param>
-    public static void RecordBatchWait(this DynamicBatcher owner, ReadOnlySpan<InferRequest> requests, long freeSince)
+    public static void RecordBatchWait(this ModelScheduler owner, ReadOnlySpan<InferRequest> requests, long freeSince)
     {
         if (owner.Statistics.BatchWaitLatency is not { } waits)
             return;

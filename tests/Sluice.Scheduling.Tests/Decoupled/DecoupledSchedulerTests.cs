@@ -131,6 +131,21 @@ public sealed class DecoupledSchedulerTests
         Assert.Equal(isExpected ? 0 : 1, fixture.Logger.Entries.Count);
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Failure_IsTheModelsOwn_WhenItSendsItItself(bool isSent)
+    {
+        await using var fixture = new DecoupledFixture();
+        var (request, _, done, run) = await fixture.SendAndStart(1);
+        if (isSent)
+            await run.Responses.FailAsync(InferenceCode.Unavailable, "closed");
+        Assert.Equal(isSent, request.HasModelFailed);
+        run.Fail(new InferenceException(InferenceCode.Unavailable, "gone"));
+        await done;
+        Assert.Equal(isSent, request.HasModelFailed);
+    }
+
     [Fact]
     public async Task Execution_ThrowsAfterTheFinalResponse_ChangesNothing()
     {

@@ -40,8 +40,14 @@ internal sealed class DecoupledFixture : IAsyncDisposable
     /// <summary>A bound request of one value, with a sink where the model is decoupled.</summary>
     public InferRequest Request(int value, FakeSink? sink = null)
     {
-        var request = TestRequests.Of(Settings, ("IN", DataType.Int32, [1], TestRequests.Bytes(value)));
+        var request = Keep(TestRequests.Of(Settings, ("IN", DataType.Int32, [1], TestRequests.Bytes(value))));
         request.Sink = sink;
+        return request;
+    }
+
+    /// <summary>Keeps a request, to be reset with the fixture.</summary>
+    public InferRequest Keep(InferRequest request)
+    {
         _requests.Add(request);
         return request;
     }

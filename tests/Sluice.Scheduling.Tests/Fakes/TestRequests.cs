@@ -38,7 +38,14 @@ internal static class TestRequests
 
     public static void Fill(InferRequest request, ModelSettings settings, params int[] rows)
     {
-        Add(request, "IN", DataType.Int32, [rows.Length, 2], Bytes([.. rows.SelectMany(row => new[] { row, row })]));
+        Add(request, "IN", DataType.Int32, [rows.Length, 2], new(Bytes([.. rows.SelectMany(row => new[] { row, row })])));
+        RequestBinder.Bind(request, settings);
+    }
+
+    /// <summary>Fills in IN as INT32 with data that lies somewhere else.</summary>
+    public static void Fill(InferRequest request, ModelSettings settings, ReadOnlySequence<byte> data, long[] shape)
+    {
+        Add(request, "IN", DataType.Int32, shape, data);
         RequestBinder.Bind(request, settings);
     }
 
@@ -54,7 +61,7 @@ internal static class TestRequests
         params (string Name, DataType Type, long[] Shape, byte[] Data)[] inputs)
     {
         foreach (var (name, type, shape, data) in inputs)
-            Add(request, name, type, shape, data);
+            Add(request, name, type, shape, new ReadOnlySequence<byte>(data));
         RequestBinder.Bind(request, settings);
     }
 
@@ -79,13 +86,13 @@ internal static class TestRequests
     public static int[] RowsOf(InferRequest request) =>
         [.. MemoryMarshal.Cast<byte, int>(request.Outputs[0].Data).ToArray().Where((_, i) => i % 2 == 0)];
 
-    private static void Add(InferRequest request, string name, DataType type, long[] shape, byte[] data)
+    private static void Add(InferRequest request, string name, DataType type, long[] shape, ReadOnlySequence<byte> data)
     {
         ref var input = ref request.AddInput();
         input.Name = request.AddText(System.Text.Encoding.UTF8.GetBytes(name));
         input.DataType = type;
         input.Shape = Shape.Create(shape);
-        input.Data = new ReadOnlySequence<byte>(data);
+        input.Data = data;
         input.HasData = true;
     }
 }
