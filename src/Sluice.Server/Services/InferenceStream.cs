@@ -15,8 +15,9 @@ namespace Sluice.Server.Services;
 /// <para><b>Bounds.</b> Past a number, or a size, of unanswered requests the stream is not read. With at most one response of
 /// each in memory, a slow reader costs bounded memory.</para>
 /// <para><b>Ends.</b> A request that fails is answered in the stream, which goes on, unless the client asked for statuses
-/// (<c>triton_grpc_error</c>): then the first failure of a request that ran is the call's status and cancels the rest. When
-/// the server stops, nothing more is read, and the call ends with the answers of what is under way.</para>
+/// (<c>triton_grpc_error</c>): then the first failure of a request that ran is the call's status and cancels the rest. The call ends
+/// with it at once; models that are slow to notice write to a stream that has left its call. When the server stops, nothing more is read,
+/// and the call ends with the answers of what is under way.</para>
 /// </remarks>
 internal sealed class InferenceStream : ICallLifetime, ICallOrigin, IDisposable
 {
@@ -35,6 +36,9 @@ internal sealed class InferenceStream : ICallLifetime, ICallOrigin, IDisposable
     private readonly SemaphoreSlim _room = new(0);
     private readonly CancellationTokenSource _cancellation = new();
     private readonly TaskCompletionSource _allAnswered = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    // Done when the call may end: it has all its answers, or a status that ends it, and nobody writes to it any more.
+    private readonly TaskCompletionSource _mayEnd = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly bool _endsOnFailure;
     private (InferenceCode Code, string Message)? _failure;
     private long _inFlightBytes;
@@ -46,36 +50,48 @@ internal sealed class InferenceStream : ICallLifetime, ICallOrigin, IDisposable
     private volatile bool _isStopping;
     private volatile bool _isSending;
 
+    // The call has ended, and may be another one by now.
+    private volatile bool _hasLeft;
+
     public InferenceStream(RpcCall call, IInferenceEngine engine)
     {
         _call = call;
         _engine = engine;
         _endsOnFailure = call.Stream.RequestHeader("triton_grpc_error") == "true";
+        ClientKey = call.ClientKey;
+        FrontEnd = ((ICallOrigin)call).FrontEnd;
+        BeganAt = ((ICallOrigin)call).BeganAt;
+        Caller = call.Caller;
     }
 
     public CancellationToken CancellationToken => _cancellation.Token;
 
-    public bool IsDeadlineExceeded => _call.IsDeadlineExceeded;
+    public bool IsDeadlineExceeded => !_hasLeft && _call.IsDeadlineExceeded;
 
-    public int ClientKey => _call.ClientKey;
+    public int ClientKey { get; }
 
-    public string FrontEnd => ((ICallOrigin)_call).FrontEnd;
+    public string FrontEnd { get; }
 
-    public long BeganAt => ((ICallOrigin)_call).BeganAt;
+    public long BeganAt { get; }
 
-    public CallerIdentity? Caller => _call.Caller;
+    public CallerIdentity? Caller { get; }
 
     private bool HasRoom => _inFlightCount < _call.Options.MaxInFlightPerStream &&
         _inFlightBytes < _call.Options.MaxInFlightBytesPerStream;
 
-    public string? Header(string name) => ((ICallOrigin)_call).Header(name);
+    public string? Header(string name) => _hasLeft ? null : ((ICallOrigin)_call).Header(name);
 
-    public void ForwardHeaders(InferRequest request) => _call.ForwardHeaders(request);
+    public void ForwardHeaders(InferRequest request)
+    {
+        if (!_hasLeft)
+            _call.ForwardHeaders(request);
+    }
 
+    /// <summary>The call is over; requests that have not noticed yet go on without it.</summary>
     public void Dispose()
     {
-        _room.Dispose();
-        _cancellation.Dispose();
+        _hasLeft = true;
+        _ = DisposeWhenAnsweredAsync();
     }
 
     public async ValueTask RunAsync()
@@ -96,7 +112,7 @@ internal sealed class InferenceStream : ICallLifetime, ICallOrigin, IDisposable
         finally
         {
             End();
-            await _allAnswered.Task.ConfigureAwait(false);
+            await _mayEnd.Task.ConfigureAwait(false);
             SetStatus();
         }
     }
@@ -168,6 +184,13 @@ internal sealed class InferenceStream : ICallLifetime, ICallOrigin, IDisposable
         item.Run(_call, _engine);
     }
 
+    private async Task DisposeWhenAnsweredAsync()
+    {
+        await _allAnswered.Task.ConfigureAwait(false);
+        _room.Dispose();
+        _cancellation.Dispose();
+    }
+
     private void End()
     {
         lock (_gate)
@@ -179,8 +202,10 @@ internal sealed class InferenceStream : ICallLifetime, ICallOrigin, IDisposable
 
     private void CheckEnd()
     {
-        if (_isEnded && _inFlightCount == 0 && !_isPumping)
-            _allAnswered.TrySetResult();
+        if (!_isEnded || _inFlightCount > 0 || _isPumping)
+            return;
+        _allAnswered.TrySetResult();
+        _mayEnd.TrySetResult();
     }
 
     private void Recycle(StreamItem item)
@@ -272,6 +297,7 @@ internal sealed class InferenceStream : ICallLifetime, ICallOrigin, IDisposable
         {
             _failure = (request.Status, request.StatusMessage);
             Break();
+            _mayEnd.TrySetResult();
             return 0;
         }
 
