@@ -26,7 +26,7 @@ class Execution:
         self.ended = []  # The server has all that it gets of a request.
         self.closed = []  # The sender of a request takes nothing more.
         self.senders = None
-        self.sent = 0
+        self.sent = []  # Responses of each request, to wait for slow readers now and then.
         self.pending = 0
         self.has_returned = False
         self.is_failed = False
@@ -67,10 +67,10 @@ class Execution:
             self.closed[index] = final
             self.ended[index] = ends
             server.worker.send(wire.RESPONSE, head, *body)
-        self.sent += 1
+            self.sent[index] += 1
         if ends:
             self.settle_if_over()
-        elif self.sent % UNCONFIRMED == 0:
+        elif self.sent[index] % UNCONFIRMED == 0:
             server.worker.flush(self.number, index)
 
     def check_single(self, index, response):
@@ -166,4 +166,5 @@ def parse(server, data):
         execution.requests.append(request)
         execution.ended.append(False)
         execution.closed.append(False)
+        execution.sent.append(0)
     return execution

@@ -53,6 +53,10 @@ class ModelServer:
         self._model = None
         self._numbers = {}
         self._loop = None
+        # The loop itself keeps no task from being collected.
+        self._tasks = set()
+        self._executing = set()
+        self._is_stopping = False
 
     def load(self, plan):
         """Imports the model's code and completes its configuration."""
@@ -103,43 +107,79 @@ class ModelServer:
 
     def run(self):
         """Serves until the server says stop or goes away."""
-        if self._loop is not None:
-            self._loop.add_reader(self.worker.sock.fileno(), self._on_readable)
-            self._loop.run_forever()
-            return
+        if self._loop is None:
+            self._run_in_turn()
+        else:
+            self._run_loop()
+        if self._is_stopping:
+            self._finalize()
+
+    def _run_in_turn(self):
         while True:
             frames = self.worker.reader.read()
             if frames is None:
                 return
             for kind, data in frames:
-                if not self._handle(kind, data):
+                self._handle(kind, data)
+                if self._is_stopping:
                     return
+
+    def _run_loop(self):
+        sock = self.worker.sock.fileno()
+        self._loop.add_reader(sock, self._on_readable)
+        self._loop.run_forever()
+        self._loop.remove_reader(sock)
 
     def _on_readable(self):
         frames = self.worker.reader.read()
-        for kind, data in frames if frames is not None else ((wire.STOP, b""),):
-            if not self._handle(kind, data):
-                self._loop.stop()
-                return
+        if frames is None:
+            self._loop.stop()
+            return
+        for kind, data in frames:
+            self._handle(kind, data)
+
+    def _begin(self, coroutine):
+        task = self._loop.create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
 
     def _handle(self, kind, data):
         if kind == wire.EXECUTION:
+            execution = executions.parse(self, data)
             if self._loop is None:
-                self._execute(data)
+                self._execute(execution)
             else:
-                self._loop.create_task(self._execute_async(data))
+                self._begin_execution(execution)
         elif kind == wire.FREE:
             for at in range(8, len(data), 8):
                 self.worker.heap.take_back(wire.U64.unpack_from(data, at)[0])
         elif kind == wire.PING:
             self._tell_readiness()
         elif kind == wire.STOP:
-            self._finalize()
-            return False
-        return True
+            self._is_stopping = True
+            if self._loop is not None:
+                self._begin(self._stop_loop())
 
-    def _execute(self, data):
-        execution = executions.parse(self, data)
+    async def _stop_loop(self):
+        """Executions that go on by themselves end before the model does."""
+        while self._executing:
+            await asyncio.wait(set(self._executing))
+        self._loop.stop()
+
+    def _begin_execution(self, execution):
+        task = self._begin(self._execute_async(execution))
+        self._executing.add(task)
+        task.add_done_callback(self._executing.discard)
+        if self.is_decoupled:
+            # Comes when the code waits for the first time, so what never waits still has its executions one after another.
+            self._loop.call_soon(self._give_next, execution)
+
+    def _give_next(self, execution):
+        if not execution.has_returned:
+            self.worker.send(wire.NEXT, wire.U32.pack(execution.number))
+
+    def _execute(self, execution):
         try:
             responses = self._model.execute(execution.requests)
             if inspect.isawaitable(responses):
@@ -154,8 +194,7 @@ class ModelServer:
             responses = None
         self._finish(execution)
 
-    async def _execute_async(self, data):
-        execution = executions.parse(self, data)
+    async def _execute_async(self, execution):
         try:
             responses = await self._model.execute(execution.requests)
         except SystemExit as error:
@@ -326,18 +365,18 @@ class ModelServer:
         if self._loop is None:
             asyncio.run(tell())
         else:
-            self._loop.create_task(tell())
+            self._begin(tell())
 
     def _finalize(self):
         end = getattr(self._model, "finalize", None)
         if end is not None:
             try:
-                result = end()
-                if inspect.isawaitable(result):
-                    if self._loop is None:
+                if self._loop is not None:
+                    self._loop.run_until_complete(_call(end))
+                else:
+                    result = end()
+                    if inspect.isawaitable(result):
                         asyncio.run(_await(result))
-                    else:
-                        self._loop.create_task(_await(result)).add_done_callback(lambda _: self._loop.stop())
             except Exception as error:
                 self.worker.log(2, "finalize failed: %s" % faults.full(error))
         self.worker.send(wire.STOPPED, b"{}")
@@ -356,3 +395,9 @@ class ModelServer:
 
 async def _await(awaitable):
     return await awaitable
+
+
+async def _call(function):
+    result = function()
+    if inspect.isawaitable(result):
+        await result

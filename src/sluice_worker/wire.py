@@ -31,6 +31,8 @@ INLINE_LIMIT = 16 * 1024
 LOAD, EXECUTION, FREE, STOP, PING, ENDPOINT_CALL, INITIALIZE = 1, 2, 3, 4, 5, 6, 7
 # To the server.
 LOADED, REPLIED, RESPONSE, RELEASE, PONG, ENDPOINT_REPLY, STOPPED, INITIALIZED = 65, 66, 67, 68, 69, 70, 71, 72
+# The execution of that number goes on by itself, REPLIED comes later; the server may send the next one.
+NEXT = 73
 # Calls into the server, with their answers under the same number.
 INFER_CALL, CANCEL_CALL, METRIC_CALL, MODEL_CALL, SEND_CALL, LOG_CALL, FLUSH_CALL = 1, 2, 3, 4, 5, 6, 7
 

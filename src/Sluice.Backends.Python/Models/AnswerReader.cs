@@ -100,6 +100,26 @@ internal static unsafe class AnswerReader
         return true;
     }
 
+    /// <summary>Passes over one answer that nobody waits for, and gives its memory back.</summary>
+    /// <param name="reader">Stands at the answer, and behind it afterwards.</param>
+    /// <param name="worker">Who sent it.</param>
+    /// <returns>False when there was none.</returns>
+    public static bool Skip(ref FrameReader reader, WorkerConnection worker)
+    {
+        var (status, _, count, textLength) = (reader.U8(), reader.U8(), reader.U16(), reader.U32());
+        if (status is Frames.None or Frames.Rescheduled)
+            return status != Frames.None;
+        reader.Skip((int)textLength);
+        for (var i = 0; status != Frames.Failed && i < count; i++)
+        {
+            var place = reader.Tensor();
+            if (place.Place == Frames.Theirs)
+                Free(worker, place.Offset);
+        }
+
+        return true;
+    }
+
     /// <summary>Takes a tensor's bytes: a copy of small ones and of texts, else the shared memory itself.</summary>
     public static TensorBuffer Take(
         ref FrameReader reader, in TensorPlace place, WorkerConnection worker, long block, TensorBufferPool pool)

@@ -6,103 +6,156 @@ using Sluice.Inference;
 namespace Sluice.Backends.Python.Models;
 
 /// <summary>One request of a decoupled model under way, with its responses in the order in which the worker sent them.</summary>
-/// <remarks><b>Threads.</b> The worker's thread adds, one pump at a time sends.</remarks>
+/// <remarks>
+/// <para>It ends twice: towards the scheduler with its last response, or as cancelled as soon as nobody waits and the code has returned;
+/// towards the worker with the worker's own last word on it, until which its place in the execution and its slot stay taken. What comes
+/// between the two is dropped.</para>
+/// <para><b>Threads.</b> The worker's thread adds, one pump at a time sends, any thread cancels.</para>
+/// </remarks>
 internal sealed class PythonStream : IAnswerTarget
 {
+    private readonly PythonStreamExecution _execution;
     private readonly IResponseChannel _responses;
-    private readonly string _process;
-    private readonly Action<PythonStream> _onEnd;
-    private readonly TaskCompletionSource _returned = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly object _gate = new();
     private readonly Queue<Item> _queue = new();
     private CancellationTokenRegistration _cancellation;
     private Item _read;
-    private long _block = -1;
-    private long _cancelledAt;
     private bool _isPumping;
     private bool _isOver;
-    private int _parts = 2;
+    private bool _isCancelled;
+    private bool _hasReturned;
+    private bool _isReleased;
 
-    public PythonStream(
-        uint number, IResponseChannel responses, WorkerConnection worker, long now, string process, Action<PythonStream> onEnd)
+    public PythonStream(PythonStreamExecution execution, IResponseChannel responses)
     {
-        Number = number;
+        _execution = execution;
         _responses = responses;
-        Worker = worker;
-        StartedAt = now;
-        _process = process;
-        _onEnd = onEnd;
-        Slot = worker.Heap.TakeSlot();
+        Slot = Worker.Heap.TakeSlot();
     }
 
-    public uint Number { get; }
-
-    public WorkerConnection Worker { get; }
-
+    /// <summary>The byte by which the worker sees that it was cancelled.</summary>
     public int Slot { get; }
 
-    /// <summary>Milliseconds of the runtime's clock.</summary>
-    public long StartedAt { get; }
+    /// <summary>To be read until the execution has been sent.</summary>
+    public IResponseChannel Responses => _responses;
 
-    /// <summary>The same clock; 0 = somebody still waits.</summary>
-    public long CancelledAt => Volatile.Read(ref _cancelledAt);
-
-    /// <summary>Done when the code has given the next request its turn.</summary>
-    public Task Returned => _returned.Task;
-
-    public bool HasReturned => _returned.Task.IsCompleted;
-
-    /// <summary>The worker has been told.</summary>
-    public void Begin(long block)
+    /// <summary>Somebody waited and waits no more.</summary>
+    public bool IsCancelled
     {
-        _block = block;
-        _cancellation = _responses.CancellationToken.UnsafeRegister(
-            static stream =>
-            {
-                var self = (PythonStream)stream!;
-                Volatile.Write(ref self._cancelledAt, Environment.TickCount64);
-                self.Worker.Heap.Cancel(self.Slot);
-            },
-            this);
+        get
+        {
+            lock (_gate)
+                return _isCancelled;
+        }
     }
 
-    /// <summary>The worker never got the request.</summary>
-    public void Abandon()
+    /// <summary>Nobody waits for anything more of it: it has its last response, or was cancelled.</summary>
+    public bool IsDone
     {
-        Worker.Heap.ReturnSlot(Slot);
-        Worker.Leave();
+        get
+        {
+            lock (_gate)
+                return _isOver || _isCancelled;
+        }
     }
 
-    /// <summary>The code has returned; it may have failed.</summary>
-    public void OnReturned(ref FrameReader reader)
-    {
-        _read = default;
-        if (AnswerReader.Read(ref reader, Worker, _block, this, 0))
-            Add(_read with { IsFinal = true });
-        Return();
-    }
+    private WorkerConnection Worker => _execution.Worker;
 
-    /// <summary>A response, or only the news that there will be no more.</summary>
+    /// <summary>The worker is about to be told.</summary>
+    public void Begin() => _cancellation = _responses.CancellationToken.UnsafeRegister(
+        static stream => ((PythonStream)stream!).OnCancelled(), this);
+
+    /// <summary>Takes a response, or only the news that there will be no more.</summary>
     public void OnResponse(ref FrameReader reader, bool isFinal)
     {
-        _read = default;
-        AnswerReader.Read(ref reader, Worker, _block, this, 0);
-        Add(_read with { IsFinal = isFinal });
+        lock (_gate)
+        {
+            if (_isOver)
+            {
+                AnswerReader.Skip(ref reader, Worker);
+            }
+            else
+            {
+                _read = default;
+                AnswerReader.Read(ref reader, Worker, _execution.Block, this, 0);
+                Enqueue(_read with { IsFinal = isFinal });
+            }
+        }
+
+        if (isFinal)
+            Release();
+        Pump();
+    }
+
+    /// <summary>The code has returned; it may have failed, which ends the request.</summary>
+    public void OnReturned(ref FrameReader reader)
+    {
+        bool isAnswered;
+        lock (_gate)
+        {
+            if (_isOver)
+            {
+                isAnswered = AnswerReader.Skip(ref reader, Worker);
+            }
+            else
+            {
+                _read = default;
+                isAnswered = AnswerReader.Read(ref reader, Worker, _execution.Block, this, 0);
+                if (isAnswered)
+                    Enqueue(_read with { IsFinal = true });
+            }
+
+            _hasReturned = true;
+            EndIfCancelled();
+        }
+
+        if (isAnswered)
+            Release();
+        Pump();
     }
 
     /// <summary>Answers a call when everything before it has been sent.</summary>
-    public void Confirm(uint call) => Add(new Item { Call = call });
+    public void Confirm(uint call)
+    {
+        lock (_gate)
+        {
+            if (!_isOver)
+                _queue.Enqueue(new Item { Call = call });
+            else
+                ServerCalls.Confirm(Worker, call);
+        }
+
+        Pump();
+    }
 
     /// <summary>The worker has gone.</summary>
-    public void Fail(string reason)
+    public void Fail(string message)
     {
-        Add(new Item
+        lock (_gate)
         {
-            Code = InferenceCode.Unavailable,
-            Message = $"Stub process '{_process}' is not healthy: {reason}",
-            IsFinal = true,
-        });
-        Return();
+            _hasReturned = true;
+            if (!_isOver)
+                Enqueue(new Item { Code = InferenceCode.Unavailable, Message = message, IsFinal = true });
+        }
+
+        Release();
+        Pump();
+    }
+
+    /// <summary>Gives back what the worker's side holds; it will say nothing more of the request, or never got it.</summary>
+    public void Release()
+    {
+        lock (_gate)
+        {
+            if (_isReleased)
+                return;
+            _isReleased = true;
+        }
+
+        // Waits for a cancellation that is just being told, since the slot is another request's from here on.
+        _cancellation.Dispose();
+        Worker.Heap.ReturnSlot(Slot);
+        _execution.Leave();
     }
 
     ExecutionBatch IAnswerTarget.Rent(int position) => _responses.Rent();
@@ -113,21 +166,39 @@ internal sealed class PythonStream : IAnswerTarget
 
     void IAnswerTarget.Fail(int position, InferenceCode code, string message) => _read = new Item { Code = code, Message = message };
 
-    private void Add(Item item)
+    private void OnCancelled()
     {
         lock (_gate)
         {
-            if (_isOver)
-            {
-                item.Response?.Release();
-                if (item.Call != 0)
-                    ServerCalls.Confirm(Worker, item.Call);
+            if (_isReleased)
                 return;
-            }
+            _isCancelled = true;
+            Worker.Heap.Cancel(Slot);
+            EndIfCancelled();
+        }
 
-            _isOver = item.IsFinal;
-            _queue.Enqueue(item);
-            if (_isPumping)
+        // Whoever cancels is not kept by what follows.
+        ThreadPool.UnsafeQueueUserWorkItem(static stream => stream.Pump(), this, preferLocal: false);
+    }
+
+    /// <summary>Ends a request that nobody waits for: its code may never say another word of it.</summary>
+    private void EndIfCancelled()
+    {
+        if (_isCancelled && _hasReturned && !_isOver)
+            Enqueue(new Item { Code = InferenceCode.Cancelled, Message = "cancelled", IsFinal = true });
+    }
+
+    private void Enqueue(Item item)
+    {
+        _isOver = item.IsFinal;
+        _queue.Enqueue(item);
+    }
+
+    private void Pump()
+    {
+        lock (_gate)
+        {
+            if (_isPumping || _queue.Count == 0)
                 return;
             _isPumping = true;
         }
@@ -149,11 +220,9 @@ internal sealed class PythonStream : IAnswerTarget
                 }
             }
 
-            // The request may be another one's as soon as its end has been sent.
-            if (item.IsFinal)
-                End();
             try
             {
+                // Nothing is behind the last one: the channel may be another request's as soon as it has been sent.
                 await SendAsync(item).ConfigureAwait(false);
             }
             catch (InvalidOperationException)
@@ -175,26 +244,6 @@ internal sealed class PythonStream : IAnswerTarget
             await _responses.RescheduleAsync().ConfigureAwait(false);
         else if (item.IsFinal)
             await _responses.CompleteAsync().ConfigureAwait(false);
-    }
-
-    private void End()
-    {
-        _cancellation.Dispose();
-        Abandon();
-        Leave();
-    }
-
-    private void Return()
-    {
-        if (_returned.TrySetResult())
-            Leave();
-    }
-
-    /// <summary>The stream is known until the code has returned and the end has been sent, in whichever order.</summary>
-    private void Leave()
-    {
-        if (Interlocked.Decrement(ref _parts) == 0)
-            _onEnd(this);
     }
 
     private record struct Item

@@ -7,7 +7,7 @@ using Sluice.Inference;
 namespace Sluice.Backends.Python.Models;
 
 /// <summary>One worker process of a decoupled model: many requests under way, any number of responses each.</summary>
-internal sealed class PythonStreamInstance : IStreamingInstance, IWorkerClient, IBoundedWork
+internal sealed class PythonStreamInstance : IStreamingGroupInstance, IWorkerClient, IBoundedWork
 {
     private readonly ModelSettings _settings;
     private readonly ServerCalls _calls;
@@ -15,7 +15,8 @@ internal sealed class PythonStreamInstance : IStreamingInstance, IWorkerClient, 
     private readonly WorkerHost _host;
     private readonly InstanceReadiness _readiness;
     private readonly RequestFrames _frames;
-    private readonly ConcurrentDictionary<uint, PythonStream> _streams = new();
+    private readonly ConcurrentDictionary<uint, PythonStreamExecution> _executions = new();
+    private readonly IResponseChannel[] _single = new IResponseChannel[1];
     private uint _number;
 
     public PythonStreamInstance(ModelSettings settings, PythonRuntime runtime, WorkerPlan plan, WorkerHost? host, WorkerClientProxy? proxy)
@@ -41,7 +42,14 @@ internal sealed class PythonStreamInstance : IStreamingInstance, IWorkerClient, 
     public void FollowReadiness() => _readiness.Begin(() => _host.Ready);
 
     /// <inheritdoc/>
-    public async ValueTask ExecuteAsync(IResponseChannel responses)
+    public ValueTask ExecuteAsync(IResponseChannel responses)
+    {
+        _single[0] = responses;
+        return ExecuteAsync(_single);
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask ExecuteAsync(ReadOnlyMemory<IResponseChannel> requests)
     {
         WorkerConnection worker;
         do
@@ -49,22 +57,18 @@ internal sealed class PythonStreamInstance : IStreamingInstance, IWorkerClient, 
             worker = await _host.GetAsync().ConfigureAwait(false);
         }
         while (!worker.TryEnter());
-        var stream = new PythonStream(++_number, responses, worker, Environment.TickCount64, _host.Plan.Name, Forget);
-        _streams[stream.Number] = stream;
+        var execution = new PythonStreamExecution(++_number, requests.Span, worker, Environment.TickCount64, Forget);
         try
         {
-            Send(stream, responses, worker);
+            Send(execution);
         }
         catch
         {
-            _streams.TryRemove(stream.Number, out _);
-            stream.Abandon();
+            execution.Abandon();
             throw;
         }
 
-        if (worker.IsGone)
-            stream.Fail("it takes no requests");
-        await stream.Returned.ConfigureAwait(false);
+        await execution.Turn.ConfigureAwait(false);
     }
 
     /// <inheritdoc/>
@@ -84,14 +88,10 @@ internal sealed class PythonStreamInstance : IStreamingInstance, IWorkerClient, 
     void IBoundedWork.Check(long now)
     {
         var limits = _host.Plan.Limits;
-        foreach (var stream in _streams.Values)
+        foreach (var execution in _executions.Values)
         {
-            if (stream.HasReturned)
-                continue;
-            if (limits.Execution > TimeSpan.Zero && TimeSpan.FromMilliseconds(now - stream.StartedAt) > limits.Execution)
-                stream.Worker.Kill($"an execution took longer than its limit of {limits.Execution.TotalSeconds} seconds");
-            else if (stream.CancelledAt != 0 && TimeSpan.FromMilliseconds(now - stream.CancelledAt) > limits.CancelGrace)
-                stream.Worker.Kill($"it went on {limits.CancelGrace.TotalSeconds} seconds after its request was cancelled");
+            if (execution.WhyOverdue(limits, now) is { } reason)
+                execution.Worker.Kill(reason);
         }
 
         if (_host.Ready is { } worker)
@@ -107,19 +107,26 @@ internal sealed class PythonStreamInstance : IStreamingInstance, IWorkerClient, 
             return;
         }
 
-        if (kind is not (Frames.Replied or Frames.Response))
+        if (kind is not (Frames.Replied or Frames.Response or Frames.Next))
             throw new WireException($"a frame of kind {kind}");
-        var (number, _, flags) = (reader.U32(), reader.U32(), reader.U32());
-        if (!_streams.TryGetValue(number, out var stream))
-            throw new WireException($"an answer to request {number}, which is not under way");
-        if (kind == Frames.Replied && (flags & Frames.Leaving) != 0)
-            _host.Discard(worker);
-        else
-            _host.MarkServed();
-        if (kind == Frames.Replied)
-            stream.OnReturned(ref reader);
-        else
-            stream.OnResponse(ref reader, isFinal: (flags & 1) != 0);
+        var number = reader.U32();
+        if (!_executions.TryGetValue(number, out var execution))
+            throw new WireException($"an answer to execution {number}, which is not under way");
+        switch (kind)
+        {
+            case Frames.Next when _settings.Sequence is null:
+                execution.GiveNext();
+                break;
+            case Frames.Next:
+                // The next step of a sequence does not meet the one before.
+                break;
+            case Frames.Replied:
+                OnReplied(execution, ref reader);
+                break;
+            default:
+                OnResponse(execution, ref reader);
+                break;
+        }
     }
 
     void IWorkerClient.OnCall(WorkerConnection worker, byte kind, ReadOnlySpan<byte> frame)
@@ -131,9 +138,9 @@ internal sealed class PythonStreamInstance : IStreamingInstance, IWorkerClient, 
         }
 
         var reader = new FrameReader(frame);
-        var (call, number) = (reader.U32(), reader.U32());
-        if (_streams.TryGetValue(number, out var stream))
-            stream.Confirm(call);
+        var (call, number, index) = (reader.U32(), reader.U32(), reader.U32());
+        if (_executions.TryGetValue(number, out var execution) && index < execution.Streams.Length)
+            execution.Streams[(int)index].Confirm(call);
         else
             ServerCalls.Confirm(worker, call);
     }
@@ -144,20 +151,45 @@ internal sealed class PythonStreamInstance : IStreamingInstance, IWorkerClient, 
     void IWorkerClient.OnEnded(WorkerConnection worker, string reason)
     {
         _calls.Abandon(worker);
-        foreach (var stream in _streams.Values)
+        foreach (var execution in _executions.Values)
         {
-            if (ReferenceEquals(stream.Worker, worker))
-                stream.Fail(reason);
+            if (ReferenceEquals(execution.Worker, worker))
+                execution.Fail(Unhealthy(reason));
         }
     }
 
-    private void Forget(PythonStream stream) => _streams.TryRemove(stream.Number, out _);
+    private string Unhealthy(string reason) => $"Stub process '{_host.Plan.Name}' is not healthy: {reason}";
 
-    private void Send(PythonStream stream, IResponseChannel responses, WorkerConnection worker)
+    private void Forget(PythonStreamExecution execution) => _executions.TryRemove(execution.Number, out _);
+
+    private void OnReplied(PythonStreamExecution execution, ref FrameReader reader)
     {
-        var frame = _frames.Write(stream.Number, responses.Request, responses.Inputs, stream.Slot, worker, out var block);
-        stream.Begin(block);
-        if (!worker.Main.Send(frame))
-            stream.Fail("it takes no requests");
+        var (count, flags) = (reader.U32(), reader.U32());
+        if ((flags & Frames.Leaving) != 0)
+            _host.Discard(execution.Worker);
+        else
+            _host.MarkServed();
+        execution.OnReturned(ref reader, count);
+    }
+
+    private void OnResponse(PythonStreamExecution execution, ref FrameReader reader)
+    {
+        var (index, flags) = (reader.U32(), reader.U32());
+        if (index >= execution.Streams.Length)
+            throw new WireException($"a response to request {index} of execution {execution.Number}");
+        _host.MarkServed();
+        execution.Streams[(int)index].OnResponse(ref reader, isFinal: (flags & 1) != 0);
+    }
+
+    private void Send(PythonStreamExecution execution)
+    {
+        var frame = _frames.Write(execution, out var block);
+        execution.Begin(block);
+        _executions[execution.Number] = execution;
+        var isSent = execution.Worker.Main.Send(frame);
+        if (!isSent && block >= 0)
+            execution.Worker.Heap.Release(block);
+        if (!isSent || execution.Worker.IsGone)
+            execution.Fail(Unhealthy("it takes no requests"));
     }
 }

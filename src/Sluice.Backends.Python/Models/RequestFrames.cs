@@ -31,7 +31,7 @@ internal sealed unsafe class RequestFrames(ModelSettings settings)
             foreach (ref var input in group[i].Inputs)
             {
                 total += input.Data.Length;
-                padded += (input.Data.Length + Alignment - 1) & -Alignment;
+                padded += Padded(input.Data.Length);
             }
         }
 
@@ -53,42 +53,48 @@ internal sealed unsafe class RequestFrames(ModelSettings settings)
         }
     }
 
-    /// <summary>Writes an execution of one request whose inputs have been gathered.</summary>
-    public ReadOnlySpan<byte> Write(
-        uint number, InferRequest request, ExecutionBatch inputs, int slot, WorkerConnection worker, out long block)
+    /// <summary>Writes an execution of requests whose inputs have been gathered.</summary>
+    /// <param name="execution">With its number, its requests and who runs it.</param>
+    /// <param name="block">The block that holds the inputs; -1 when they stand in the frame.</param>
+    /// <returns>The frame, lent until the next one.</returns>
+    public ReadOnlySpan<byte> Write(PythonStreamExecution execution, out long block)
     {
         long total = 0, padded = 0;
-        foreach (ref var input in inputs.Inputs)
+        foreach (var stream in execution.Streams)
         {
-            total += input.ByteLength;
-            padded += (input.ByteLength + Alignment - 1) & -Alignment;
+            foreach (ref var input in stream.Responses.Inputs.Inputs)
+            {
+                total += input.ByteLength;
+                padded += Padded(input.ByteLength);
+            }
         }
 
-        block = total > Frames.InlineLimit ? worker.Heap.Allocate(padded, settings.Name) : -1;
-        Begin(number, 1, block, padded);
-        WriteHead(request, slot, CountPresent(inputs), out var parameters);
-        var next = (ulong)Math.Max(0, block);
-        for (var i = 0; i < inputs.Inputs.Length; i++)
+        var heap = execution.Worker.Heap;
+        block = total > Frames.InlineLimit ? heap.Allocate(padded, settings.Name) : -1;
+        try
         {
-            ref var input = ref inputs.Inputs[i];
-            if (!input.IsPresent)
-                continue;
-            _data.Add((_writer.Length + 8, 0, i, next));
-            _writer.Tensor(
-                input.DataType, in input.Shape, block >= 0 ? Frames.Ours : Frames.Inline, i, next, input.ByteLength);
-            next += (ulong)((input.ByteLength + Alignment - 1) & -Alignment);
-        }
+            Begin(execution.Number, execution.Streams.Length, block, padded);
+            var next = (ulong)Math.Max(0, block);
+            for (var i = 0; i < execution.Streams.Length; i++)
+                WriteRequest(execution.Streams[i], i, block >= 0, ref next);
+            foreach (var (patchAt, position, i, offset) in _data)
+            {
+                ref var input = ref execution.Streams[position].Responses.Inputs.Inputs[i];
+                var data = new ReadOnlySpan<byte>(input.Data, input.ByteLength);
+                data.CopyTo(block >= 0 ? new Span<byte>(heap.Region.At((long)offset), data.Length) : Room(patchAt, data.Length));
+            }
 
-        WriteTail(request, parameters);
-        foreach (var (patchAt, _, i, offset) in _data)
+            return _writer.End();
+        }
+        catch
         {
-            ref var input = ref inputs.Inputs[i];
-            var data = new ReadOnlySpan<byte>(input.Data, input.ByteLength);
-            data.CopyTo(block >= 0 ? new Span<byte>(worker.Heap.Region.At((long)offset), data.Length) : Room(patchAt, data.Length));
+            if (block >= 0)
+                heap.Release(block);
+            throw;
         }
-
-        return _writer.End();
     }
+
+    private static long Padded(long length) => (length + Alignment - 1) & -Alignment;
 
     private static int CountPresent(ExecutionBatch inputs)
     {
@@ -119,7 +125,25 @@ internal sealed unsafe class RequestFrames(ModelSettings settings)
             _writer.Tensor(
                 input.DataType, group.InputShape(position, in input), isShared ? Frames.Ours : Frames.Inline, input.Index, next,
                 input.Data.Length);
-            next += (ulong)((input.Data.Length + Alignment - 1) & -Alignment);
+            next += (ulong)Padded(input.Data.Length);
+        }
+
+        WriteTail(request, parameters);
+    }
+
+    private void WriteRequest(PythonStream stream, int position, bool isShared, ref ulong next)
+    {
+        var (request, inputs) = (stream.Responses.Request, stream.Responses.Inputs);
+        WriteHead(request, stream.Slot, CountPresent(inputs), out var parameters);
+        for (var i = 0; i < inputs.Inputs.Length; i++)
+        {
+            ref var input = ref inputs.Inputs[i];
+            if (!input.IsPresent)
+                continue;
+            _data.Add((_writer.Length + 8, position, i, next));
+            _writer.Tensor(
+                input.DataType, in input.Shape, isShared ? Frames.Ours : Frames.Inline, i, next, input.ByteLength);
+            next += (ulong)Padded(input.ByteLength);
         }
 
         WriteTail(request, parameters);

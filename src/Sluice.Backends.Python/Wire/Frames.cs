@@ -29,6 +29,7 @@ internal static class Frames
     public const byte EndpointReply = 70;
     public const byte Stopped = 71;
     public const byte Initialized = 72;
+    public const byte Next = 73;
 
     // Calls into the server.
     public const byte InferCall = 1;
@@ -54,5 +55,5 @@ internal static class Frames
     public const byte Rescheduled = 3;
 
     /// <summary>Whether a worker sends frames of this kind, on either of its sockets.</summary>
-    public static bool IsToServer(byte kind) => kind is >= Loaded and <= Initialized or >= InferCall and <= FlushCall;
+    public static bool IsToServer(byte kind) => kind is >= Loaded and <= Next or >= InferCall and <= FlushCall;
 }
