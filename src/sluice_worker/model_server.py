@@ -7,6 +7,7 @@ import os
 import sys
 
 from . import executions, faults, imports, pb_utils, tensors, wire
+from .model_loop import ModelLoop
 
 # Stands for the response of a request that comes again.
 RESCHEDULE = object()
@@ -53,9 +54,6 @@ class ModelServer:
         self._model = None
         self._numbers = {}
         self._loop = None
-        # The loop itself keeps no task from being collected.
-        self._tasks = set()
-        self._executing = set()
         self._is_stopping = False
 
     def load(self, plan):
@@ -91,8 +89,7 @@ class ModelServer:
         self._instance = args["model_instance_name"]
         try:
             if inspect.iscoroutinefunction(getattr(self._class, "execute", None)):
-                self._loop = asyncio.new_event_loop()
-                asyncio.set_event_loop(self._loop)
+                self._loop = ModelLoop()
             self._model = self._class()
             if not callable(getattr(self._model, "execute", None)):
                 raise AttributeError("class TritonPythonModel has no method 'execute'")
@@ -110,7 +107,7 @@ class ModelServer:
         if self._loop is None:
             self._run_in_turn()
         else:
-            self._run_loop()
+            self._loop.run(self.worker.reader, self.worker.sock, self._handle)
         if self._is_stopping:
             self._finalize()
 
@@ -124,33 +121,14 @@ class ModelServer:
                 if self._is_stopping:
                     return
 
-    def _run_loop(self):
-        sock = self.worker.sock.fileno()
-        self._loop.add_reader(sock, self._on_readable)
-        self._loop.run_forever()
-        self._loop.remove_reader(sock)
-
-    def _on_readable(self):
-        frames = self.worker.reader.read()
-        if frames is None:
-            self._loop.stop()
-            return
-        for kind, data in frames:
-            self._handle(kind, data)
-
-    def _begin(self, coroutine):
-        task = self._loop.create_task(coroutine)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
-
     def _handle(self, kind, data):
         if kind == wire.EXECUTION:
             execution = executions.parse(self, data)
             if self._loop is None:
                 self._execute(execution)
             else:
-                self._begin_execution(execution)
+                self._loop.begin_execution(
+                    self._execute_async(execution), (lambda: self._give_next(execution)) if self.is_decoupled else None)
         elif kind == wire.FREE:
             for at in range(8, len(data), 8):
                 self.worker.heap.take_back(wire.U64.unpack_from(data, at)[0])
@@ -159,23 +137,10 @@ class ModelServer:
         elif kind == wire.STOP:
             self._is_stopping = True
             if self._loop is not None:
-                self._begin(self._stop_loop())
-
-    async def _stop_loop(self):
-        """Executions that go on by themselves end before the model does."""
-        while self._executing:
-            await asyncio.wait(set(self._executing))
-        self._loop.stop()
-
-    def _begin_execution(self, execution):
-        task = self._begin(self._execute_async(execution))
-        self._executing.add(task)
-        task.add_done_callback(self._executing.discard)
-        if self.is_decoupled:
-            # Comes when the code waits for the first time, so what never waits still has its executions one after another.
-            self._loop.call_soon(self._give_next, execution)
+                self._loop.stop()
 
     def _give_next(self, execution):
+        """The code waits: another execution may begin. One that never waits has returned by now."""
         if not execution.has_returned:
             self.worker.send(wire.NEXT, wire.U32.pack(execution.number))
 
@@ -365,14 +330,14 @@ class ModelServer:
         if self._loop is None:
             asyncio.run(tell())
         else:
-            self._begin(tell())
+            self._loop.begin(tell())
 
     def _finalize(self):
         end = getattr(self._model, "finalize", None)
         if end is not None:
             try:
                 if self._loop is not None:
-                    self._loop.run_until_complete(_call(end))
+                    self._loop.call(end)
                 else:
                     result = end()
                     if inspect.isawaitable(result):
@@ -395,9 +360,3 @@ class ModelServer:
 
 async def _await(awaitable):
     return await awaitable
-
-
-async def _call(function):
-    result = function()
-    if inspect.isawaitable(result):
-        await result

@@ -79,11 +79,15 @@ public sealed class PythonStreamTests
     {
         await using var server = await StartAsync(
             Beginning + """
+            seen = threading.Event()
             def serve(request, others):
                 sender = request.get_response_sender()
                 sender.send(answer("begun"))
+                if value(request) == 1:
+                    seen.wait()
                 while not any(other.is_cancelled() for other in others):
                     time.sleep(0.001)
+                seen.set()
                 sender.send(answer("%s %d" % (request.is_cancelled(), len(others))), flags=FINAL)
             class TritonPythonModel:
                 def execute(self, requests):
