@@ -273,7 +273,8 @@ public sealed class PythonStreamTests
                             request.get_response_sender().send(error("broken"))
                             if value(request) == 2:
                                 wait_for("go")
-            """, Config);
+            """,
+            Config + """parameters { key: "CANCEL_GRACE_SECONDS" value { string_value: "600" } }""");
         using var client = server.CreateClient();
         await using var stream = client.OpenInferStream(WithStatuses);
         await stream.WriteAsync(Request(0));
