@@ -124,7 +124,7 @@ internal sealed class PythonInterpreters
         {
             Remove(folder);
             throw new InferenceException(
-                InferenceCode.InvalidArgument, $"EXECUTION_ENV_PATH '{path}' cannot be unpacked: {error.Message}", error);
+                InferenceCode.InvalidArgument, $"EXECUTION_ENV_PATH '{Path.GetFileName(path)}' cannot be unpacked: {error.Message}", error);
         }
     }
 

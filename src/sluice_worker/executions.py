@@ -16,7 +16,7 @@ class Execution:
     """One group of requests under way."""
 
     __slots__ = ("server", "number", "requests", "block", "ended", "closed", "senders", "sent", "pending", "has_returned",
-                 "is_failed", "is_rescheduling", "gate")
+                 "is_failed", "is_rescheduling", "gate", "forgotten", "task")
 
     def __init__(self, server, number, block):
         self.server = server
@@ -25,6 +25,8 @@ class Execution:
         self.requests = []
         self.ended = []  # The server has all that it gets of a request.
         self.closed = []  # The sender of a request takes nothing more.
+        self.forgotten = None  # Requests of which nobody waits for another word: what their senders send is dropped.
+        self.task = None  # Of code that is a coroutine.
         self.senders = None
         self.sent = []  # Responses of each request, to wait for slow readers now and then.
         self.pending = 0
@@ -62,6 +64,9 @@ class Execution:
             if response is None and not server.is_decoupled:
                 self.closed[index] = True
                 return
+            if self.is_forgotten(index):
+                self.closed[index] = final
+                return
             head = wire.REPLY.pack(self.number, index, 1 if ends else 0)
             body = server.encode((response,), self, len(head))
             self.closed[index] = final
@@ -72,6 +77,22 @@ class Execution:
             self.settle_if_over()
         elif self.sent[index] % UNCONFIRMED == 0:
             server.worker.flush(self.number, index)
+
+    def is_forgotten(self, index):
+        return self.forgotten is not None and index in self.forgotten
+
+    def forget(self, index):
+        """Ends a request whose code has returned and may never send the end itself."""
+        with self.gate:
+            if self.ended[index]:
+                return
+            self.ended[index] = True
+            if self.forgotten is None:
+                self.forgotten = set()
+            self.forgotten.add(index)
+            self.server.worker.send(
+                wire.RESPONSE, wire.REPLY.pack(self.number, index, 1), wire.ANSWER.pack(wire.NONE, 0, 0, 0))
+        self.settle_if_over()
 
     def check_single(self, index, response):
         """A model that is not decoupled answers a request once, and closes its sender with that or later."""
@@ -147,11 +168,11 @@ def parse(server, data):
             at += 4 * requested_count
         request._inputs = inputs
         request._requested = requested
-        request._id = str(data[at:at + id_bytes], "utf-8") if id_bytes else ""
+        request._id = str(data[at:at + id_bytes], "utf-8", "replace") if id_bytes else ""
         at += id_bytes
-        request._correlation = str(data[at:at + name_bytes], "utf-8") if name_bytes else correlation
+        request._correlation = str(data[at:at + name_bytes], "utf-8", "replace") if name_bytes else correlation
         at += name_bytes
-        request._parameters = str(data[at:at + parameter_bytes], "utf-8") if parameter_bytes else ""
+        request._parameters = str(data[at:at + parameter_bytes], "utf-8", "replace") if parameter_bytes else ""
         at += parameter_bytes
         request._timeout = timeout
         request._flags = flags

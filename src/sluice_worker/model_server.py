@@ -6,6 +6,8 @@ import json
 import os
 import sys
 
+import numpy as np
+
 from . import executions, faults, imports, pb_utils, tensors, wire
 from .model_loop import ModelLoop
 
@@ -55,6 +57,7 @@ class ModelServer:
         self._numbers = {}
         self._loop = None
         self._is_stopping = False
+        self._open = {}  # Executions of a decoupled model by number, until all of their requests have ended.
 
     def load(self, plan):
         """Imports the model's code and completes its configuration."""
@@ -124,16 +127,26 @@ class ModelServer:
     def _handle(self, kind, data):
         if kind == wire.EXECUTION:
             execution = executions.parse(self, data)
+            if self.is_decoupled:
+                self._open[execution.number] = execution
             if self._loop is None:
                 self._execute(execution)
             else:
-                self._loop.begin_execution(
+                execution.task = self._loop.begin_execution(
                     self._execute_async(execution), (lambda: self._give_next(execution)) if self.is_decoupled else None)
         elif kind == wire.FREE:
             for at in range(8, len(data), 8):
                 self.worker.heap.take_back(wire.U64.unpack_from(data, at)[0])
         elif kind == wire.PING:
             self._tell_readiness()
+        elif kind == wire.FORGET:
+            number, index = wire.PAIR.unpack_from(data, 8)
+            if number in self._open:
+                self._open[number].forget(index)
+        elif kind == wire.CANCEL:
+            execution = self._open.get(wire.U32.unpack_from(data, 8)[0])
+            if execution is not None and execution.task is not None:
+                execution.task.cancel()
         elif kind == wire.STOP:
             self._is_stopping = True
             if self._loop is not None:
@@ -181,6 +194,7 @@ class ModelServer:
 
     def settle(self, execution):
         """Gives the inputs' memory back, unless users' code still looks at it."""
+        self._open.pop(execution.number, None)
         if execution.block is None:
             return
         block, execution.block = execution.block, None
@@ -303,7 +317,7 @@ class ModelServer:
         for tensor in response._tensors:
             number = self._numbers.get(tensor._name)
             if number is not None:
-                writer.add(number, tensor.as_numpy())
+                writer.add(number, tensor._elements(), code=tensor._code)
                 count += 1
         counts.append(count)
         text = self._parameters_of(response)
@@ -322,7 +336,9 @@ class ModelServer:
                 ready = self._model.is_ready()
                 if inspect.isawaitable(ready):
                     ready = await ready
-            except Exception as error:
+                if not isinstance(ready, (bool, np.bool_)):
+                    raise TypeError("is_ready() must return a boolean value, not %s" % type(ready).__name__)
+            except (Exception, asyncio.CancelledError) as error:
                 self.worker.log(2, "is_ready failed: %s" % faults.describe(error))
                 ready = False
             self.worker.send(wire.PONG, b"\x01" if ready else b"\x00")

@@ -137,14 +137,7 @@ class Tensor:
     def from_dlpack(name, tensor):
         """Makes a tensor of another library's one, or of a capsule, without a copy."""
         name = _name_of(name)
-        if hasattr(tensor, "__dlpack__"):
-            device = tensor.__dlpack_device__()[0] if hasattr(tensor, "__dlpack_device__") else 1
-            if int(device) not in (1, 3):
-                raise TritonModelException("tensor '%s' is not in the CPU's memory" % name)
-            tensor = tensor.__dlpack__()
-        if type(tensor).__name__ != "PyCapsule":
-            raise TritonModelException("tensor '%s' cannot be made from %s, which has no DLPack form" % (name, type(tensor).__name__))
-        array, is_bf16 = dlpack.take(tensor)
+        array, is_bf16 = (tensor, False) if isinstance(tensor, np.ndarray) else dlpack.take(_capsule_of(name, tensor))
         if not array.flags.c_contiguous:
             raise TritonModelException(
                 "DLPack tensor is not contiguous. Only contiguous DLPack tensors that are stored in C-Order are supported.")
@@ -159,6 +152,17 @@ class Tensor:
             return None
         self._array = None
         return self._stored.take_root()
+
+
+def _capsule_of(name, tensor):
+    if hasattr(tensor, "__dlpack__"):
+        device = tensor.__dlpack_device__()[0] if hasattr(tensor, "__dlpack_device__") else 1
+        if int(device) not in (1, 3):
+            raise TritonModelException("tensor '%s' is not in the CPU's memory" % name)
+        tensor = tensor.__dlpack__()
+    if type(tensor).__name__ != "PyCapsule":
+        raise TritonModelException("tensor '%s' cannot be made from %s, which has no DLPack form" % (name, type(tensor).__name__))
+    return tensor
 
 
 def _name_of(name):

@@ -2,6 +2,7 @@
 
 import base64
 import enum
+import numbers
 
 from . import wire
 from .calls import CallError
@@ -65,7 +66,7 @@ class Metric:
     """One series."""
 
     def __init__(self, family, kind, labels, buckets):
-        self._key = {"name": family, "labels": {str(k): str(v) for k, v in labels.items()}}
+        self._key = {"name": family, "labels": {_label(k): _label(v) for k, v in labels.items()}}
         _call_metric(dict(self._key, op="metric", buckets=None if buckets is None else [float(b) for b in buckets]))
 
     def increment(self, value):
@@ -81,6 +82,10 @@ class Metric:
         return _call_metric(dict(self._key, op="value"))["value"]
 
 
+def _label(value):
+    return text_of("label", value) if isinstance(value, (bytes, bytearray)) else str(value)
+
+
 def _call_metric(request):
     return _ask(wire.METRIC_CALL, request)
 
@@ -94,7 +99,8 @@ def _ask(kind, request):
 
 def load_model(model_name, config=None, files=None):
     """Loads a model from the repository, or from a configuration and files."""
-    files = {name: base64.b64encode(content).decode("ascii") for name, content in (files or {}).items()}
+    config = text_of("config", config) if isinstance(config, (bytes, bytearray)) else config
+    files = {text_of("file", name): base64.b64encode(content).decode("ascii") for name, content in (files or {}).items()}
     _ask(wire.MODEL_CALL, {"op": "load", "name": text_of("model_name", model_name), "config": config, "files": files})
 
 
@@ -103,5 +109,5 @@ def unload_model(model_name, unload_dependents=False):
 
 
 def is_model_ready(model_name, model_version=""):
-    version = str(model_version) if isinstance(model_version, int) else text_of("model_version", model_version)
+    version = str(int(model_version)) if isinstance(model_version, numbers.Integral) else text_of("model_version", "" if model_version is None else model_version)
     return _ask(wire.MODEL_CALL, {"op": "ready", "name": text_of("model_name", model_name), "version": version})["ready"]

@@ -29,6 +29,8 @@ INLINE_LIMIT = 16 * 1024
 
 # From the server.
 LOAD, EXECUTION, FREE, STOP, PING, ENDPOINT_CALL, INITIALIZE = 1, 2, 3, 4, 5, 6, 7
+# Of an execution under way: nobody waits for a request's answers any more; its code is to end.
+FORGET, CANCEL = 8, 9
 # To the server.
 LOADED, REPLIED, RESPONSE, RELEASE, PONG, ENDPOINT_REPLY, STOPPED, INITIALIZED = 65, 66, 67, 68, 69, 70, 71, 72
 # The execution of that number goes on by itself, REPLIED comes later; the server may send the next one.

@@ -36,7 +36,10 @@ class Worker:
 
     def is_cancelled(self, request):
         state = request._state
-        return self.control[request._slot] != 0 and not (state is not None and state.ended[request._index])
+        if state is None:
+            return self.control[request._slot] != 0
+        # The slot of a request that has ended may be another one's.
+        return state.is_forgotten(request._index) or (self.control[request._slot] != 0 and not state.ended[request._index])
 
     def release_theirs(self, block):
         """Gives a block of the server's memory back; called by finalizers, so on any thread."""

@@ -29,7 +29,7 @@ internal sealed class InstanceReadiness(PythonRuntime runtime) : IDisposable
     {
         _timer = runtime.Time.CreateTimer(_ => Ask(worker()), null, Period, Period);
         Ask(worker());
-        if (_firstAnswer.Wait(Limit))
+        if (WaitForAnswer())
             return;
         lock (_gate)
         {
@@ -38,11 +38,13 @@ internal sealed class InstanceReadiness(PythonRuntime runtime) : IDisposable
         }
     }
 
-    /// <summary>Takes an answer.</summary>
-    public void Take(bool isReady)
+    /// <summary>Takes an answer; one of a process that is not asked any more means nothing.</summary>
+    public void Take(WorkerConnection worker, bool isReady)
     {
         lock (_gate)
         {
+            if (!ReferenceEquals(_asked, worker))
+                return;
             _asked = null;
             _isReady = isReady;
             _firstAnswer.Set();
@@ -50,6 +52,18 @@ internal sealed class InstanceReadiness(PythonRuntime runtime) : IDisposable
     }
 
     public void Dispose() => _timer?.Dispose();
+
+    private bool WaitForAnswer()
+    {
+        try
+        {
+            return _firstAnswer.Wait(Limit, runtime.Stopping);
+        }
+        catch (OperationCanceledException)
+        {
+            return false;
+        }
+    }
 
     private void Ask(WorkerConnection? worker)
     {
@@ -71,6 +85,9 @@ internal sealed class InstanceReadiness(PythonRuntime runtime) : IDisposable
 
         var writer = new FrameWriter();
         writer.Begin(Frames.Ping);
-        worker.Main.Send(writer.End());
+        if (worker.Main.Send(writer.End()))
+            return;
+        lock (_gate)
+            _asked = null;
     }
 }

@@ -120,7 +120,7 @@ internal sealed class PythonInstance : IRequestInstance, IWorkerClient, IAnswerT
                 OnResponse(worker, ref reader);
                 break;
             case Frames.Pong:
-                _readiness.Take(reader.U8() != 0);
+                _readiness.Take(worker, reader.U8() != 0);
                 break;
             default:
                 throw new WireException($"a frame of kind {kind}");

@@ -95,7 +95,7 @@ internal sealed class PythonModel : IBackendModel
         var plan = WorkerPlans.Create(
             runtime, settings.Name, name, settings.ModelFolder, WorkerPlans.SettingsOf(settings), new JsonObject
             {
-                ["kind"] = settings.Backend == "sklearn" ? "sklearn" : "model",
+                ["kind"] = IsSklearn(settings) ? "sklearn" : "model",
                 ["model_name"] = settings.Name,
                 ["file"] = settings.EngineCode ?? FindFile(settings),
                 ["version_folder"] = settings.VersionFolder,
@@ -107,12 +107,14 @@ internal sealed class PythonModel : IBackendModel
         return runtime.Packages.AddAsync(plan, takesExtra: false, runtime.Stopping).GetAwaiter().GetResult();
     }
 
+    private static bool IsSklearn(ModelSettings settings) => settings is { Backend: "sklearn", EngineCode: null };
+
     /// <summary>The model's file; an only file that pickle wrote needs no usual name.</summary>
     private static string FindFile(ModelSettings settings)
     {
         if (File.Exists(settings.ModelPath))
             return settings.ModelPath;
-        var others = settings.Backend == "sklearn" && settings.ModelFilename.Length == 0
+        var others = IsSklearn(settings) && settings.ModelFilename.Length == 0
             ? Directory.EnumerateFiles(settings.VersionFolder).Where(file => Path.GetExtension(file) is ".pkl" or ".joblib").ToArray()
             : [];
         var wanted = settings.ModelFilename.Length > 0 ? settings.ModelFilename : "model.joblib or model.pkl";

@@ -8,13 +8,14 @@ namespace Sluice.Backends.Python.Models;
 /// <summary>One request of a decoupled model under way, with its responses in the order in which the worker sent them.</summary>
 /// <remarks>
 /// <para>It ends twice: towards the scheduler with its last response, or as cancelled as soon as nobody waits and the code has returned;
-/// towards the worker with the worker's own last word on it, until which its place in the execution and its slot stay taken. What comes
-/// between the two is dropped.</para>
+/// towards the worker with the worker's own last word on it, for which a worker is asked that may never say it, and until which its place
+/// in the execution and its slot stay taken. What comes between the two is dropped.</para>
 /// <para><b>Threads.</b> The worker's thread adds, one pump at a time sends, any thread cancels.</para>
 /// </remarks>
 internal sealed class PythonStream : IAnswerTarget
 {
     private readonly PythonStreamExecution _execution;
+    private readonly int _index;
     private readonly IResponseChannel _responses;
     private readonly object _gate = new();
     private readonly Queue<Item> _queue = new();
@@ -26,9 +27,10 @@ internal sealed class PythonStream : IAnswerTarget
     private bool _hasReturned;
     private bool _isReleased;
 
-    public PythonStream(PythonStreamExecution execution, IResponseChannel responses)
+    public PythonStream(PythonStreamExecution execution, int index, IResponseChannel responses)
     {
         _execution = execution;
+        _index = index;
         _responses = responses;
         Slot = Worker.Heap.TakeSlot();
     }
@@ -184,8 +186,10 @@ internal sealed class PythonStream : IAnswerTarget
     /// <summary>Ends a request that nobody waits for: its code may never say another word of it.</summary>
     private void EndIfCancelled()
     {
-        if (_isCancelled && _hasReturned && !_isOver)
-            Enqueue(new Item { Code = InferenceCode.Cancelled, Message = "cancelled", IsFinal = true });
+        if (!_isCancelled || !_hasReturned || _isOver)
+            return;
+        Enqueue(new Item { Code = InferenceCode.Cancelled, Message = "cancelled", IsFinal = true });
+        _execution.Forget(_index);
     }
 
     private void Enqueue(Item item)

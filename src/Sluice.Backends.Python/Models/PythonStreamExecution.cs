@@ -13,6 +13,8 @@ internal sealed class PythonStreamExecution
     private readonly Action<PythonStreamExecution> _onEnd;
     private readonly TaskCompletionSource _turn = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private long _abandonedAt;
+    private volatile bool _goesOn;
+    private bool _isToldToEnd;
     private int _hasReturned;
     private int _parts;
 
@@ -32,7 +34,7 @@ internal sealed class PythonStreamExecution
         _parts = requests.Length + 1;
         _streams = new PythonStream[requests.Length];
         for (var i = 0; i < requests.Length; i++)
-            _streams[i] = new PythonStream(this, requests[i]);
+            _streams[i] = new PythonStream(this, i, requests[i]);
     }
 
     public uint Number { get; }
@@ -68,8 +70,24 @@ internal sealed class PythonStreamExecution
         Return();
     }
 
-    /// <summary>The code goes on by itself.</summary>
-    public void GiveNext() => _turn.TrySetResult();
+    /// <summary>The code is a coroutine and waits.</summary>
+    /// <param name="isTurnOver">Another execution may begin meanwhile.</param>
+    public void GoOn(bool isTurnOver)
+    {
+        _goesOn = true;
+        if (isTurnOver)
+            _turn.TrySetResult();
+    }
+
+    /// <summary>Asks the worker for the end of a request that nobody waits for, whatever its code does.</summary>
+    public void Forget(int index)
+    {
+        var writer = new FrameWriter();
+        writer.Begin(Frames.Forget);
+        writer.U32(Number);
+        writer.U32((uint)index);
+        Worker.Main.Send(writer.End());
+    }
 
     /// <summary>The code has returned; it may have failed.</summary>
     /// <exception cref="WireException">The answer is not one to this execution.</exception>
@@ -100,6 +118,7 @@ internal sealed class PythonStreamExecution
     }
 
     /// <summary>Tells why its process is to be ended; for one caller, who comes now and then.</summary>
+    /// <remarks>A coroutine that nobody waits for is told to end first, since others share its process.</remarks>
     /// <param name="limits">What code may take.</param>
     /// <param name="now">Milliseconds of the runtime's clock.</param>
     /// <returns>Null while it keeps within the limits.</returns>
@@ -113,9 +132,17 @@ internal sealed class PythonStreamExecution
             return null;
         if (_abandonedAt == 0)
             _abandonedAt = now;
-        return TimeSpan.FromMilliseconds(now - _abandonedAt) > limits.CancelGrace
-            ? $"it went on {limits.CancelGrace.TotalSeconds} seconds after its request was cancelled"
-            : null;
+        if (TimeSpan.FromMilliseconds(now - _abandonedAt) <= limits.CancelGrace)
+            return null;
+        if (!_goesOn || _isToldToEnd)
+            return $"it went on {limits.CancelGrace.TotalSeconds} seconds after its request was cancelled";
+        _isToldToEnd = true;
+        _abandonedAt = now;
+        var writer = new FrameWriter();
+        writer.Begin(Frames.Cancel);
+        writer.U32(Number);
+        Worker.Main.Send(writer.End());
+        return null;
     }
 
     private void Return()

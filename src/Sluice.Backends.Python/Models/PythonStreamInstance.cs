@@ -17,6 +17,7 @@ internal sealed class PythonStreamInstance : IStreamingGroupInstance, IWorkerCli
     private readonly RequestFrames _frames;
     private readonly ConcurrentDictionary<uint, PythonStreamExecution> _executions = new();
     private readonly IResponseChannel[] _single = new IResponseChannel[1];
+    private readonly bool _mayOverlap;
     private uint _number;
 
     public PythonStreamInstance(ModelSettings settings, PythonRuntime runtime, WorkerPlan plan, WorkerHost? host, WorkerClientProxy? proxy)
@@ -25,6 +26,9 @@ internal sealed class PythonStreamInstance : IStreamingGroupInstance, IWorkerCli
         _runtime = runtime;
         _calls = new ServerCalls(runtime, settings.Name);
         _frames = new RequestFrames(settings);
+
+        // The next step of a sequence does not meet the one before, and resources are held for one execution at a time.
+        _mayOverlap = settings.Sequence is null && settings.InstanceGroups.All(group => group.RateLimit is not { Needs.Length: > 0 });
         _readiness = new InstanceReadiness(runtime);
         if (proxy is not null)
             proxy.Client = this;
@@ -103,7 +107,7 @@ internal sealed class PythonStreamInstance : IStreamingGroupInstance, IWorkerCli
         var reader = new FrameReader(frame);
         if (kind == Frames.Pong)
         {
-            _readiness.Take(reader.U8() != 0);
+            _readiness.Take(worker, reader.U8() != 0);
             return;
         }
 
@@ -114,11 +118,8 @@ internal sealed class PythonStreamInstance : IStreamingGroupInstance, IWorkerCli
             throw new WireException($"an answer to execution {number}, which is not under way");
         switch (kind)
         {
-            case Frames.Next when _settings.Sequence is null:
-                execution.GiveNext();
-                break;
             case Frames.Next:
-                // The next step of a sequence does not meet the one before.
+                execution.GoOn(isTurnOver: _mayOverlap);
                 break;
             case Frames.Replied:
                 OnReplied(execution, ref reader);

@@ -19,6 +19,8 @@ internal static class Frames
     public const byte Ping = 5;
     public const byte EndpointCall = 6;
     public const byte Initialize = 7;
+    public const byte Forget = 8;
+    public const byte Cancel = 9;
 
     // To the server.
     public const byte Loaded = 65;

@@ -59,6 +59,8 @@ internal sealed class FrameHandler(
 
         stream.ReceiveWindow -= length;
         stream.ReceivedBytes += dataLength;
+        if (length > dataLength)
+            stream.Padded(length - dataLength);
         return stream;
     }
 

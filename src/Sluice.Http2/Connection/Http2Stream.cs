@@ -58,6 +58,9 @@ internal sealed class Http2Stream : IRpcExchange
     /// <summary>Body bytes read and not yet credited to the peer; negative when it was credited ahead.</summary>
     public int Uncredited { get; set; }
 
+    /// <summary>The peer pads its frames, so what a reader is allowed does not reach for what it wants.</summary>
+    public bool HasPadding { get; private set; }
+
     /// <summary>Since when output waits for the peer's window; 0 = it does not.</summary>
     public long BlockedSince { get; set; }
 
@@ -239,6 +242,14 @@ internal sealed class Http2Stream : IRpcExchange
         RequestAttention();
     }
 
+    /// <summary>Padding has come, which counts against the window (§6.9.1) and is free again at once. In the turn.</summary>
+    public void Padded(int count)
+    {
+        HasPadding = true;
+        Uncredited += count;
+        RequestAttention();
+    }
+
     /// <summary>Lent memory is part of a write under way. In the turn.</summary>
     public void LentStaged() => _stagedCount++;
 
@@ -270,7 +281,7 @@ internal sealed class Http2Stream : IRpcExchange
         _consumed = _wantedWindow = Uncredited = 0;
         BlockedSince = 0;
         ReceivedBytes = 0;
-        IsStarted = IsRemoteClosed = IsLocalClosed = IsReset = HasSentHeaders = false;
+        HasPadding = IsStarted = IsRemoteClosed = IsLocalClosed = IsReset = HasSentHeaders = false;
         _isServed = false;
         _abortCode = -1;
         _isAborted = false;

@@ -35,6 +35,10 @@ internal sealed class ReceiveWindows(Http2Limits limits, FrameSender sender)
         _consumed += consumed;
         stream.Uncredited += consumed;
         var wanted = stream.TakeWantedWindow();
+
+        // Padding has eaten of what a fill was allowed, and eats of what it still wants.
+        if (wanted == 0 && stream.HasPadding && stream.FillTarget.Length is var left and > 0)
+            wanted = left + (limits.StreamWindowBytes / 2);
         if (!isOpen)
             return;
 

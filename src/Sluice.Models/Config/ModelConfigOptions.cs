@@ -43,7 +43,7 @@ public sealed partial record ModelConfigOptions
     public IEnumerable<(string Backend, string File)> ListEngineCode() =>
         BackendFolder is null || !Directory.Exists(BackendFolder)
             ? []
-            : from folder in Directory.EnumerateDirectories(BackendFolder).Order(StringComparer.Ordinal)
+            : from folder in Directory.EnumerateDirectories(BackendFolder, "*", new EnumerationOptions { IgnoreInaccessible = true }).Order(StringComparer.Ordinal)
               let backend = Path.GetFileName(folder)
               let file = FindEngineCode(backend)
               where file is not null

@@ -77,7 +77,7 @@ public sealed class RpcCall : ICallLifetime, ICallOrigin
 
     /// <inheritdoc/>
     public bool IsDeadlineExceeded => DeadlineAt != 0 &&
-        (Stopwatch.GetTimestamp() >= DeadlineAt || (_isWatched && !_isAborted && _cancellation!.IsCancellationRequested));
+        (Stopwatch.GetTimestamp() >= DeadlineAt || (_isWatched && !_isAborted && _cancellation is { IsCancellationRequested: true }));
 
     /// <inheritdoc/>
     public CancellationToken CancellationToken

@@ -13,8 +13,8 @@ namespace Sluice.Scheduling.Decoupled;
 /// <para>The lock guards the queue and the idle instances.</para>
 /// <para>Queue bounds, priorities and time-outs are those of <c>dynamic_batching</c> where it is configured. Instances that take groups
 /// (<see cref="IStreamingGroupInstance"/>) then get the batches that <see cref="BatchPolicy"/> makes; all others get one request at a
-/// time. Requests that wait and those under way count together against the bound of all queues, since an instance may take
-/// the next request while the last one's responses still flow.</para>
+/// time. Requests that wait and those under way count together against the bound of all queues, since an instance may take the next
+/// request while the last one's responses still flow. One whose instance ended it as cancelled counts no more, whatever goes on there.</para>
 /// </remarks>
 public sealed partial class DecoupledScheduler : ModelScheduler, IChannelOwner
 {

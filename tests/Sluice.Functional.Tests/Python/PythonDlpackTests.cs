@@ -48,15 +48,27 @@ public sealed class PythonDlpackTests
 
         """;
 
-    [Fact]
-    public async Task Bf16_ComesFromACapsule_GoesToAnotherModelAndBack() =>
+    // Gives back what it gets.
+    private const string Mirror = """
+        import triton_python_backend_utils as pb
+
+
+        class TritonPythonModel:
+            def execute(self, requests):
+                return [pb.InferenceResponse([pb.Tensor.from_dlpack("OUTPUT0", request.inputs()[0].to_dlpack())]) for request in requests]
+        """;
+
+    [Theory]
+    [InlineData("words")]
+    [InlineData("mirror")]
+    public async Task Bf16_ComesFromACapsule_GoesToAnotherModelAndBack(string model) =>
         Assert.Equal(
             "TYPE_BF16 [2, 3] 4 [[16256, 16384, 16448], [16512, 16544, 16576]] " +
             "Tensor dtype is BF16 and cannot be converted to NumPy. Use to_dlpack() and from_dlpack() instead.",
-            await AskAsync("""
+            await AskAsync($$"""
                 words = np.array([[0x3F80, 0x4000, 0x4040], [0x4080, 0x40A0, 0x40C0]], dtype=np.uint16)
                 sent = pb.Tensor.from_dlpack("INPUT0", typed(words, 4))
-                got = pb.InferenceRequest("words", ["OUTPUT0"], [sent]).exec().output_tensors()[0]
+                got = pb.InferenceRequest("{{model}}", ["OUTPUT0"], [sent]).exec().output_tensors()[0]
                 capsule = got.to_dlpack()
                 number = type_of(capsule).value
                 type_of(capsule).value = 1
@@ -85,6 +97,13 @@ public sealed class PythonDlpackTests
             var method = string.Concat(body.Split('\n').Select(line => $"\n        {line}"));
             File.WriteAllText(Path.Combine(version, "model.py"), Beginning.TrimEnd() + $"\n\n    def ask(self):{method}\n");
             File.WriteAllText(Path.Combine(version, "..", "config.pbtxt"), Config);
+            var mirror = Directory.CreateDirectory(Path.Combine(folder, "models", "mirror", "1")).FullName;
+            File.WriteAllText(Path.Combine(mirror, "model.py"), Mirror);
+            File.WriteAllText(Path.Combine(mirror, "..", "config.pbtxt"), """
+                backend: "python"
+                input { name: "INPUT0" data_type: TYPE_BF16 dims: [-1, -1] }
+                output { name: "OUTPUT0" data_type: TYPE_BF16 dims: [-1, -1] }
+                """);
             WrittenModels.Write(Path.Combine(folder, "models"), "words", WrittenModels.Identity("TYPE_BF16", "[-1, -1]", ""));
             return options;
         });

@@ -37,13 +37,7 @@ public sealed class PythonReadinessTests
     [Fact]
     public async Task Model_ThatGivesNoAnswer_IsNotReadyUntilItDoes_AndIsAskedOnce()
     {
-        await using var server = await OperatedServer.StartAsync((options, folder) =>
-        {
-            var version = Directory.CreateDirectory(Path.Combine(folder, "models", "own", "1")).FullName;
-            File.WriteAllText(Path.Combine(version, "model.py"), Asked);
-            File.WriteAllText(Path.Combine(version, "..", "config.pbtxt"), Config);
-            return options with { ModelControlMode = ModelControlMode.Explicit, StrictReadiness = false };
-        });
+        await using var server = await StartAsync(Asked);
         using var client = server.CreateClient();
         using var http = server.CreateHttp();
 
@@ -57,4 +51,25 @@ public sealed class PythonReadinessTests
         await Eventually.TrueAsync(() => client.IsModelReadyAsync("own").GetAwaiter().GetResult(), () => server.Log);
         Assert.Equal(HttpStatusCode.OK, (await http.GetAsync("v2/models/own/ready")).StatusCode);
     }
+
+    /// <summary>As in the original, only True is ready: a method that forgot its answer is not.</summary>
+    [Theory]
+    [InlineData("1", "is_ready() must return a boolean value, not int")]
+    [InlineData("__import__('numpy').bool_(True)", null)]
+    public async Task Answer_ThatIsNoBoolean_IsNotReady(string answer, string? fault)
+    {
+        await using var server = await StartAsync(Asked[..Asked.IndexOf("with open", StringComparison.Ordinal)] + $"return {answer}\n");
+        using var client = server.CreateClient();
+        await client.LoadModelAsync("own");
+        Assert.Equal(fault is null, await client.IsModelReadyAsync("own"));
+        Assert.Contains(fault ?? "", server.Log, StringComparison.Ordinal);
+    }
+
+    private static Task<OperatedServer> StartAsync(string code) => OperatedServer.StartAsync((options, folder) =>
+    {
+        var version = Directory.CreateDirectory(Path.Combine(folder, "models", "own", "1")).FullName;
+        File.WriteAllText(Path.Combine(version, "model.py"), code);
+        File.WriteAllText(Path.Combine(version, "..", "config.pbtxt"), Config);
+        return options with { ModelControlMode = ModelControlMode.Explicit, StrictReadiness = false };
+    });
 }

@@ -148,6 +148,64 @@ public sealed class PythonStreamTests
         }
     }
 
+    /// <summary>What is too much for one execution is served one by one, and what no execution can take fails alone.</summary>
+    [Fact]
+    public async Task FaultOfOneRequest_FailsNoOthersOfItsExecution()
+    {
+        await using var server = await StartAsync(
+            Beginning + """
+            class TritonPythonModel:
+                def execute(self, requests):
+                    for request in requests:
+                        data = pb.get_input_tensor_by_name(request, "X").as_numpy()
+                        request.get_response_sender().send(answer("%g of %d" % (data[0, 0], len(requests))), flags=FINAL)
+            """,
+            """
+            backend: "python" max_batch_size: 8 model_transaction_policy { decoupled: true }
+            input { name: "X" data_type: TYPE_FP32 dims: -1 } output { name: "Y" data_type: TYPE_STRING dims: -1 }
+            dynamic_batching { preferred_batch_size: 3 max_queue_delay_microseconds: 600000000 }
+            parameters { key: "SHARED_MEMORY_BYTES" value { string_value: "8388608" } }
+            """);
+        using var client = server.CreateClient();
+        await using var stream = client.OpenInferStream(Patient);
+        for (var number = 1; number <= 3; number++)
+        {
+            var data = new float[3 << 18];
+            Array.Fill(data, number);
+            var id = number < 3 ? $"{number}" : new string('3', 70_000);
+            await stream.WriteAsync(new InferRequestMessage { ModelName = "own", Id = id, Inputs = [InferInput.Wrap<float>("X", data, 1, data.Length)] });
+        }
+
+        var ends = new[] { await NextAsync(stream), await NextAsync(stream), await NextAsync(stream) }.Order(StringComparer.Ordinal).ToArray();
+        Assert.Equal("1:1 of 1 2:2 of 1", string.Join(' ', ends[..2]));
+        Assert.DoesNotContain(" of ", ends[2], StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("def")]
+    [InlineData("async def")]
+    public async Task TextThatIsNoUtf8_EndsNoProcess(string kind)
+    {
+        await using var server = await StartAsync(
+            Beginning + $$"""
+            class TritonPythonModel:
+                {{kind}} execute(self, requests):
+                    for request in requests:
+                        request.get_response_sender().send(answer("process %d %s" % (os.getpid(), ascii(request.request_id()))), flags=FINAL)
+            """, Config);
+        using var client = server.CreateClient();
+        using var caller = new RawCaller(server.Host.GrpcAddress!);
+        byte[] damaged = [.. RawCaller.Message(Request(1)), 0x1A, 1, 0xFF];
+        using var body = new ByteArrayContent(RawCaller.Frame(damaged));
+        var answer = await caller.SendAsync(RawCaller.StreamPath, body);
+        Assert.Equal("0", answer.GrpcStatus);
+        var said = System.Text.Encoding.Latin1.GetString(answer.Body);
+        Assert.Contains("'\\ufffd'", said, StringComparison.Ordinal);
+        await using var stream = client.OpenInferStream(Patient);
+        await stream.WriteAsync(Request(2));
+        Assert.Contains((await NextAsync(stream))!.Split(' ')[1], said, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task Coroutines_RunSideBySide()
     {
@@ -197,13 +255,14 @@ public sealed class PythonStreamTests
     }
 
     [Theory]
-    [InlineData(false, "an execution took longer than its limit of 2 seconds")]
+    [InlineData(false, "an execution took longer than its limit of 5 seconds")]
     [InlineData(true, "it went on 1 seconds after its request was cancelled")]
     public async Task Coroutine_ThatGoesOnTooLong_EndsItsProcess(bool isCancelled, string reason)
     {
-        var limit = isCancelled ? "CANCEL_GRACE_SECONDS" : "EXECUTION_TIMEOUT_SECONDS";
+        var (limit, seconds) = isCancelled ? ("CANCEL_GRACE_SECONDS", 1) : ("EXECUTION_TIMEOUT_SECONDS", 5);
         await using var server = await StartAsync(
-            Waiting, $$"""{{Config}} parameters { key: "{{limit}}" value { string_value: "{{(isCancelled ? 1 : 2)}}" } }""");
+            isCancelled ? Waiting.Replace("await self.told.wait()", "await stubborn(self.told)", StringComparison.Ordinal) : Waiting,
+            $$"""{{Config}} parameters { key: "{{limit}}" value { string_value: "{{seconds}}" } }""");
         using var client = server.CreateClient();
         await using (var stream = client.OpenInferStream(Patient))
         {
@@ -221,6 +280,64 @@ public sealed class PythonStreamTests
         await using var later = client.OpenInferStream(Patient);
         await later.WriteAsync(Request(2));
         Assert.Equal("2:done", await NextAsync(later));
+    }
+
+    /// <summary>Others share its process, so it is told to end by itself.</summary>
+    [Fact]
+    public async Task Coroutine_ThatNobodyWaitsFor_IsCancelledAlone()
+    {
+        await using var server = await StartAsync(
+            Beginning + """
+            class TritonPythonModel:
+                async def execute(self, requests):
+                    for request in requests:
+                        sender = request.get_response_sender()
+                        sender.send(answer(str(os.getpid())))
+                        try:
+                            while not os.path.exists(os.path.join(FOLDER, "go%d" % value(request))):
+                                await asyncio.sleep(0.005)
+                        finally:
+                            note("ended %d" % value(request))
+                        sender.send(answer(str(os.getpid())), flags=FINAL)
+            """,
+            Config + """parameters { key: "CANCEL_GRACE_SECONDS" value { string_value: "1" } }""");
+        using var client = server.CreateClient();
+        var leaving = client.OpenInferStream(Patient);
+        await leaving.WriteAsync(Request(0));
+        var process = (await NextAsync(leaving))![2..];
+        await using var staying = client.OpenInferStream(Patient);
+        await staying.WriteAsync(Request(1));
+        Assert.Equal($"1:{process}", await NextAsync(staying));
+        await leaving.DisposeAsync();
+        await Eventually.TrueAsync(() => File.Exists(PathOf(server, "notes")), () => server.Log);
+        Assert.Equal(["ended 0"], await File.ReadAllLinesAsync(PathOf(server, "notes")));
+        await File.WriteAllTextAsync(PathOf(server, "go1"), "");
+        Assert.Equal($"1:{process}", await NextAsync(staying));
+    }
+
+    /// <summary>A model comes to its end although its code goes on for ever.</summary>
+    [Fact]
+    public async Task Coroutine_ThatNeverEnds_DoesNotKeepTheModelFromItsEnd()
+    {
+        await using var server = await StartAsync(
+            Beginning + """
+            class TritonPythonModel:
+                async def execute(self, requests):
+                    for request in requests:
+                        request.get_response_sender().send(answer("done"), flags=FINAL)
+                    await asyncio.Event().wait()
+                def finalize(self):
+                    note("finalized")
+            """, Config);
+        using var client = server.CreateClient();
+        await using (var stream = client.OpenInferStream(Patient))
+        {
+            await stream.WriteAsync(Request(0));
+            Assert.Equal("0:done", await NextAsync(stream));
+        }
+
+        await ExpectUnloadAsync(server, client);
+        await Eventually.TrueAsync(() => File.Exists(PathOf(server, "notes")), () => server.Log);
     }
 
     [Fact]
@@ -340,6 +457,40 @@ public sealed class PythonStreamTests
         await ExpectUnloadAsync(server, client);
     }
 
+    /// <summary>What the worker holds for a request that its code never ends goes with the client.</summary>
+    [Fact]
+    public async Task RequestsThatAreNeverEnded_LeaveNoMemoryBehind()
+    {
+        await using var server = await StartAsync(
+            Beginning + """
+            kept = []
+            class TritonPythonModel:
+                def execute(self, requests):
+                    for request in requests:
+                        if pb.get_input_tensor_by_name(request, "X").as_numpy()[0, 0] == 1:
+                            kept.append(request.get_response_sender())
+                            kept[-1].send(answer("begun"))
+                        else:
+                            request.get_response_sender().send(answer("done"), flags=FINAL)
+            """,
+            """
+            backend: "python" max_batch_size: 8 model_transaction_policy { decoupled: true }
+            input { name: "X" data_type: TYPE_FP32 dims: -1 } output { name: "Y" data_type: TYPE_STRING dims: -1 }
+            parameters { key: "SHARED_MEMORY_BYTES" value { string_value: "8388608" } }
+            """);
+        using var client = server.CreateClient();
+        var data = new float[1 << 18];
+        for (var i = 0; i < 20; i++)
+        {
+            data[0] = i < 19 ? 1 : 0;
+            var stream = client.OpenInferStream(Patient);
+            await stream.WriteAsync(new InferRequestMessage { ModelName = "own", Id = $"{i}", Inputs = [InferInput.Wrap<float>("X", data, 1, data.Length)] });
+            Assert.Equal(i < 19 ? $"{i}:begun" : "19:done", await NextAsync(stream));
+            await stream.DisposeAsync();
+            await Eventually.TrueAsync(() => server.Host.ActiveCount == 0, () => "the call is still served");
+        }
+    }
+
     [Fact]
     public async Task ResponsesBehindTheEndOfACancelledRequest_AreDropped_AndTheirMemoryComesBack()
     {
@@ -410,6 +561,12 @@ public sealed class PythonStreamTests
     }
 
     private const string Waiting = Beginning + """
+        async def stubborn(event):
+            while not event.is_set():
+                try:
+                    await event.wait()
+                except asyncio.CancelledError:
+                    pass
         class TritonPythonModel:
             def initialize(self, args):
                 self.told = asyncio.Event()

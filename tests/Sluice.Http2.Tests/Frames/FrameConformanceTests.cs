@@ -19,6 +19,35 @@ public sealed class FrameConformanceTests
         Assert.Equal([4, 5, 6], await client.MessageAsync(1));
     }
 
+    /// <summary>Padding counts against the windows, and is given back like the data.</summary>
+    [Theory]
+    [MemberData(nameof(Transports.All), MemberType = typeof(Transports))]
+    public async Task S6_9_1_Padding_OfALargeMessage_IsGivenBack(Transport transport)
+    {
+        await using var server = await TestServer.StartAsync(transport);
+        await using var client = await FrameClient.ConnectAsync(server);
+        await client.HeadersAsync(1, TestServer.Large);
+        var windows = new Dictionary<int, long> { [0] = new Http2Limits().ConnectionWindowBytes, [1] = new Http2Limits().StreamWindowBytes };
+        byte[] message = [.. FrameClient.Message([.. BitConverter.GetBytes(4), .. new byte[3_000_000]])];
+        for (var at = 0; at < message.Length;)
+        {
+            while (windows.Values.Min() < 1256)
+            {
+                var update = await client.NextAsync(frame => frame.Type == FrameType.WindowUpdate);
+                windows[update.StreamId] += System.Buffers.Binary.BinaryPrimitives.ReadInt32BigEndian(update.Payload);
+            }
+
+            var part = Math.Min(1000, message.Length - at);
+            byte[] data = [255, .. message.AsSpan(at, part), .. new byte[255]];
+            at += part;
+            await client.SendAsync(FrameType.Data, at == message.Length ? FrameFlags.Padded | FrameFlags.EndStream : FrameFlags.Padded, 1, data);
+            windows[0] -= data.Length;
+            windows[1] -= data.Length;
+        }
+
+        Assert.Equal(TestServer.Pattern(0, 4), await client.MessageAsync(1));
+    }
+
     [Theory]
     [MemberData(nameof(Transports.All), MemberType = typeof(Transports))]
     public async Task S6_2_PriorityInHeaders_IsSkipped(Transport transport)
