@@ -53,26 +53,34 @@ internal sealed class PythonStreamInstance : IStreamingGroupInstance, IWorkerCli
     }
 
     /// <inheritdoc/>
+    /// <remarks>What cannot be sent together, since one request is at fault or all need too much memory, is sent one by one.</remarks>
     public async ValueTask ExecuteAsync(ReadOnlyMemory<IResponseChannel> requests)
     {
-        WorkerConnection worker;
-        do
-        {
-            worker = await _host.GetAsync().ConfigureAwait(false);
-        }
-        while (!worker.TryEnter());
-        var execution = new PythonStreamExecution(++_number, requests.Span, worker, Environment.TickCount64, Forget);
         try
         {
-            Send(execution);
+            await RunAsync(requests).ConfigureAwait(false);
+            return;
         }
-        catch
+        catch (Exception error) when (requests.Length > 1 && error is OverflowException or InferenceException { Code: InferenceCode.ResourceExhausted })
         {
-            execution.Abandon();
-            throw;
         }
 
-        await execution.Turn.ConfigureAwait(false);
+        // A reader that takes nothing of a failure does not keep the others from their turn.
+        var failing = new List<Task>();
+        for (var i = 0; i < requests.Length; i++)
+        {
+            try
+            {
+                await RunAsync(requests.Slice(i, 1)).ConfigureAwait(false);
+            }
+            catch (Exception error)
+            {
+                var code = (error as InferenceException)?.Code ?? InferenceCode.Internal;
+                failing.Add(requests.Span[i].FailAsync(code, error.Message, isFinal: true).AsTask());
+            }
+        }
+
+        await Task.WhenAll(failing).ConfigureAwait(false);
     }
 
     /// <inheritdoc/>
@@ -157,6 +165,28 @@ internal sealed class PythonStreamInstance : IStreamingGroupInstance, IWorkerCli
             if (ReferenceEquals(execution.Worker, worker))
                 execution.Fail(Unhealthy(reason));
         }
+    }
+
+    private async ValueTask RunAsync(ReadOnlyMemory<IResponseChannel> requests)
+    {
+        WorkerConnection worker;
+        do
+        {
+            worker = await _host.GetAsync().ConfigureAwait(false);
+        }
+        while (!worker.TryEnter());
+        var execution = new PythonStreamExecution(++_number, requests.Span, worker, Environment.TickCount64, Forget);
+        try
+        {
+            Send(execution);
+        }
+        catch
+        {
+            execution.Abandon();
+            throw;
+        }
+
+        await execution.Turn.ConfigureAwait(false);
     }
 
     private string Unhealthy(string reason) => $"Stub process '{_host.Plan.Name}' is not healthy: {reason}";

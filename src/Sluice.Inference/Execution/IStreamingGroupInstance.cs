@@ -5,7 +5,7 @@ namespace Sluice.Inference;
 public interface IStreamingGroupInstance : IStreamingInstance
 {
     /// <summary>Takes a group of requests. The instance is given the next ones when the task ends.</summary>
-    /// <remarks>An exception means that none of them was begun; they are tried one by one then.</remarks>
+    /// <remarks>An exception thrown becomes the final response of those requests that have none yet.</remarks>
     /// <param name="requests">At least one, in the order of taking; the memory is lent until the task ends, each request until its final
     /// response has been sent.</param>
     ValueTask ExecuteAsync(ReadOnlyMemory<IResponseChannel> requests);

@@ -117,9 +117,7 @@ internal sealed class DecoupledRunner(DecoupledScheduler owner, IStreamingInstan
         // A reader that takes nothing does not keep the others from their ends.
         for (var i = 0; i < count; i++)
         {
-            // One request's fault must not cost the others their answers.
-            var own = error is not null && count > 1 && !IsInstancesFault(error) ? await RunAloneAsync(_channels[i]).ConfigureAwait(false) : error;
-            var ending = ((ResponseChannel)_channels[i]).EndExecutionAsync(own);
+            var ending = ((ResponseChannel)_channels[i]).EndExecutionAsync(error);
             if (!ending.IsCompletedSuccessfully)
                 (failing ??= []).Add(ending.AsTask());
         }
@@ -127,21 +125,6 @@ internal sealed class DecoupledRunner(DecoupledScheduler owner, IStreamingInstan
         Array.Clear(_channels, 0, count);
         if (failing is not null)
             await Task.WhenAll(failing).ConfigureAwait(false);
-    }
-
-    private static bool IsInstancesFault(Exception error) => error is InferenceException { Code: InferenceCode.Unavailable };
-
-    private async ValueTask<Exception?> RunAloneAsync(IResponseChannel channel)
-    {
-        try
-        {
-            await instance.ExecuteAsync(channel).ConfigureAwait(false);
-            return null;
-        }
-        catch (Exception error)
-        {
-            return error;
-        }
     }
 
     /// <summary>Gathers each request's inputs; one whose inputs cannot be gathered ends alone.</summary>

@@ -165,7 +165,7 @@ internal sealed class InstanceRunner : IThreadPoolWorkItem, IDisposable
     [AsyncMethodBuilder(typeof(WaitingMethodBuilder))]
     public async ValueTask RunInlineAsync(InferRequest request)
     {
-        await RunAsync(0, 1, StartedAt).ConfigureAwait(false);
+        await RunAsync(0, 1).ConfigureAwait(false);
         _owner.FinishTurn(this);
         request.QueueCancellation.Dispose();
         request.QueueOwner = null;
@@ -216,7 +216,7 @@ internal sealed class InstanceRunner : IThreadPoolWorkItem, IDisposable
             }
 
             isStarting = false;
-            await RunAsync(0, Count, StartedAt).ConfigureAwait(false);
+            await RunAsync(0, Count).ConfigureAwait(false);
             limit?.AskAgain();
             _owner.EndExecution(this);
             CompleteAll();
@@ -254,8 +254,9 @@ internal sealed class InstanceRunner : IThreadPoolWorkItem, IDisposable
     }
 
     [AsyncMethodBuilder(typeof(WaitingMethodBuilder))]
-    private async ValueTask RunAsync(int start, int count, long startedAt)
+    private async ValueTask RunAsync(int start, int count)
     {
+        var startedAt = _owner.Now;
         if (!_owner.KeepsPlaces && !DropDead(ref start, ref count, startedAt))
             return;
         if (_group is not null)
@@ -294,7 +295,7 @@ internal sealed class InstanceRunner : IThreadPoolWorkItem, IDisposable
 
         // One request's data must not cost the others their answers, so each is tried alone.
         for (var i = 0; count > 1 && i < count && !_owner.KeepsPlaces; i++)
-            await RunAsync(start + i, 1, _owner.Now).ConfigureAwait(false);
+            await RunAsync(start + i, 1).ConfigureAwait(false);
     }
 
     /// <summary>Fails requests that nobody waits for, and closes the gaps; false when none is left.</summary>

@@ -35,12 +35,10 @@ public sealed class InferenceService(IInferenceEngine engine, FrontEndStages? st
     {
         if (call.HandlerState is not InferRequest request)
             call.HandlerState = request = new InferRequest { DecoupledRefusal = NoStream };
-        var reading = call.Reader.ReadSingleAsync(FindBulk);
-        var wasReceived = reading.IsCompleted;
-        using var message = await reading.ConfigureAwait(false);
+        using var message = await call.Reader.ReadSingleAsync(FindBulk).ConfigureAwait(false);
         try
         {
-            request.ReceivedAt = wasReceived ? call.BeganAt : Stopwatch.GetTimestamp();
+            request.ReceivedAt = Stopwatch.GetTimestamp();
             request.Lifetime = call;
             request.DeadlineAt = call.DeadlineAt;
             InferRequestReader.Read(message.Payload, request, call.Pool);
